@@ -1,0 +1,34 @@
+import type { BatchBuilder } from '../../schema/batch.js';
+import type { DecodeOutcome, RejectReading } from '../../schema/outcome.js';
+
+/** A message as it lay on Kafka, or a line of a file dressed as one. */
+export interface RawMessage {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Record timestamp, epoch ms; the event time where a shape carries none of its own. */
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
+/** What a source's configuration tells its decoder. */
+export interface DecodeOptions {
+  /** Unit of profiling ratios in shapes whose field names promise percentages. */
+  readonly profUnit: 'percent' | 'ratio';
+  /** Larger messages are dead-lettered as `oversized`. */
+  readonly maxMessageBytes: number;
+}
+
+/**
+ * Turns messages of one shape into samples. One file a shape; registered in decoders.ts.
+ *
+ * Contract: `decode` appends whole samples to `into`, or none when it returns a dead letter. It never throws for
+ * any bytes, keeps no reference to the message, and reports each reading that is not there to `reject`, once, with
+ * the first reason that applies. It normalises units and applies plausible ranges; it does not judge time (future,
+ * past, late, duplicate), which needs state.
+ */
+export interface Decoder {
+  readonly format: string;
+  decode(message: RawMessage, into: BatchBuilder, reject: RejectReading): DecodeOutcome;
+}

@@ -1,0 +1,65 @@
+import type { SampleBatch, SampleMetadata } from '../../schema/batch.js';
+import type { RejectReading } from '../../schema/outcome.js';
+import type { AssetRecord } from '../../schema/records.js';
+
+/** Bits of {@link Windows.accept}'s result. */
+export const ACCEPTED = 1;
+/** The sample's first accepted reading lies in a later hour than the open pane, which was closed. */
+export const PANE_CLOSED = 2;
+/** Some reading was late: the sample belongs in the dead-letter topic, its refused readings in `lateReadings`. */
+export const LATE = 4;
+
+/** A closed hour of a GPU, as gpu.panes carries it: aggregates by name, absent ones null. */
+export interface ClosedPane {
+  readonly slot: number;
+  readonly hourStartMs: number;
+  /** Event times with an accepted reading. */
+  readonly samples: number;
+  /** Aggregates by pane field name. */
+  readonly aggregates: Readonly<Record<string, number | null>>;
+}
+
+export interface WindowOptions {
+  /** Longest step over which state is known, ms (windows.gapMs). */
+  readonly gapMs: number;
+  /** Asset record of a GPU, if there is one; field by field it goes before what samples say. */
+  readonly asset: (gpuUuid: string) => AssetRecord | undefined;
+  /** Called with each pane that closes, before the next one opens; the object is only valid during the call. */
+  readonly onPaneClosed?: (pane: ClosedPane) => void;
+}
+
+/**
+ * Seven-day sliding windows of many GPUs: 168 hourly panes each. A function of the accepted readings alone; knows no
+ * wall clock, no broker, no emission. See docs/features.md for what every number means.
+ */
+export interface Windows {
+  /** Slot of a GPU, made on first sight. */
+  slotOf(gpuUuid: string): number;
+  /** Slot of a GPU already known, or −1. */
+  find(gpuUuid: string): number;
+  uuidOf(slot: number): string;
+  /** Slots in use. */
+  readonly size: number;
+  /**
+   * Folds one sample of a batch into its GPU's window, reading by reading, in event-time order per metric.
+   * @returns bits: ACCEPTED if any reading was, PANE_CLOSED, LATE
+   */
+  accept(batch: SampleBatch, row: number, slot: number, reject: RejectReading): number;
+  /** Readings refused as late by the last `accept`, by series name. */
+  readonly lateReadings: Readonly<Record<string, number>>;
+  /** Epoch ms of the newest accepted reading of any metric; NaN before the first. */
+  newestMs(slot: number): number;
+  /** Epoch ms of the first accepted reading ever; NaN before it. */
+  firstMs(slot: number): number;
+  /**
+   * Computes all features of FEATURES (schema/features.ts) at a time not before the newest reading.
+   * @param out receives FEATURE_COUNT values from `offset` on, NaN for absent
+   */
+  features(slot: number, asOfMs: number, out: Float64Array, offset: number): void;
+  /** Metadata in force: the asset's fields, else those of the newest accepted sample that bore them. */
+  metadata(slot: number): SampleMetadata;
+  /** Closes the open pane of a GPU without a later reading (drain). */
+  closeOpenPane(slot: number): void;
+  /** Bytes held in ArrayBuffers. */
+  readonly bytes: number;
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+// node-rdkafka cannot live in a worker thread, so every test file gets a process of its own.
+const common = { pool: 'forks' as const, passWithNoTests: false };
+const exclude = ['**/node_modules/**', 'dist/**', '**/.venv/**'];
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { ...common, name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, '**/*.it.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'it',
+          include: ['**/*.it.test.ts'],
+          exclude,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          // Brokers, databases and browsers share two cores: one file at a time.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
