@@ -27,7 +27,10 @@ export interface LogListener {
    * Partitions were assigned; nothing is read of them until this resolves.
    * @returns where to start, for those partitions that are not to start at the group's committed offset
    */
-  assigned(partitions: readonly TopicPartition[], committed: readonly TopicPartitionOffset[]): Promise<TopicPartitionOffset[]>;
+  assigned(
+    partitions: readonly TopicPartition[],
+    committed: readonly TopicPartitionOffset[],
+  ): Promise<TopicPartitionOffset[]>;
   /** Partitions are about to go: commit what is finished, then forget their state. */
   revoked(partitions: readonly TopicPartition[]): Promise<void>;
 }

@@ -1,0 +1,175 @@
+import { Type, type Static, type TSchema } from '@sinclair/typebox';
+import { DEFAULT_PARTITIONS } from './topics.js';
+
+/**
+ * Configuration: every key with its type, default and description, in this one file. Unknown keys are refused.
+ * Where values come from (file, environment, flags) stands in topology/configuration.ts.
+ */
+
+/** An object of which every key is known and may be left out. */
+const section = <T extends Record<string, TSchema>>(description: string, properties: T) =>
+  Type.Object(properties, { additionalProperties: false, default: {}, description });
+
+const nullable = <T extends TSchema>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { default: null, description });
+
+const positiveMs = (value: number, description: string) =>
+  Type.Integer({ minimum: 1, default: value, description: `${description} (ms)` });
+
+export const SOURCE_FORMATS = ['wide-json', 'wide-json-flat', 'prometheus-text'] as const;
+
+const Source = Type.Object(
+  {
+    topics: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'Kafka topics to read' }),
+    format: Type.Union(
+      SOURCE_FORMATS.map((format) => Type.Literal(format)),
+      { description: 'Shape of the messages: ' + SOURCE_FORMATS.join(', ') },
+    ),
+    profUnit: Type.Union([Type.Literal('percent'), Type.Literal('ratio')], {
+      default: 'percent',
+      description: 'Unit of profiling values in wide JSON: some producers put ratios 0-1 into their _pct fields',
+    }),
+    keyed: Type.Union([Type.Boolean(), Type.Literal('auto')], {
+      default: 'auto',
+      description:
+        'Whether the messages are keyed by GPU or host, so that a partition holds its GPUs in order; auto: by looking at the newest messages at start',
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export const ConfigSchema = Type.Object(
+  {
+    instance: Type.String({
+      default: '',
+      description: 'Name of this process in outputs, group membership and transactional ids; host name if empty',
+    }),
+    kafka: section('Kafka cluster', {
+      brokers: Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        default: ['127.0.0.1:9092'],
+        description: 'Bootstrap servers, host:port',
+      }),
+      properties: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+        default: {},
+        description: 'Any librdkafka property (security.protocol, sasl.*, ssl.*, compression.codec, ...)',
+      }),
+      registry: nullable(
+        Type.String({ minLength: 1 }),
+        'URL of a schema registry; null: the fixed schema ids of schema/ids.json',
+      ),
+      topicPrefix: Type.String({
+        default: '',
+        pattern: '^[A-Za-z0-9._-]*$',
+        description: "Goes before the engine's own topics, groups and transactional ids, never before sources",
+      }),
+      partitions: Type.Integer({
+        minimum: 1,
+        default: DEFAULT_PARTITIONS,
+        description: "Partitions of the engine's topics when they are created",
+      }),
+      replicationFactor: Type.Integer({
+        minimum: -1,
+        default: -1,
+        description: "Replicas of the engine's topics when they are created; -1: the broker's default",
+      }),
+      sessionTimeoutMs: positiveMs(10_000, 'Consumer group session timeout'),
+    }),
+    sources: Type.Array(Source, {
+      default: [
+        { topics: ['gpu-metrics-raw'], format: 'wide-json' },
+        { topics: ['dcgm-scrapes'], format: 'prometheus-text' },
+      ],
+      description: 'Topics of telemetry and their shapes',
+    }),
+    assets: section('Asset register', {
+      file: nullable(Type.String({ minLength: 1 }), 'JSON Lines file of assets; its differences go to gpu.assets'),
+    }),
+    model: section('Failure model', {
+      directory: nullable(
+        Type.String({ minLength: 1 }),
+        'Directory with model.onnx and card.json; null: the heuristic. A relative path is looked up here, then in the package',
+      ),
+    }),
+    windows: section('Sliding windows', {
+      gapMs: positiveMs(
+        300_000,
+        'Longest step between readings over which state is known; at least 2.5 scrape intervals',
+      ),
+      featureSet: Type.Union([Type.Literal('v1'), Type.Literal('v2')], {
+        default: 'v2',
+        description: 'Features that gpu.features carries',
+      }),
+    }),
+    score: section('Scoring', {
+      everyMs: positiveMs(10_000, 'A GPU is due when its event time passes a multiple of this'),
+      adaptive: Type.Boolean({
+        default: true,
+        description: 'While behind, skip stale due points of predictions; features at pane close are never skipped',
+      }),
+      maxBatches: Type.Integer({ minimum: 1, default: 200, description: 'Batches of gpu.samples worked on at once' }),
+    }),
+    features: section('Feature records', {
+      everyMs: positiveMs(900_000, 'A features record each so much event time, beside those at pane close'),
+    }),
+    predictions: section('Prediction records', {
+      minLogOddsDelta: Type.Number({
+        exclusiveMinimum: 0,
+        default: 0.1,
+        description: 'Change of the log-odds of any horizon that is emitted at once',
+      }),
+      heartbeatMs: positiveMs(3_600_000, 'A prediction record at least each so much event time'),
+    }),
+    health: section('Health records', {
+      everyMs: positiveMs(900_000, 'A health record each so much event time, beside those on a change of grade'),
+    }),
+    decisions: section('Economic decisions', {
+      profile: Type.Union([Type.Literal('reference')], { default: 'reference', description: 'Valuation profile' }),
+    }),
+    ingest: section('Reading sources', {
+      maxAgeDays: Type.Number({
+        minimum: 0,
+        default: 8,
+        description: 'Samples further behind their record timestamp are refused as past; 0: never',
+      }),
+      futureMs: positiveMs(300_000, 'Samples further ahead of their record timestamp are refused as future'),
+      maxMessageBytes: Type.Integer({
+        minimum: 1,
+        default: 4_194_304,
+        description: 'Larger messages are dead-lettered',
+      }),
+      batchSamples: Type.Integer({ minimum: 1, default: 2_000, description: 'Most samples in one batch message' }),
+      lingerMs: Type.Integer({ minimum: 0, default: 100, description: 'Longest wait for a fuller batch message (ms)' }),
+      maxDeadLetterShare: Type.Number({
+        minimum: 0,
+        maximum: 1,
+        default: 0.9,
+        description:
+          'Of the newest 10,000 messages of a source, the share that may be dead letters before ingest stops: the format is wrong',
+      }),
+    }),
+    database: section('TimescaleDB or PostgreSQL', {
+      url: nullable(Type.String({ minLength: 1 }), 'postgres://user:password@host:port/database; null: no load role'),
+    }),
+    load: section('Loading the database', {
+      metrics: Type.Union([Type.Literal('minute'), Type.Literal('raw'), Type.Literal('off')], {
+        default: 'minute',
+        description: 'gpu_metrics: a row a GPU and minute, every sample, or none',
+      }),
+    }),
+    http: section('HTTP server', {
+      host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on' }),
+      port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port; 0: any free one' }),
+    }),
+    log: section('Logging', {
+      level: Type.Union(
+        ['trace', 'debug', 'info', 'warn', 'error', 'silent'].map((level) => Type.Literal(level)),
+        { default: 'info', description: 'Least severe level that is logged' },
+      ),
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export type Config = Static<typeof ConfigSchema>;
+export type SourceConfig = Static<typeof Source>;

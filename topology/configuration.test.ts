@@ -1,0 +1,93 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadConfiguration, maskSecrets } from './configuration.js';
+
+const load = (sets: string[] = [], environment: Record<string, string> = {}, file?: string) =>
+  loadConfiguration({ sets, environment, file });
+
+const fileOf = (text: string): string => {
+  const path = join(mkdtempSync(join(tmpdir(), 'gpu-actuary-config-')), 'config.yaml');
+  writeFileSync(path, text);
+  return path;
+};
+
+describe('configuration', () => {
+  it('has a default for every key', () => {
+    const config = load();
+    expect(config.kafka.brokers).toEqual(['127.0.0.1:9092']);
+    expect(config.windows.gapMs).toBe(300_000);
+    expect(config.sources.map((source) => source.keyed)).toEqual(['auto', 'auto']);
+    expect(config.http).toEqual({ host: '127.0.0.1', port: 8080 });
+    expect(config.instance).not.toBe('');
+  });
+
+  it('puts flags before environment before file before defaults', () => {
+    const file = fileOf('http: { port: 1 }\nwindows: { gapMs: 7 }\nscore: { everyMs: 5 }\n');
+    const config = load(['http.port=3'], { GPU_ACTUARY_HTTP_PORT: '2', GPU_ACTUARY_WINDOWS_GAP_MS: '8' }, file);
+    expect([config.http.port, config.windows.gapMs, config.score.everyMs]).toEqual([3, 8, 5]);
+  });
+
+  it('reads lists, booleans, nulls and dotted librdkafka properties from text', () => {
+    const config = load(
+      [
+        'kafka.properties.security.protocol=SSL',
+        'score.adaptive=false',
+        'model.directory=null',
+        'sources.0.format=prometheus-text',
+      ],
+      { GPU_ACTUARY_KAFKA_BROKERS: 'a:1, b:2' },
+    );
+    expect(config.kafka.brokers).toEqual(['a:1', 'b:2']);
+    expect(config.kafka.properties).toEqual({ 'security.protocol': 'SSL' });
+    expect(config.score.adaptive).toBe(false);
+    expect(config.model.directory).toBeNull();
+    expect(config.sources[0].format).toBe('prometheus-text');
+  });
+
+  it.each([
+    ['an unknown key in a file', [], {}, 'kafka: { broker: [a] }', /kafka\.broker: unknown key/],
+    ['a wrong type in a file', [], {}, 'http: { port: x }', /http\.port: .*got "x"/],
+    [
+      'a wrong choice',
+      [],
+      {},
+      'sources: [{ topics: [a], format: xml }]',
+      /sources\.0\.format: expected one of wide-json/,
+    ],
+    ['an unknown key of a flag', ['score.evryMs=1'], {}, undefined, /--set score\.evryMs: .*unknown key/],
+    ['a flag without a value', ['score.everyMs'], {}, undefined, /expected key=value/],
+    [
+      'an unknown environment variable',
+      [],
+      { GPU_ACTUARY_KAFKA_BROKER: 'a' },
+      undefined,
+      /GPU_ACTUARY_KAFKA_BROKER names no/,
+    ],
+    ['a file that is no mapping', [], {}, '[1]', /expected a mapping/],
+    ['broken YAML', [], {}, 'a: [', /configuration file/],
+  ] as [string, string[], Record<string, string>, string | undefined, RegExp][])(
+    'refuses %s, naming it',
+    (_name, sets, environment, text, message) => {
+      expect(() => load(sets, environment, text === undefined ? undefined : fileOf(text))).toThrow(message);
+    },
+  );
+
+  it('refuses a missing file with its path', () => {
+    expect(() => load([], {}, '/nonexistent/config.yaml')).toThrow(/\/nonexistent\/config\.yaml/);
+  });
+
+  it('leaves the variables alone that Kubernetes injects for a service of its name', () => {
+    expect(() =>
+      load([], { GPU_ACTUARY_PORT: 'tcp://10.0.0.1:80', GPU_ACTUARY_SERVICE_HOST: '10.0.0.1' }),
+    ).not.toThrow();
+  });
+
+  it('masks secrets where it is shown', () => {
+    const shown = maskSecrets(
+      load(['kafka.properties.sasl.password=hunter2', 'database.url=postgres://u:hunter2@h/d']),
+    );
+    expect(JSON.stringify(shown)).not.toContain('hunter2');
+  });
+});

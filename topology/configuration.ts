@@ -1,0 +1,188 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { Kind, type TSchema } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { parse as parseYaml } from 'yaml';
+import { ConfigSchema, type Config } from '../schema/config.js';
+import { ActuaryError, messageOf } from '../schema/errors.js';
+
+/**
+ * Puts the configuration together: defaults, then a YAML or JSON file, then environment variables
+ * (GPU_ACTUARY_KAFKA_BROKERS for kafka.brokers), then `--set key=value` flags. What is unknown or of a wrong type is
+ * refused with the path of the key.
+ */
+
+export interface ConfigurationInputs {
+  readonly file?: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** `key=value` pairs, the last of a key wins. */
+  readonly sets: readonly string[];
+}
+
+const ENVIRONMENT_PREFIX = 'GPU_ACTUARY_';
+/** What Kubernetes injects for a Service named gpu-actuary; not ours. */
+const SERVICE_LINK = /^(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP)(_.*)?)?)$/;
+
+type Tree = { [key: string]: unknown };
+
+/** @throws ActuaryError config_unreadable, config_invalid */
+export function loadConfiguration(inputs: ConfigurationInputs): Config {
+  const tree: Tree = inputs.file === undefined ? {} : readFile(inputs.file);
+  for (const [name, value] of Object.entries(inputs.environment)) {
+    if (value === undefined || !name.startsWith(ENVIRONMENT_PREFIX)) continue;
+    const rest = name.slice(ENVIRONMENT_PREFIX.length);
+    if (SERVICE_LINK.test(rest)) continue;
+    const path = environmentPath(rest);
+    if (path === undefined)
+      throw new ActuaryError('config_invalid', `environment variable ${name} names no configuration key`);
+    assign(tree, path, value, name);
+  }
+  for (const pair of inputs.sets) {
+    const equals = pair.indexOf('=');
+    if (equals < 1) throw new ActuaryError('config_invalid', `--set ${pair}: expected key=value`);
+    const key = pair.slice(0, equals);
+    assign(tree, setPath(key), pair.slice(equals + 1), `--set ${key}`);
+  }
+  const config = validate(tree);
+  return { ...config, instance: config.instance === '' ? hostname() : config.instance };
+}
+
+/** Applies defaults and refuses what does not fit. @throws ActuaryError config_invalid naming every bad key */
+export function validate(tree: unknown): Config {
+  const withDefaults = Value.Default(ConfigSchema, structuredClone(tree ?? {}));
+  const problems = new Map<string, string>();
+  for (const error of Value.Errors(ConfigSchema, withDefaults)) {
+    const path = error.path.slice(1).replaceAll('/', '.').replaceAll('~1', '/') || '(top level)';
+    if (problems.has(path)) continue;
+    problems.set(path, describeError(error.schema, error.message, error.value));
+  }
+  if (problems.size > 0) {
+    const lines = [...problems].map(([path, problem]) => `${path}: ${problem}`);
+    throw new ActuaryError('config_invalid', `configuration: ${lines.join('; ')}`);
+  }
+  return withDefaults as Config;
+}
+
+function describeError(schema: TSchema, message: string, value: unknown): string {
+  if (message === 'Unexpected property') return 'unknown key';
+  const choices = choicesOf(schema);
+  const shown = JSON.stringify(value)?.slice(0, 60) ?? 'nothing';
+  if (choices !== undefined) return `expected one of ${choices.join(', ')}, got ${shown}`;
+  return `${message.charAt(0).toLowerCase()}${message.slice(1)}, got ${shown}`;
+}
+
+function choicesOf(schema: TSchema): string[] | undefined {
+  const members = schema.anyOf as TSchema[] | undefined;
+  if (members === undefined) return undefined;
+  return members.map((member) => ('const' in member ? String(member.const) : String(member.type ?? member[Kind])));
+}
+
+function readFile(file: string): Tree {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ActuaryError('config_unreadable', `configuration file ${file}: ${messageOf(error)}`, { cause: error });
+  }
+  let tree: unknown;
+  try {
+    tree = parseYaml(text) ?? {};
+  } catch (error) {
+    throw new ActuaryError('config_invalid', `configuration file ${file}: ${messageOf(error)}`, { cause: error });
+  }
+  if (typeof tree !== 'object' || tree === null || Array.isArray(tree))
+    throw new ActuaryError('config_invalid', `configuration file ${file}: expected a mapping of keys`);
+  return tree as Tree;
+}
+
+/** kafka.topicPrefix for KAFKA_TOPIC_PREFIX: follows the schema, for a key may itself be several words. */
+function environmentPath(name: string): string[] | undefined {
+  const search = (schema: TSchema, rest: string, path: string[]): string[] | undefined => {
+    if (rest === '') return path;
+    const properties = schema.properties as Record<string, TSchema> | undefined;
+    if (properties === undefined) return undefined;
+    for (const [key, child] of Object.entries(properties)) {
+      const words = key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+      if (rest === words) return [...path, key];
+      if (rest.startsWith(`${words}_`)) {
+        const found = search(child, rest.slice(words.length + 1), [...path, key]);
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  };
+  return search(ConfigSchema, name, []);
+}
+
+/** Splits a dotted key; below kafka.properties the rest is one key, for librdkafka's names have dots. */
+function setPath(key: string): string[] {
+  const properties = 'kafka.properties.';
+  if (key.startsWith(properties)) return ['kafka', 'properties', key.slice(properties.length)];
+  return key.split('.');
+}
+
+function schemaAt(path: readonly string[]): TSchema | undefined {
+  let schema: TSchema | undefined = ConfigSchema;
+  for (const key of path) {
+    if (schema === undefined) return undefined;
+    if (schema.type === 'array') schema = schema.items as TSchema;
+    else if (schema.properties !== undefined) schema = (schema.properties as Record<string, TSchema>)[key];
+    else if (schema.patternProperties !== undefined)
+      return Object.values(schema.patternProperties as object)[0] as TSchema;
+    else return undefined;
+  }
+  return schema;
+}
+
+/** Sets a value that arrives as text at a path, read by the type that the schema wants there. */
+function assign(tree: Tree, path: string[], text: string, from: string): void {
+  const schema = schemaAt(path);
+  if (schema === undefined) throw new ActuaryError('config_invalid', `${from}: ${path.join('.')}: unknown key`);
+  let node: Tree = tree;
+  for (const [index, key] of path.slice(0, -1).entries()) {
+    const next = node[key];
+    if (Array.isArray(next) || (typeof next === 'object' && next !== null)) node = next as Tree;
+    else {
+      const defaults: unknown = structuredClone(schemaAt(path.slice(0, index + 1))?.default);
+      node[key] = Array.isArray(defaults) ? defaults : {};
+      node = node[key] as Tree;
+    }
+  }
+  node[path[path.length - 1]] = readText(schema, text, `${from} (${path.join('.')})`);
+}
+
+function readText(schema: TSchema, text: string, from: string): unknown {
+  const members = (schema.anyOf as TSchema[] | undefined) ?? [schema];
+  const has = (type: string) => members.some((member) => member.type === type);
+  if (has('null') && text === 'null') return null;
+  if (has('array')) {
+    if (text.trimStart().startsWith('[')) return readJson(text, from);
+    return text.split(',').map((item) => item.trim());
+  }
+  if (has('object')) return readJson(text, from);
+  if ((has('number') || has('integer')) && text.trim() !== '' && Number.isFinite(Number(text))) return Number(text);
+  if (has('boolean') && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
+}
+
+function readJson(text: string, from: string): unknown {
+  try {
+    return parseYaml(text) as unknown;
+  } catch (error) {
+    throw new ActuaryError('config_invalid', `${from}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** The configuration as shown to people: passwords and secrets masked. */
+export function maskSecrets(config: Config): Config {
+  const properties: Config['kafka']['properties'] = {};
+  for (const [key, value] of Object.entries(config.kafka.properties))
+    properties[key] = /password|secret|\.key\.pem|token/i.test(key) ? '***' : value;
+  return {
+    ...config,
+    kafka: { ...config.kafka, properties },
+    database: {
+      url: config.database.url === null ? null : config.database.url.replace(/(:\/\/[^:@/]*):[^@]*@/, '$1:***@'),
+    },
+  };
+}
