@@ -1,0 +1,183 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import avro from 'avsc';
+import { SchemaRegistryClient } from '@confluentinc/schemaregistry';
+import { ActuaryError, messageOf } from './errors.js';
+import { packageRoot } from './package-root.js';
+import { TOPICS, topicName, type Topic, type TopicKey } from './topics.js';
+
+/**
+ * Avro in the Confluent wire format: a zero byte, the schema id as four bytes, the body. Schemas are registered at
+ * start; without a registry the ids of schema/ids.json stand, fixed for ever. Bytes are encoded and decoded by avsc
+ * directly; the registry's client only registers and fetches, once a schema.
+ */
+
+const MAGIC = 0;
+const HEADER_BYTES = 5;
+
+/** A message whose bytes are not what its topic promises. */
+export class DecodeError extends Error {
+  constructor(
+    readonly code: 'malformed' | 'unknown_schema',
+    message: string,
+  ) {
+    super(message);
+    this.name = 'DecodeError';
+  }
+}
+
+/** Topics whose values are Avro. */
+export const AVRO_TOPICS = (Object.keys(TOPICS) as TopicKey[]).filter(
+  (key) => (TOPICS[key] as Topic).schema !== undefined,
+);
+
+/** Text of a topic's schema as it stands in schema/. */
+export function schemaText(key: TopicKey): string {
+  return readFileSync(join(packageRoot(), 'schema', `${TOPICS[key].name}.avsc`), 'utf8');
+}
+
+interface Reader {
+  readonly type: avro.Type;
+  readonly resolver: avro.Resolver | undefined;
+}
+
+/** Encodes and decodes records of the engine's topics. One a process. */
+export class AvroCodec {
+  private readonly types = new Map<TopicKey, avro.Type>();
+  private readonly readers = new Map<string, Reader>();
+
+  private constructor(
+    private readonly ids: ReadonlyMap<TopicKey, number>,
+    private readonly registry: SchemaRegistryClient | null,
+    private readonly prefix: string,
+  ) {
+    for (const key of AVRO_TOPICS) {
+      const type = avro.Type.forSchema(JSON.parse(schemaText(key)) as avro.Schema);
+      this.types.set(key, type);
+      this.readers.set(`${key}/${ids.get(key)}`, { type, resolver: undefined });
+    }
+  }
+
+  /**
+   * @param registryUrl schema registry, or null for the fixed ids
+   * @param prefix topic prefix, which subjects bear too
+   * @throws ActuaryError registry_unreachable, registry_incompatible
+   */
+  static async open(registryUrl: string | null, prefix: string): Promise<AvroCodec> {
+    if (registryUrl === null) {
+      const fixed = JSON.parse(readFileSync(join(packageRoot(), 'schema', 'ids.json'), 'utf8')) as Record<
+        string,
+        number
+      >;
+      return new AvroCodec(new Map(AVRO_TOPICS.map((key) => [key, fixed[TOPICS[key].name]])), null, prefix);
+    }
+    const registry = new SchemaRegistryClient({ baseURLs: [registryUrl], cacheCapacity: 1000 });
+    const ids = new Map<TopicKey, number>();
+    for (const key of AVRO_TOPICS)
+      ids.set(key, await register(registry, registryUrl, subjectOf(prefix, key), schemaText(key)));
+    return new AvroCodec(ids, registry, prefix);
+  }
+
+  /** Whether schema ids are the fixed ones. */
+  get fixedIds(): boolean {
+    return this.registry === null;
+  }
+
+  encode(key: TopicKey, record: object): Buffer {
+    const body = this.typeOf(key).toBuffer(record);
+    const message = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+    message[0] = MAGIC;
+    message.writeUInt32BE(this.ids.get(key)!, 1);
+    body.copy(message, HEADER_BYTES);
+    return message;
+  }
+
+  /**
+   * Decodes a message; asks the registry for a writer's schema it has not met.
+   * @throws DecodeError malformed, unknown_schema
+   * @throws ActuaryError registry_unreachable: nothing is known about the message, try again
+   */
+  async decode<T>(key: TopicKey, message: Buffer): Promise<T> {
+    const id = schemaIdOf(message);
+    if (!this.readers.has(`${key}/${id}`)) await this.learn(key, id);
+    return this.decodeKnown<T>(key, message);
+  }
+
+  /** As {@link decode}, for schema ids met before: no promise on the hot path. @throws DecodeError */
+  decodeKnown<T>(key: TopicKey, message: Buffer): T {
+    const id = schemaIdOf(message);
+    const reader = this.readers.get(`${key}/${id}`);
+    if (reader === undefined)
+      throw new DecodeError('unknown_schema', `schema id ${id} is not known for ${TOPICS[key].name}`);
+    let result: { value: unknown; offset: number };
+    try {
+      result = reader.type.decode(message, HEADER_BYTES, reader.resolver);
+    } catch (error) {
+      throw new DecodeError('malformed', messageOf(error));
+    }
+    if (result.offset !== message.length)
+      throw new DecodeError('malformed', `${message.length} bytes, of which the schema explains ${result.offset}`);
+    return result.value as T;
+  }
+
+  private async learn(key: TopicKey, id: number): Promise<void> {
+    if (this.registry === null)
+      throw new DecodeError(
+        'unknown_schema',
+        `schema id ${id} is not the fixed id of ${TOPICS[key].name}, and no registry is configured`,
+      );
+    let text: string;
+    try {
+      text = (await this.registry.getBySubjectAndId(subjectOf(this.prefix, key), id)).schema;
+    } catch (error) {
+      if (statusOf(error) === 404)
+        throw new DecodeError('unknown_schema', `the registry does not know schema id ${id}`);
+      throw new ActuaryError('registry_unreachable', `schema registry: ${messageOf(error)}`, { cause: error });
+    }
+    const reader = this.typeOf(key);
+    try {
+      const writer = avro.Type.forSchema(JSON.parse(text) as avro.Schema);
+      this.readers.set(`${key}/${id}`, { type: reader, resolver: reader.createResolver(writer) });
+    } catch (error) {
+      throw new DecodeError(
+        'unknown_schema',
+        `schema id ${id} cannot be read as ${TOPICS[key].name}: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  private typeOf(key: TopicKey): avro.Type {
+    const type = this.types.get(key);
+    if (type === undefined) throw new Error(`${key} carries no Avro`);
+    return type;
+  }
+}
+
+function subjectOf(prefix: string, key: TopicKey): string {
+  return `${topicName(prefix, key)}-value`;
+}
+
+function schemaIdOf(message: Buffer): number {
+  if (message.length < HEADER_BYTES || message[0] !== MAGIC)
+    throw new DecodeError('malformed', 'not in the Confluent wire format');
+  return message.readUInt32BE(1);
+}
+
+async function register(registry: SchemaRegistryClient, url: string, subject: string, schema: string): Promise<number> {
+  try {
+    return await registry.register(subject, { schemaType: 'AVRO', schema });
+  } catch (error) {
+    if (statusOf(error) === 409)
+      throw new ActuaryError(
+        'registry_incompatible',
+        `schema registry ${url} refuses ${subject}: a version there is incompatible with this one (${messageOf(error)}). Use another kafka.topicPrefix or remove the subject`,
+        { cause: error },
+      );
+    throw new ActuaryError('registry_unreachable', `schema registry ${url}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  const status = (error as { status?: unknown }).status;
+  return typeof status === 'number' ? status : undefined;
+}
