@@ -1,6 +1,6 @@
 /**
  * Kafka as the roles see it: polled batches of records, assignments that may start anywhere, offsets committed last.
- * rdkafka-log.ts implements it over node-rdkafka.
+ * rdkafka-log.ts implements it over node-rdkafka, kafkajs-log.ts over kafkajs.
  */
 export interface LogRecord {
   readonly topic: string;
@@ -9,7 +9,6 @@ export interface LogRecord {
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface TopicPartition {
@@ -22,33 +21,42 @@ export interface TopicPartitionOffset extends TopicPartition {
   readonly offset: number;
 }
 
+/** Start of a partition, in place of an offset. */
+export const BEGINNING = -2;
+
 export interface LogListener {
   /**
    * Partitions were assigned; nothing is read of them until this resolves.
-   * @returns where to start, for those partitions that are not to start at the group's committed offset
+   * @param committed what the group has committed, for those partitions where it has
+   * @returns where to start, for those partitions that are not to start at the committed offset (else the beginning)
    */
   assigned(
     partitions: readonly TopicPartition[],
     committed: readonly TopicPartitionOffset[],
-  ): Promise<TopicPartitionOffset[]>;
+  ): Promise<readonly TopicPartitionOffset[]>;
   /** Partitions are about to go: commit what is finished, then forget their state. */
   revoked(partitions: readonly TopicPartition[]): Promise<void>;
 }
 
 /** A member of a consumer group, pulled. */
 export interface LogConsumer {
-  /** Joins the group. */
+  /** Joins the group. @throws ActuaryError kafka_unreachable */
   start(listener: LogListener): Promise<void>;
   /**
    * Up to `max` records, in order within a partition; an empty array after `waitMs` without any.
-   * The next poll may be issued before the last one's records are through.
+   * @throws ActuaryError kafka_failed when the client cannot go on
    */
-  poll(max: number, waitMs: number): Promise<LogRecord[]>;
-  /** Commits next offsets for the group, synchronously with the broker. */
+  poll(max: number, waitMs: number): Promise<readonly LogRecord[]>;
+  /** Commits next offsets for the group; resolves when the broker has them. */
   commit(offsets: readonly TopicPartitionOffset[]): Promise<void>;
   /** Moves the reading position of an assigned partition. */
   seek(position: TopicPartitionOffset): Promise<void>;
-  /** Records between the read position and the end, over the assigned partitions; −1 where unknown. */
-  lag(): Promise<number>;
+  /** Stops and resumes reading of assigned partitions. */
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  /** End of a partition as far as the client knows it, −1 where it does not yet. */
+  endOffset(partition: TopicPartition): number;
   close(): Promise<void>;
 }
+
+export const keyOf = (partition: TopicPartition): string => `${partition.topic}/${partition.partition}`;

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { dateMs, parseAssets } from './assets.js';
+
+describe('asset register', () => {
+  it('reads one asset a line, empty lines and nulls left out', () => {
+    const assets = parseAssets(
+      '{"gpu_uuid":"GPU-a","model":"NVIDIA H100","deployment_date":"2024-02-01","operating_hours":12.5}\n\n{"gpu_uuid":"GPU-b","model":null}\n',
+      'assets.jsonl',
+    );
+    expect([...assets.values()]).toEqual([
+      { gpu_uuid: 'GPU-a', model: 'NVIDIA H100', deployment_date: '2024-02-01', operating_hours: 12.5 },
+      { gpu_uuid: 'GPU-b' },
+    ]);
+  });
+
+  it.each([
+    ['{"gpu_uuid":"GPU-a"', 'not JSON'],
+    ['[]', 'not a JSON object'],
+    ['{"model":"x"}', 'gpu_uuid'],
+    ['{"gpu_uuid":"a b"}', 'gpu_uuid'],
+    ['{"gpu_uuid":"a","deployed":"2024-01-01"}', 'unknown field deployed'],
+    ['{"gpu_uuid":"a","warranty_end":"2024-02-30"}', 'warranty_end'],
+    ['{"gpu_uuid":"a","operating_hours":-1}', 'operating_hours'],
+    ['{"gpu_uuid":"a"}\n{"gpu_uuid":"a"}', 'a second line for a'],
+  ])('refuses %s by file and line', (text, message) => {
+    expect(() => parseAssets(text, 'assets.jsonl')).toThrow(new RegExp(`assets\\.jsonl:\\d+: .*${message}`));
+  });
+
+  it('takes dates as midnight UTC', () => {
+    expect(dateMs('2026-01-31')).toBe(Date.UTC(2026, 0, 31));
+    expect(dateMs('2026-01-31T12:00:00Z')).toBe(Date.UTC(2026, 0, 31));
+    expect(dateMs('31.1.2026')).toBeNaN();
+  });
+});

@@ -1,0 +1,54 @@
+import { DAY_MS } from '../schema/clock.js';
+import { murmur2 } from '../schema/partition.js';
+
+/**
+ * When a GPU is due for something. Event time alone triggers: a GPU is due when its newest event time passes a
+ * multiple of a period, at the very sample that passes it, so that how samples are batched never shows.
+ */
+
+/** Bits of what a sample makes due. */
+export const DUE_SCORE = 1;
+export const DUE_FEATURES = 2;
+export const DUE_HEARTBEAT = 4;
+export const DUE_HEALTH = 8;
+export const DUE_DECISION = 16;
+/** An hour of the GPU was closed by this sample. */
+export const DUE_PANE = 32;
+
+/** What of {@link dueBits} needs the model to speak. */
+export const NEEDS_SCORE = DUE_SCORE | DUE_HEARTBEAT | DUE_HEALTH | DUE_DECISION;
+
+/** Periods in event time, ms. */
+export interface Schedule {
+  readonly scoreEveryMs: number;
+  readonly featuresEveryMs: number;
+  readonly heartbeatMs: number;
+  readonly healthEveryMs: number;
+}
+
+/** Whether event time passed a multiple of a period, shifted by an offset. The first reading ever passes every one. */
+export function passes(beforeMs: number, nowMs: number, everyMs: number, offsetMs = 0): boolean {
+  if (Number.isNaN(beforeMs)) return true;
+  return Math.floor((nowMs - offsetMs) / everyMs) > Math.floor((beforeMs - offsetMs) / everyMs);
+}
+
+/** Spreads the heartbeats of a fleet over the period, the same at every run. */
+export function heartbeatOffsetMs(gpuUuid: string, heartbeatMs: number): number {
+  return (murmur2(Buffer.from(gpuUuid, 'utf8')) >>> 0) % heartbeatMs;
+}
+
+/**
+ * @param beforeMs the GPU's newest event time before the sample, NaN if there was none
+ * @param nowMs the newest event time with the sample
+ * @returns bits DUE_…; without DUE_PANE, which the windows know
+ */
+export function dueBits(beforeMs: number, nowMs: number, schedule: Schedule, heartbeatOffset: number): number {
+  let due = 0;
+  if (passes(beforeMs, nowMs, schedule.scoreEveryMs)) due |= DUE_SCORE;
+  if (passes(beforeMs, nowMs, schedule.featuresEveryMs)) due |= DUE_FEATURES;
+  if (passes(beforeMs, nowMs, schedule.heartbeatMs, heartbeatOffset)) due |= DUE_HEARTBEAT;
+  if (passes(beforeMs, nowMs, schedule.healthEveryMs)) due |= DUE_HEALTH;
+  // Decisions are daily, at midnight UTC.
+  if (passes(beforeMs, nowMs, DAY_MS)) due |= DUE_DECISION;
+  return due;
+}

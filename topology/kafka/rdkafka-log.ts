@@ -1,0 +1,233 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import rdkafka, {
+  type ConsumerGlobalConfig,
+  type KafkaConsumer,
+  type LibrdKafkaError,
+  type Message,
+} from 'node-rdkafka';
+import { ActuaryError } from '../../schema/errors.js';
+import {
+  BEGINNING,
+  keyOf,
+  type LogConsumer,
+  type LogListener,
+  type LogRecord,
+  type TopicPartition,
+  type TopicPartitionOffset,
+} from './log.js';
+
+const { ERR__ASSIGN_PARTITIONS, ERR__REVOKE_PARTITIONS } = rdkafka.CODES.ERRORS;
+/** Between two looks at an empty queue; short against the second within which a sample is to be scored. */
+const IDLE_MS = 10;
+const COMMITTED_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 30_000;
+/** A disconnect can hang for ever while a rebalance is under way; the process is ending by then. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
+export interface RdKafkaLogOptions {
+  readonly brokers: readonly string[];
+  /** Further librdkafka properties (kafka.properties). */
+  readonly properties: Readonly<Record<string, string | number | boolean>>;
+  readonly group: string;
+  readonly clientId: string;
+  readonly topics: readonly string[];
+  readonly sessionTimeoutMs: number;
+  /** Called with errors the client recovers from by itself (broker down, timeouts). */
+  readonly onTransientError: (message: string) => void;
+}
+
+/**
+ * A group member over node-rdkafka: best for few large messages, does every security setting and codec that
+ * librdkafka was built with. Reads committed messages only. Rebalances eagerly: all partitions go and come together.
+ */
+export class RdKafkaLog implements LogConsumer {
+  private readonly consumer: KafkaConsumer;
+  private listener: LogListener | undefined;
+  private assignment = new Set<string>();
+  private rebalance: Promise<void> = Promise.resolve();
+  private failure: Error | undefined;
+  private pendingCommit: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  private commitQueue: Promise<void> = Promise.resolve();
+  private closed = false;
+
+  constructor(private readonly options: RdKafkaLogOptions) {
+    const config: ConsumerGlobalConfig = {
+      'enable.auto.offset.store': false,
+      'auto.commit.interval.ms': 0,
+      // Messages beyond this wait in the broker, not in memory.
+      'queued.max.messages.kbytes': 65_536,
+      'fetch.wait.max.ms': 100,
+      'fetch.error.backoff.ms': 100,
+      'allow.auto.create.topics': true,
+      'topic.metadata.refresh.interval.ms': 10_000,
+      ...(options.properties as ConsumerGlobalConfig),
+      'metadata.broker.list': options.brokers.join(','),
+      'group.id': options.group,
+      'client.id': options.clientId,
+      'session.timeout.ms': options.sessionTimeoutMs,
+      'heartbeat.interval.ms': Math.min(3_000, Math.floor(options.sessionTimeoutMs / 3)),
+      'enable.auto.commit': false,
+      'isolation.level': 'read_committed',
+      'partition.assignment.strategy': 'range',
+      rebalance_cb: (error: LibrdKafkaError | undefined, partitions: TopicPartition[]) => {
+        this.rebalance = this.rebalance.then(() => this.onRebalance(error?.code, partitions));
+      },
+      offset_commit_cb: (error: LibrdKafkaError | undefined) => {
+        const pending = this.pendingCommit;
+        this.pendingCommit = undefined;
+        if (error)
+          pending?.reject(new ActuaryError('kafka_failed', `offset commit: ${error.message}`, { cause: error }));
+        else pending?.resolve();
+      },
+    };
+    this.consumer = new rdkafka.KafkaConsumer(config, { 'auto.offset.reset': 'earliest' });
+    this.consumer.on('event.error', (error) => {
+      if (error.isFatal) this.failure = new ActuaryError('kafka_failed', error.message, { cause: error });
+      else options.onTransientError(error.message);
+    });
+  }
+
+  async start(listener: LogListener): Promise<void> {
+    this.listener = listener;
+    await new Promise<void>((resolve, reject) => {
+      this.consumer.connect({ timeout: CONNECT_TIMEOUT_MS }, (error) => {
+        if (error)
+          reject(
+            new ActuaryError('kafka_unreachable', `Kafka at ${this.options.brokers.join(', ')}: ${error.message}`, {
+              cause: error,
+            }),
+          );
+        else resolve();
+      });
+    });
+    this.consumer.setDefaultConsumeTimeout(0);
+    this.consumer.subscribe([...this.options.topics]);
+  }
+
+  async poll(max: number, waitMs: number): Promise<readonly LogRecord[]> {
+    const until = performance.now() + waitMs;
+    for (;;) {
+      await this.rebalance;
+      if (this.failure) throw this.failure;
+      if (this.closed) return [];
+      const messages = await this.consume(max);
+      const records: LogRecord[] = [];
+      for (const message of messages) if (this.assignment.has(keyOf(message))) records.push(toRecord(message));
+      if (records.length > 0 || performance.now() >= until) return records;
+      await delay(IDLE_MS);
+    }
+  }
+
+  commit(offsets: readonly TopicPartitionOffset[]): Promise<void> {
+    const mine = offsets.filter((offset) => this.assignment.has(keyOf(offset)));
+    if (mine.length === 0) return Promise.resolve();
+    const commit = this.commitQueue.then(
+      () =>
+        new Promise<void>((resolve, reject) => {
+          this.pendingCommit = { resolve, reject };
+          this.consumer.commit(mine.map((offset) => ({ ...offset })));
+        }),
+    );
+    this.commitQueue = commit.catch(() => undefined);
+    return commit;
+  }
+
+  seek(position: TopicPartitionOffset): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.consumer.seek(position, 5_000, (error) => {
+        if (error) reject(new ActuaryError('kafka_failed', `seek: ${error.message}`, { cause: error }));
+        else resolve();
+      });
+    });
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    const mine = partitions.filter((partition) => this.assignment.has(keyOf(partition)));
+    if (mine.length > 0) this.consumer.pause(mine.map((partition) => ({ ...partition })));
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    const mine = partitions.filter((partition) => this.assignment.has(keyOf(partition)));
+    if (mine.length > 0) this.consumer.resume(mine.map((partition) => ({ ...partition })));
+  }
+
+  endOffset(partition: TopicPartition): number {
+    try {
+      return this.consumer.getWatermarkOffsets(partition.topic, partition.partition).highOffset;
+    } catch {
+      // Not fetched yet: librdkafka knows no watermark.
+      return -1;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.rebalance;
+    if (!this.consumer.isConnected()) return;
+    await Promise.race([
+      new Promise<void>((resolve) => this.consumer.disconnect(() => resolve())),
+      delay(CLOSE_TIMEOUT_MS, undefined, { ref: false }),
+    ]);
+  }
+
+  private consume(max: number): Promise<Message[]> {
+    return new Promise((resolve, reject) => {
+      this.consumer.consume(max, (error: LibrdKafkaError | null, messages) => {
+        if (error) reject(new ActuaryError('kafka_failed', `consume: ${error.message}`, { cause: error }));
+        else resolve(messages);
+      });
+    });
+  }
+
+  private async onRebalance(code: number | undefined, partitions: TopicPartition[]): Promise<void> {
+    try {
+      if (code === ERR__ASSIGN_PARTITIONS) await this.onAssigned(partitions);
+      else if (code === ERR__REVOKE_PARTITIONS) {
+        await this.listener?.revoked(partitions);
+        this.assignment.clear();
+        this.consumer.unassign();
+      } else throw new Error(`rebalance failed with code ${code}`);
+    } catch (error) {
+      if (!this.consumer.isConnected()) return;
+      this.failure = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  private async onAssigned(partitions: TopicPartition[]): Promise<void> {
+    const committed = (await this.committed(partitions)).filter(({ offset }) => offset >= 0);
+    const wanted = await this.listener!.assigned(partitions, committed);
+    const starts = new Map<string, number>();
+    for (const position of [...committed, ...wanted]) starts.set(keyOf(position), position.offset);
+    this.assignment = new Set(partitions.map(keyOf));
+    this.consumer.assign(
+      partitions.map(({ topic, partition }) => ({
+        topic,
+        partition,
+        offset: starts.get(keyOf({ topic, partition })) ?? BEGINNING,
+      })),
+    );
+  }
+
+  private committed(partitions: TopicPartition[]): Promise<TopicPartitionOffset[]> {
+    if (partitions.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      this.consumer.committed(partitions, COMMITTED_TIMEOUT_MS, (error, offsets) => {
+        if (error) reject(new ActuaryError('kafka_failed', `committed offsets: ${error.message}`, { cause: error }));
+        else resolve(offsets);
+      });
+    });
+  }
+}
+
+function toRecord(message: Message): LogRecord {
+  const { topic, partition, offset, timestamp, value } = message;
+  const key = message.key;
+  return {
+    topic,
+    partition,
+    offset,
+    timestampMs: timestamp ?? 0,
+    key: key === null || key === undefined ? null : Buffer.isBuffer(key) ? key : Buffer.from(key),
+    value,
+  };
+}

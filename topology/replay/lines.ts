@@ -1,0 +1,53 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { ActuaryError, messageOf } from '../../schema/errors.js';
+
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+export interface InputFile {
+  /** Bytes in all; null where that is not known (a pipe). */
+  readonly bytes: number | null;
+  readonly stream: Readable;
+}
+
+/** Opens a file, or standard input for `-`. @throws ActuaryError input_unreadable */
+export async function openInput(file: string, stdin: Readable): Promise<InputFile> {
+  if (file === '-') return { bytes: null, stream: stdin };
+  try {
+    const { size } = await stat(file);
+    return { bytes: size, stream: createReadStream(file, { highWaterMark: 1 << 20 }) };
+  } catch (error) {
+    throw new ActuaryError('input_unreadable', `${file}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Yields the lines of a stream in blocks, without their line ends; a last line needs none. Lines share memory with
+ * the block they were read in: copy what is to outlive it.
+ *
+ * @param onBytes called with the number of bytes of each block read
+ */
+export async function* linesOf(stream: Readable, onBytes: (bytes: number) => void): AsyncGenerator<Buffer[]> {
+  let rest: Buffer[] = [];
+  for await (const chunk of stream as AsyncIterable<Buffer | string>) {
+    const block = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+    onBytes(block.length);
+    const lines: Buffer[] = [];
+    let start = 0;
+    for (let end = block.indexOf(NEWLINE); end >= 0; end = block.indexOf(NEWLINE, start)) {
+      const piece = block.subarray(start, end);
+      lines.push(withoutReturn(rest.length === 0 ? piece : Buffer.concat([...rest, piece])));
+      rest = [];
+      start = end + 1;
+    }
+    if (start < block.length) rest.push(block.subarray(start));
+    if (lines.length > 0) yield lines;
+  }
+  if (rest.length > 0) yield [withoutReturn(Buffer.concat(rest))];
+}
+
+function withoutReturn(line: Buffer): Buffer {
+  return line.length > 0 && line[line.length - 1] === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
+}
