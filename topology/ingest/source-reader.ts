@@ -1,0 +1,242 @@
+import { lastValueFrom, type Observable } from 'rxjs';
+import { concatMap, map } from 'rxjs/operators';
+import type { SampleBatch } from '../../schema/batch.js';
+import { ActuaryError } from '../../schema/errors.js';
+import type { OutputRecord } from '../../sinks/kafka.js';
+import {
+  keyOf,
+  type LogConsumer,
+  type LogListener,
+  type LogRecord,
+  type TopicPartition,
+  type TopicPartitionOffset,
+} from '../kafka/log.js';
+import { pulled } from '../pulled.js';
+import { InStep } from './in-step.js';
+import type { Intake } from './intake.js';
+import type { Router } from './router.js';
+
+/** One cycle never takes more than about this much, so that memory and commits stay bounded. */
+const MAX_CYCLE_RECORDS = 5_000;
+const MAX_CYCLE_BYTES = 8 * 1024 * 1024;
+const POLL_RECORDS = 1_000;
+const POLL_WAIT_MS = 50;
+/** A partition whose samples wait for slower ones is not read further beyond this many. */
+const PAUSE_ABOVE_SAMPLES = 20_000;
+const RESUME_BELOW_SAMPLES = 5_000;
+/** Dead letters are judged over so many messages. */
+const LIMIT_MESSAGES = 10_000;
+
+export interface SourceReaderOptions {
+  readonly name: string;
+  readonly consumer: LogConsumer;
+  readonly intake: Intake;
+  /** True where a partition holds its GPUs in order; otherwise the partitions are read in step. */
+  readonly keyed: boolean;
+  readonly lingerMs: number;
+  readonly maxDeadLetterShare: number;
+  /** Batches for partitions of gpu.samples, collected since the last cycle. */
+  readonly router: Router;
+  /** Takes what the router made full, empties it. */
+  readonly batches: () => { partition: number; batch: SampleBatch }[];
+  /** Writes batches and dead letters; resolves when all are acknowledged. */
+  readonly publish: (batches: { partition: number; batch: SampleBatch }[], letters: OutputRecord[]) => Promise<void>;
+  readonly onRecords: (records: number, samples: number, letters: number) => void;
+}
+
+interface Cycle {
+  readonly letters: OutputRecord[];
+  readonly offsets: TopicPartitionOffset[];
+}
+
+/**
+ * Reads one source: poll, decode, put in order, re-key, publish, commit. Offsets are committed last, and only of
+ * records whose samples have all been acknowledged.
+ */
+export class SourceReader implements LogListener {
+  private readonly inStep: InStep;
+  private readonly positions = new Map<string, TopicPartitionOffset>();
+  private readonly committed = new Map<string, number>();
+  private readonly paused = new Set<string>();
+  private stopping = false;
+  private running: Promise<void> = Promise.resolve();
+  private cycleDone: Promise<void> = Promise.resolve();
+  private judgedMessages = 0;
+  private judgedLetters = 0;
+  hasAssignment = false;
+
+  constructor(private readonly options: SourceReaderOptions) {
+    this.inStep = new InStep((key, next) => {
+      const position = this.positions.get(key);
+      if (position === undefined) return false;
+      const end = options.consumer.endOffset(position);
+      return end < 0 || next < end;
+    });
+  }
+
+  /** @param failed called if the source cannot be read on */
+  async start(failed: (error: Error) => void): Promise<void> {
+    await this.options.consumer.start(this);
+    this.running = lastValueFrom(this.cycles(), { defaultValue: undefined }).then(() => undefined, failed);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.running;
+    await this.options.consumer.close();
+  }
+
+  assigned(
+    partitions: readonly TopicPartition[],
+    committed: readonly TopicPartitionOffset[],
+  ): Promise<readonly TopicPartitionOffset[]> {
+    const starts = new Map(committed.map((position) => [keyOf(position), position.offset]));
+    for (const { topic, partition } of partitions) {
+      const key = keyOf({ topic, partition });
+      const offset = starts.get(key) ?? 0;
+      this.positions.set(key, { topic, partition, offset });
+      this.committed.set(key, offset);
+      this.inStep.assign(key, offset);
+    }
+    this.hasAssignment = true;
+    return Promise.resolve([]);
+  }
+
+  async revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    // The cycle in hand ends with its commit; what waits in step was not committed and is read again by the next owner.
+    await this.cycleDone;
+    for (const partition of partitions) {
+      const key = keyOf(partition);
+      this.positions.delete(key);
+      this.committed.delete(key);
+      this.paused.delete(key);
+      this.inStep.revoke(key);
+    }
+    this.hasAssignment = false;
+  }
+
+  /** The stages of a cycle, in order. */
+  private cycles(): Observable<void> {
+    return pulled(
+      () => this.collect(),
+      (polled) =>
+        polled.pipe(
+          map((records) => this.takeIn(records)),
+          concatMap((cycle) => this.settle(cycle)),
+        ),
+      () => this.stopping,
+    );
+  }
+
+  /** Polls until there is a fair load of records or the linger is over. */
+  private async collect(): Promise<LogRecord[]> {
+    const { consumer, lingerMs } = this.options;
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    let until = Infinity;
+    do {
+      const polled = await consumer.poll(POLL_RECORDS, POLL_WAIT_MS);
+      for (const record of polled) {
+        records.push(record);
+        bytes += record.value?.length ?? 0;
+      }
+      if (records.length > 0 && until === Infinity) until = performance.now() + lingerMs;
+    } while (
+      !this.stopping &&
+      records.length > 0 &&
+      records.length < MAX_CYCLE_RECORDS &&
+      bytes < MAX_CYCLE_BYTES &&
+      performance.now() < until
+    );
+    return records;
+  }
+
+  private takeIn(records: readonly LogRecord[]): Cycle {
+    const letters: OutputRecord[] = [];
+    let samples = 0;
+    for (const [key, own] of byPartition(records)) {
+      if (!this.positions.has(key)) continue;
+      const decoded = this.options.intake.decode(own);
+      const last = own[own.length - 1];
+      const next = last.offset + 1;
+      this.positions.set(key, { topic: last.topic, partition: last.partition, offset: next });
+      letters.push(...decoded.letters);
+      samples += decoded.samples.count;
+      if (this.options.keyed)
+        for (let row = 0; row < decoded.samples.count; row++) this.options.router.take(decoded.samples, row);
+      else this.inStep.push(key, decoded.samples, next);
+    }
+    if (!this.options.keyed) {
+      this.inStep.release(this.options.router.take);
+      this.regulate();
+    }
+    if (records.length > 0) this.options.onRecords(records.length, samples, letters.length);
+    this.judgeLetters(records.length, letters.length);
+    return { letters, offsets: this.finishedOffsets() };
+  }
+
+  private settle(cycle: Cycle): Promise<void> {
+    this.cycleDone = (async () => {
+      this.options.router.drain();
+      const batches = this.options.batches();
+      if (batches.length > 0 || cycle.letters.length > 0) await this.options.publish(batches, cycle.letters);
+      if (cycle.offsets.length === 0) return;
+      await this.options.consumer.commit(cycle.offsets);
+      for (const position of cycle.offsets) this.committed.set(keyOf(position), position.offset);
+    })();
+    return this.cycleDone;
+  }
+
+  private finishedOffsets(): TopicPartitionOffset[] {
+    const finished = this.options.keyed
+      ? [...this.positions].map(([key, { offset }]): [string, number] => [key, offset])
+      : [...this.inStep.finished()];
+    const offsets: TopicPartitionOffset[] = [];
+    for (const [key, offset] of finished) {
+      const position = this.positions.get(key);
+      if (position !== undefined && offset > (this.committed.get(key) ?? 0))
+        offsets.push({ topic: position.topic, partition: position.partition, offset });
+    }
+    return offsets;
+  }
+
+  private regulate(): void {
+    for (const [key, position] of this.positions) {
+      const waiting = this.inStep.waiting(key);
+      if (waiting > PAUSE_ABOVE_SAMPLES && !this.paused.has(key)) {
+        this.options.consumer.pause([position]);
+        this.paused.add(key);
+      } else if (waiting < RESUME_BELOW_SAMPLES && this.paused.has(key)) {
+        this.options.consumer.resume([position]);
+        this.paused.delete(key);
+      }
+    }
+  }
+
+  /** Too much of it bad means that the format is wrong, and going on would only fill the dead-letter topic. */
+  private judgeLetters(messages: number, letters: number): void {
+    this.judgedMessages += messages;
+    this.judgedLetters += letters;
+    if (this.judgedMessages < LIMIT_MESSAGES) return;
+    const share = this.judgedLetters / this.judgedMessages;
+    if (share > this.options.maxDeadLetterShare)
+      throw new ActuaryError(
+        'dead_letter_limit',
+        `source ${this.options.name}: ${Math.round(share * 100)} % of the last ${this.judgedMessages} messages were dead letters. ` +
+          'Is its format right? Their codes and bytes are in the dead-letter topic; ingest.maxDeadLetterShare moves this limit',
+      );
+    this.judgedMessages = 0;
+    this.judgedLetters = 0;
+  }
+}
+
+function byPartition(records: readonly LogRecord[]): Map<string, LogRecord[]> {
+  const partitions = new Map<string, LogRecord[]>();
+  for (const record of records) {
+    const key = keyOf(record);
+    const own = partitions.get(key);
+    if (own === undefined) partitions.set(key, [record]);
+    else own.push(record);
+  }
+  return partitions;
+}

@@ -1,0 +1,79 @@
+import type { Config } from '../../schema/config.js';
+import { KafkaSink } from '../../sinks/kafka.js';
+import { RdKafkaLog } from './rdkafka-log.js';
+
+/**
+ * How this process reaches the cluster: the one place where configuration becomes client properties, names of groups
+ * and client ids.
+ */
+export interface KafkaConnection {
+  readonly brokers: readonly string[];
+  readonly properties: Readonly<Record<string, string | number | boolean>>;
+  readonly topicPrefix: string;
+  readonly instance: string;
+  readonly sessionTimeoutMs: number;
+  /** True for the in-process cluster of the demo, which cannot create topics by request. */
+  readonly embedded: boolean;
+}
+
+export function connectionOf(config: Config, embedded = false): KafkaConnection {
+  return {
+    brokers: config.kafka.brokers,
+    properties: config.kafka.properties,
+    topicPrefix: config.kafka.topicPrefix,
+    instance: config.instance,
+    sessionTimeoutMs: config.kafka.sessionTimeoutMs,
+    embedded,
+  };
+}
+
+export type Warn = (message: string) => void;
+
+/** Bare librdkafka properties of a client that is neither producer nor group member (admin, metadata). */
+export function clientProperties(
+  connection: KafkaConnection,
+  purpose: string,
+): Record<string, string | number | boolean> {
+  return {
+    ...connection.properties,
+    'metadata.broker.list': connection.brokers.join(','),
+    'client.id': `${connection.topicPrefix}gpu-actuary.${purpose}.${connection.instance}`,
+  };
+}
+
+/** A member of the group gpu-actuary.<role>. */
+export function openLog(
+  connection: KafkaConnection,
+  role: string,
+  topics: readonly string[],
+  warn: Warn,
+  group = `${connection.topicPrefix}gpu-actuary.${role}`,
+): RdKafkaLog {
+  return new RdKafkaLog({
+    brokers: connection.brokers,
+    properties: connection.properties,
+    group,
+    clientId: `${connection.topicPrefix}gpu-actuary.${role}.${connection.instance}`,
+    topics,
+    sessionTimeoutMs: connection.sessionTimeoutMs,
+    onTransientError: warn,
+  });
+}
+
+/** A producer for a role; opened, to be closed by the caller. @throws ActuaryError kafka_unreachable */
+export async function openSink(
+  connection: KafkaConnection,
+  role: string,
+  maxMessageBytes: number,
+  warn: Warn,
+): Promise<KafkaSink> {
+  const sink = new KafkaSink({
+    brokers: connection.brokers,
+    properties: connection.properties,
+    clientId: `${connection.topicPrefix}gpu-actuary.${role}.${connection.instance}`,
+    maxMessageBytes,
+    onTransientError: warn,
+  });
+  await sink.open();
+  return sink;
+}
