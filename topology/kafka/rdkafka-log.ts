@@ -23,6 +23,8 @@ const COMMITTED_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** A disconnect can hang for ever while a rebalance is under way; the process is ending by then. */
 const CLOSE_TIMEOUT_MS = 10_000;
+/** Messages taken at a time while the outcome of a commit is awaited. */
+const PUMP_RECORDS = 100;
 
 export interface RdKafkaLogOptions {
   readonly brokers: readonly string[];
@@ -48,6 +50,7 @@ export class RdKafkaLog implements LogConsumer {
   private failure: Error | undefined;
   private pendingCommit: { resolve: () => void; reject: (error: Error) => void } | undefined;
   private commitQueue: Promise<void> = Promise.resolve();
+  private readonly stash: Message[] = [];
   private closed = false;
 
   constructor(private readonly options: RdKafkaLogOptions) {
@@ -110,7 +113,7 @@ export class RdKafkaLog implements LogConsumer {
       await this.rebalance;
       if (this.failure) throw this.failure;
       if (this.closed) return [];
-      const messages = await this.consume(max);
+      const messages = this.stash.length > 0 ? this.stash.splice(0) : await this.consume(max);
       const records: LogRecord[] = [];
       for (const message of messages) if (this.assignment.has(keyOf(message))) records.push(toRecord(message));
       if (records.length > 0 || performance.now() >= until) return records;
@@ -126,6 +129,7 @@ export class RdKafkaLog implements LogConsumer {
         new Promise<void>((resolve, reject) => {
           this.pendingCommit = { resolve, reject };
           this.consumer.commit(mine.map((offset) => ({ ...offset })));
+          this.pump().catch(reject);
         }),
     );
     this.commitQueue = commit.catch(() => undefined);
@@ -168,6 +172,17 @@ export class RdKafkaLog implements LogConsumer {
       new Promise<void>((resolve) => this.consumer.disconnect(() => resolve())),
       delay(CLOSE_TIMEOUT_MS, undefined, { ref: false }),
     ]);
+  }
+
+  /**
+   * The client hands over the outcome of a commit only while messages are asked for: asks on, and keeps what comes
+   * for the next poll.
+   */
+  private async pump(): Promise<void> {
+    while (this.pendingCommit !== undefined && !this.closed) {
+      this.stash.push(...(await this.consume(PUMP_RECORDS)));
+      if (this.pendingCommit !== undefined) await delay(1);
+    }
   }
 
   private consume(max: number): Promise<Message[]> {

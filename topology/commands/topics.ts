@@ -1,0 +1,26 @@
+import { Command } from 'commander';
+import { connectionOf } from '../kafka/connection.js';
+import { createTopics } from '../kafka/topics-admin.js';
+import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+
+export function topicsCommand(context: CommandContext): Command {
+  const command = new Command('topics').description("manage the engine's topics");
+  command.addCommand(
+    configurable(new Command('create'))
+      .description('create the topics that are missing, with their policies; existing ones are left as they are')
+      .option('--json', 'print {topic, created} as JSON')
+      .action(async (options: ConfigurationOptions & { json?: boolean }) => {
+        const config = configurationOf(context, options);
+        const results = await createTopics(
+          connectionOf(config),
+          config.kafka.partitions,
+          config.kafka.replicationFactor,
+        );
+        if (options.json) writeLine(context.stdout, JSON.stringify(results));
+        else
+          for (const { topic, created } of results)
+            writeLine(context.stdout, `${created ? 'created' : 'exists '}  ${topic}`);
+      }),
+  );
+  return command;
+}
