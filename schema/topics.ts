@@ -65,6 +65,12 @@ export const TOPICS = {
     description: 'Internal: which GPU of a host was heard when, by host',
     config: { 'cleanup.policy': 'delete', 'retention.ms': String(DAY) },
   },
+  ingestLock: {
+    name: 'gpu.ingest-lock',
+    description: 'Internal, never written: whoever holds its partition reads the sources without keys',
+    config: { 'cleanup.policy': 'delete', 'retention.ms': String(DAY) },
+    partitions: 1,
+  },
   panes: {
     name: 'gpu.panes',
     description: 'Closed hours of a GPU',

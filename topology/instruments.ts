@@ -1,0 +1,45 @@
+import type { DeadLetterCode } from '../schema/outcome.js';
+import type { TopicKey } from '../schema/topics.js';
+
+/**
+ * What the roles tell of themselves, per batch or cycle, never per sample. serving/metrics.ts turns it into
+ * Prometheus metrics; tests count with it.
+ */
+export interface Instruments {
+  /** A cycle of a source: messages read, samples and dead letters they gave. */
+  ingested(source: string, messages: number, samples: number): void;
+  readingsRejected(reason: string, count: number): void;
+  deadLettered(code: DeadLetterCode, count: number): void;
+  /** A unit of work of the score role. */
+  scored(unit: ScoredUnit): void;
+  recordsWritten(topic: TopicKey, count: number): void;
+  /** Records between what a role has committed and the end of its topics. */
+  lag(role: string, records: number): void;
+  gpusTracked(count: number, windowBytes: number): void;
+  clientWarning(role: string): void;
+}
+
+export interface ScoredUnit {
+  readonly samples: number;
+  readonly rows: number;
+  readonly skippedDuePoints: number;
+  readonly modelSeconds: number;
+  readonly unitSeconds: number;
+  /** From the write of the oldest batch to gpu.samples to the acknowledgement of its outputs; NaN while muted. */
+  readonly latencySeconds: number;
+}
+
+/** Counts rejected readings of a cycle, so that instruments are told once per batch. */
+export class RejectionCounter {
+  private readonly counts = new Map<string, number>();
+
+  readonly reject = (reason: string): void => {
+    this.counts.set(reason, (this.counts.get(reason) ?? 0) + 1);
+  };
+
+  /** Reports and forgets. */
+  flush(report: (reason: string, count: number) => void): void {
+    for (const [reason, count] of this.counts) report(reason, count);
+    this.counts.clear();
+  }
+}

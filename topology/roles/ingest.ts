@@ -1,0 +1,175 @@
+import { timeLimits } from '../../operators/judge-time.js';
+import type { Decoder } from '../../operators/decode/decoder.js';
+import { toSamplesRecord } from '../../schema/samples.js';
+import type { AvroCodec } from '../../schema/avro.js';
+import type { SampleBatch } from '../../schema/batch.js';
+import type { Config, SourceConfig } from '../../schema/config.js';
+import { topicName } from '../../schema/topics.js';
+import { DEAD_LETTER_MAX_BYTES } from '../../sinks/dead-letter.js';
+import type { KafkaSink, OutputRecord } from '../../sinks/kafka.js';
+import { Intake } from '../ingest/intake.js';
+import { Ownership } from '../ingest/ownership.js';
+import { Router } from '../ingest/router.js';
+import { SourceReader } from '../ingest/source-reader.js';
+import { RejectionCounter, type Instruments } from '../instruments.js';
+import { openLog, openSink, type KafkaConnection } from '../kafka/connection.js';
+import { peekKeyed } from '../kafka/peek.js';
+import type { Readiness, Role, RoleContext } from './role.js';
+
+export interface IngestDependencies {
+  readonly config: Config;
+  readonly connection: KafkaConnection;
+  readonly codec: AvroCodec;
+  readonly decoderOf: (source: SourceConfig) => Decoder;
+  readonly instruments: Instruments;
+}
+
+/** A source as this process takes part in reading it. */
+interface Reading {
+  readonly name: string;
+  /** Null while another instance owns a source without keys. */
+  reader: SourceReader | null;
+  readonly ownership: Ownership | null;
+}
+
+/**
+ * The ingest role: any DCGM shape in, gpu.samples out. Keyed sources are shared among instances; one without keys is
+ * read by its owner alone.
+ */
+export class IngestRole implements Role {
+  readonly name = 'ingest';
+  private sink: KafkaSink | undefined;
+  private partitionCount = 0;
+  private readonly readings: Reading[] = [];
+  private stopped = false;
+
+  constructor(
+    private readonly dependencies: IngestDependencies,
+    private readonly context: RoleContext,
+  ) {}
+
+  async start(): Promise<void> {
+    const { config, connection } = this.dependencies;
+    this.sink = await openSink(connection, 'ingest', DEAD_LETTER_MAX_BYTES, this.warn);
+    this.partitionCount = await this.sink.partitions(topicName(connection.topicPrefix, 'samples'));
+    for (const source of config.sources) await this.startSource(source);
+  }
+
+  readiness(): Readiness {
+    const waiting = this.readings.filter(({ reader, ownership }) =>
+      reader === null ? ownership === null : !reader.hasAssignment,
+    );
+    if (this.readings.length === 0) return { ready: false, detail: 'starting' };
+    if (waiting.length > 0)
+      return { ready: false, detail: `waiting for partitions of ${waiting.map(({ name }) => name).join(', ')}` };
+    return { ready: true, detail: `reading ${this.readings.map(({ name }) => name).join(', ')}` };
+  }
+
+  async stop(): Promise<void> {
+    if (this.stopped) return;
+    this.stopped = true;
+    await Promise.all(this.readings.map(({ reader, ownership }) => (ownership ?? reader)?.stop()));
+    await this.sink?.close();
+  }
+
+  private async startSource(source: SourceConfig): Promise<void> {
+    const { connection } = this.dependencies;
+    const name = source.topics.join('+');
+    const observed = source.keyed === 'auto' ? await peekKeyed(connection, source.topics) : source.keyed;
+    this.context.log.info(
+      { source: name, format: source.format, keyed: observed },
+      observed === true
+        ? 'source is keyed: shared among instances'
+        : 'source is read by one instance, its partitions in step by event time',
+    );
+    if (observed === true) {
+      const reading: Reading = { name, reader: this.readerOf(source, name, true), ownership: null };
+      this.readings.push(reading);
+      await reading.reader!.start(this.context.fail);
+      return;
+    }
+    const lock = openLog(
+      connection,
+      'ingest-lock',
+      [topicName(connection.topicPrefix, 'ingestLock')],
+      this.warn,
+      `${connection.topicPrefix}gpu-actuary.ingest-lock.${name}`,
+    );
+    const reading: Reading = {
+      name,
+      reader: null,
+      ownership: new Ownership(
+        lock,
+        async () => {
+          reading.reader = this.readerOf(source, name, false);
+          await reading.reader.start(this.context.fail);
+        },
+        async () => {
+          await reading.reader?.stop();
+          reading.reader = null;
+        },
+        this.context.fail,
+      ),
+    };
+    this.readings.push(reading);
+    await reading.ownership!.start();
+  }
+
+  private readerOf(source: SourceConfig, name: string, keyed: boolean): SourceReader {
+    const { config, connection, instruments } = this.dependencies;
+    const rejections = new RejectionCounter();
+    let ready: { partition: number; batch: SampleBatch }[] = [];
+    return new SourceReader({
+      name,
+      consumer: openLog(connection, 'ingest', source.topics, this.warn),
+      intake: new Intake({
+        decoder: this.dependencies.decoderOf(source),
+        limits: timeLimits(config.ingest),
+        deadLetterTopic: topicName(connection.topicPrefix, 'deadLetter'),
+        reject: rejections.reject,
+        onLetter: (code) => instruments.deadLettered(code, 1),
+      }),
+      keyed,
+      lingerMs: config.ingest.lingerMs,
+      maxDeadLetterShare: config.ingest.maxDeadLetterShare,
+      router: new Router(this.partitionCount, config.ingest.batchSamples, (partition, batch) =>
+        ready.push({ partition, batch }),
+      ),
+      batches: () => {
+        const batches = ready;
+        ready = [];
+        return batches;
+      },
+      publish: (batches, letters) => this.publish(batches, letters),
+      onRecords: (records, samples) => {
+        instruments.ingested(name, records, samples);
+        rejections.flush((reason, count) => instruments.readingsRejected(reason, count));
+      },
+    });
+  }
+
+  private async publish(
+    batches: readonly { partition: number; batch: SampleBatch }[],
+    letters: readonly OutputRecord[],
+  ): Promise<void> {
+    const { codec, connection, instruments } = this.dependencies;
+    const topic = topicName(connection.topicPrefix, 'samples');
+    const sink = this.sink!;
+    await sink.write(
+      batches.map(({ partition, batch }) => ({
+        topic,
+        partition,
+        key: null,
+        value: codec.encode('samples', toSamplesRecord(batch)),
+      })),
+    );
+    await sink.write(letters);
+    await sink.flush();
+    instruments.recordsWritten('samples', batches.length);
+  }
+
+  private readonly warn = (message: string): void => {
+    this.dependencies.instruments.clientWarning('ingest');
+    this.context.log.warn({ role: 'ingest' }, message);
+  };
+}
