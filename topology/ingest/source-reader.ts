@@ -1,5 +1,5 @@
 import { lastValueFrom, type Observable } from 'rxjs';
-import { concatMap, map } from 'rxjs/operators';
+import { concatMap, finalize, map } from 'rxjs/operators';
 import type { SampleBatch } from '../../schema/batch.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
@@ -11,6 +11,7 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
 } from '../kafka/log.js';
+import { Busy } from '../busy.js';
 import { pulled } from '../pulled.js';
 import { InStep } from './in-step.js';
 import type { Intake } from './intake.js';
@@ -60,7 +61,7 @@ export class SourceReader implements LogListener {
   private readonly paused = new Set<string>();
   private stopping = false;
   private running: Promise<void> = Promise.resolve();
-  private cycleDone: Promise<void> = Promise.resolve();
+  private readonly busy = new Busy();
   private judgedMessages = 0;
   private judgedLetters = 0;
   hasAssignment = false;
@@ -104,7 +105,7 @@ export class SourceReader implements LogListener {
 
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
     // The cycle in hand ends with its commit; what waits in step was not committed and is read again by the next owner.
-    await this.cycleDone;
+    await this.busy.idle();
     for (const partition of partitions) {
       const key = keyOf(partition);
       this.positions.delete(key);
@@ -118,11 +119,16 @@ export class SourceReader implements LogListener {
   /** The stages of a cycle, in order. */
   private cycles(): Observable<void> {
     return pulled(
-      () => this.collect(),
+      async () => {
+        const records = await this.collect();
+        this.busy.begin();
+        return records;
+      },
       (polled) =>
         polled.pipe(
           map((records) => this.takeIn(records)),
           concatMap((cycle) => this.settle(cycle)),
+          finalize(() => this.busy.end()),
         ),
       () => this.stopping,
     );
@@ -154,8 +160,12 @@ export class SourceReader implements LogListener {
   private takeIn(records: readonly LogRecord[]): Cycle {
     const letters: OutputRecord[] = [];
     let samples = 0;
-    for (const [key, own] of byPartition(records)) {
-      if (!this.positions.has(key)) continue;
+    for (const [key, all] of byPartition(records)) {
+      const position = this.positions.get(key);
+      if (position === undefined) continue;
+      // A partition that went and came back within this cycle is read again from its committed offset.
+      const own = all.filter(({ offset }) => offset >= position.offset);
+      if (own.length === 0) continue;
       const decoded = this.options.intake.decode(own);
       const last = own[own.length - 1];
       const next = last.offset + 1;
@@ -175,16 +185,13 @@ export class SourceReader implements LogListener {
     return { letters, offsets: this.finishedOffsets() };
   }
 
-  private settle(cycle: Cycle): Promise<void> {
-    this.cycleDone = (async () => {
-      this.options.router.drain();
-      const batches = this.options.batches();
-      if (batches.length > 0 || cycle.letters.length > 0) await this.options.publish(batches, cycle.letters);
-      if (cycle.offsets.length === 0) return;
-      await this.options.consumer.commit(cycle.offsets);
-      for (const position of cycle.offsets) this.committed.set(keyOf(position), position.offset);
-    })();
-    return this.cycleDone;
+  private async settle(cycle: Cycle): Promise<void> {
+    this.options.router.drain();
+    const batches = this.options.batches();
+    if (batches.length > 0 || cycle.letters.length > 0) await this.options.publish(batches, cycle.letters);
+    if (cycle.offsets.length === 0) return;
+    await this.options.consumer.commit(cycle.offsets);
+    for (const position of cycle.offsets) this.committed.set(keyOf(position), position.offset);
   }
 
   private finishedOffsets(): TopicPartitionOffset[] {

@@ -1,0 +1,320 @@
+import { lastValueFrom, type Observable } from 'rxjs';
+import { concatMap, finalize, map } from 'rxjs/operators';
+import type { Windows } from '../../operators/window/window.js';
+import type { Scorer } from '../../models/scorer.js';
+import { DecodeError, type AvroCodec } from '../../schema/avro.js';
+import type { SampleBatch } from '../../schema/batch.js';
+import type { Clock } from '../../schema/clock.js';
+import type { Config } from '../../schema/config.js';
+import { fromSamplesRecord } from '../../schema/samples.js';
+import { topicName, type TopicKey } from '../../schema/topics.js';
+import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
+import type { KafkaSink } from '../../sinks/kafka.js';
+import { RejectionCounter, type Instruments } from '../instruments.js';
+import { openLog, openSink, type KafkaConnection } from '../kafka/connection.js';
+import {
+  BEGINNING,
+  keyOf,
+  type LogConsumer,
+  type LogListener,
+  type LogRecord,
+  type TopicPartition,
+  type TopicPartitionOffset,
+} from '../kafka/log.js';
+import { TableReader } from '../kafka/table-reader.js';
+import { Busy } from '../busy.js';
+import { pulled } from '../pulled.js';
+import { Assessor } from '../score/assess.js';
+import { AssetTable } from '../score/asset-table.js';
+import { PartitionState } from '../score/partition-state.js';
+import { publishedFeatures, UnitOfWork } from '../score/unit.js';
+import type { ClosedPane, WindowOptions } from '../../operators/window/window.js';
+import type { Readiness, Role, RoleContext } from './role.js';
+
+const POLL_WAIT_MS = 50;
+/** A batch that waited longer than this in gpu.samples was not scored at once: the role is behind. */
+const BEHIND_MS = 1_000;
+
+export interface ScoreDependencies {
+  readonly config: Config;
+  readonly connection: KafkaConnection;
+  readonly codec: AvroCodec;
+  readonly scorer: Scorer;
+  readonly makeWindows: (options: WindowOptions) => Windows;
+  readonly instruments: Instruments;
+  readonly clock: Clock;
+}
+
+/** A partition of gpu.samples while this instance owns it. */
+interface Owned {
+  readonly partition: TopicPartition;
+  readonly state: PartitionState;
+  /** Records before this offset were answered for already: they rebuild the state, silently. */
+  readonly mutedUntil: number;
+  next: number;
+}
+
+interface Unit {
+  readonly work: UnitOfWork;
+  readonly offsets: TopicPartitionOffset[];
+  readonly samples: number;
+  readonly rows: number;
+  readonly skipped: number;
+  readonly oldestMs: number;
+  readonly startedMs: number;
+  modelSeconds: number;
+}
+
+/**
+ * The score role: gpu.samples in; features, predictions, health, decisions and panes out. One unit of work takes a
+ * poll of batches through all stages; its outputs are acknowledged before its offsets are committed.
+ */
+export class ScoreRole implements Role, LogListener {
+  readonly name = 'score';
+  private readonly owned = new Map<string, Owned>();
+  private readonly assets: AssetTable;
+  private readonly assessor: Assessor;
+  private readonly rejections = new RejectionCounter();
+  private readonly published: ReturnType<typeof publishedFeatures>;
+  private assetReader: TableReader | undefined;
+  private sink: KafkaSink | undefined;
+  private consumer: LogConsumer | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private readonly busy = new Busy();
+  private stopping = false;
+  private assignedOnce = false;
+
+  constructor(
+    private readonly dependencies: ScoreDependencies,
+    private readonly context: RoleContext,
+  ) {
+    const { config, codec, scorer } = dependencies;
+    this.published = publishedFeatures(config.windows.featureSet);
+    this.assets = new AssetTable(codec, (record, error) =>
+      context.log.warn({ topic: record.topic, offset: record.offset, code: error.code }, 'asset record left out'),
+    );
+    this.assessor = new Assessor(scorer, config);
+  }
+
+  async start(): Promise<void> {
+    const { connection } = this.dependencies;
+    this.sink = await openSink(connection, 'score', DEAD_LETTER_MAX_BYTES, this.warn);
+    for (const topic of ['samples', 'panes'] as const)
+      await this.sink.partitions(topicName(connection.topicPrefix, topic));
+    // Assets first, to their end: the first sample already finds its GPU's record.
+    this.assetReader = new TableReader(
+      connection,
+      'score-assets',
+      [topicName(connection.topicPrefix, 'assets')],
+      this.warn,
+    );
+    await this.assetReader.start(this.assets.apply, this.context.fail);
+    this.consumer = openLog(connection, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
+    await this.consumer.start(this);
+    this.running = lastValueFrom(this.units(), { defaultValue: undefined }).then(() => undefined, this.context.fail);
+  }
+
+  readiness(): Readiness {
+    if (!this.assignedOnce) return { ready: false, detail: 'waiting for partitions' };
+    let toRestore = 0;
+    let restored = 0;
+    for (const { mutedUntil, next } of this.owned.values()) {
+      toRestore += mutedUntil;
+      restored += Math.min(next, mutedUntil);
+    }
+    if (restored < toRestore)
+      return { ready: false, detail: `restoring windows: ${Math.floor((100 * restored) / toRestore)} %` };
+    return { ready: true, detail: `${this.owned.size} partitions` };
+  }
+
+  async stop(): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    await this.running;
+    await this.consumer?.close();
+    await this.assetReader?.close();
+    await this.sink?.close();
+  }
+
+  assigned(
+    partitions: readonly TopicPartition[],
+    committed: readonly TopicPartitionOffset[],
+  ): Promise<readonly TopicPartitionOffset[]> {
+    const { config, makeWindows } = this.dependencies;
+    const done = new Map(committed.map((position) => [keyOf(position), position.offset]));
+    for (const partition of partitions) {
+      const key = keyOf(partition);
+      this.owned.set(key, {
+        partition,
+        state: new PartitionState(
+          (onPaneClosed: (pane: ClosedPane) => void) =>
+            makeWindows({
+              gapMs: config.windows.gapMs,
+              featureSet: config.windows.featureSet,
+              asset: this.assets.get,
+              onPaneClosed,
+            }),
+          {
+            scoreEveryMs: config.score.everyMs,
+            featuresEveryMs: config.features.everyMs,
+            heartbeatMs: config.predictions.heartbeatMs,
+            healthEveryMs: config.health.everyMs,
+          },
+          config.predictions.minLogOddsDelta,
+          this.rejections.reject,
+        ),
+        mutedUntil: done.get(key) ?? 0,
+        next: 0,
+      });
+    }
+    this.assignedOnce = true;
+    this.context.log.info(
+      { role: 'score', partitions: partitions.map(({ partition }) => partition) },
+      'partitions assigned',
+    );
+    // The windows are a function of the log: they are rebuilt from as much of it as there is.
+    return Promise.resolve(partitions.map((partition) => ({ ...partition, offset: BEGINNING })));
+  }
+
+  async revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    await this.busy.idle();
+    for (const partition of partitions) this.owned.delete(keyOf(partition));
+    this.context.log.info(
+      { role: 'score', partitions: partitions.map(({ partition }) => partition) },
+      'partitions revoked',
+    );
+  }
+
+  /** The stages of a unit of work, in order. */
+  private units(): Observable<void> {
+    const { config } = this.dependencies;
+    return pulled(
+      async () => {
+        const records = await this.consumer!.poll(config.score.maxBatches, POLL_WAIT_MS);
+        this.busy.begin();
+        return records;
+      },
+      (polled) =>
+        polled.pipe(
+          map((records) => this.fold(records)),
+          concatMap((unit) => this.score(unit)),
+          // Outputs first, offsets last: a crash in between repeats work and loses none.
+          concatMap((unit) => this.publish(unit)),
+          finalize(() => this.busy.end()),
+        ),
+      () => this.stopping,
+    );
+  }
+
+  /** Decodes batches and folds them into the windows; collects what is due. */
+  private fold(records: readonly LogRecord[]): Unit {
+    const { clock, config, connection } = this.dependencies;
+    const startedMs = clock.now();
+    const work = new UnitOfWork(
+      this.published,
+      config.windows.featureSet,
+      topicName(connection.topicPrefix, 'deadLetter'),
+      { emitted_at: startedMs, instance: config.instance },
+    );
+    const offsets = new Map<string, TopicPartitionOffset>();
+    let samples = 0;
+    let skipped = 0;
+    let oldestMs = NaN;
+    for (const record of records) {
+      const owned = this.owned.get(keyOf(record));
+      if (owned === undefined) continue;
+      const muted = record.offset < owned.mutedUntil;
+      owned.next = record.offset + 1;
+      const batch = this.decode(record, work, muted);
+      if (batch !== null) {
+        const behind = startedMs - record.timestampMs > BEHIND_MS;
+        samples += batch.count;
+        skipped += owned.state.fold(batch, work, { muted, skipStale: config.score.adaptive && behind });
+      }
+      if (muted) continue;
+      if (!(oldestMs <= record.timestampMs)) oldestMs = record.timestampMs;
+      offsets.set(keyOf(record), { ...owned.partition, offset: owned.next });
+    }
+    let rows = 0;
+    for (const { state } of this.owned.values()) rows += state.rows.count;
+    return { work, offsets: [...offsets.values()], samples, rows, skipped, oldestMs, startedMs, modelSeconds: 0 };
+  }
+
+  private decode(record: LogRecord, work: UnitOfWork, muted: boolean): SampleBatch | null {
+    if (record.value === null) return null;
+    try {
+      return fromSamplesRecord(this.dependencies.codec.decodeKnown('samples', record.value));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      if (muted) return null;
+      const topic = topicName(this.dependencies.connection.topicPrefix, 'deadLetter');
+      work.letters.push(messageLetter(topic, record, record.key, record.value, error.code, error.message));
+      this.dependencies.instruments.deadLettered(error.code, 1);
+      return null;
+    }
+  }
+
+  /** Asks the model about all rows and turns its answers into records. */
+  private async score(unit: Unit): Promise<Unit> {
+    const started = performance.now();
+    for (const { state } of this.owned.values()) {
+      if (state.rows.count === 0) continue;
+      const predictions = await this.dependencies.scorer.score(state.rows);
+      this.assessor.assess(state, predictions, unit.work);
+      state.settle();
+    }
+    unit.modelSeconds = (performance.now() - started) / 1000;
+    return unit;
+  }
+
+  /** Writes, waits for the acknowledgement, commits. */
+  private async publish(unit: Unit): Promise<void> {
+    const { clock, codec, connection, instruments } = this.dependencies;
+    const { work } = unit;
+    if (work.outputs.length > 0 || work.letters.length > 0) {
+      const written = new Map<TopicKey, number>();
+      await this.sink!.write(
+        work.outputs.map(({ topic, gpuUuid, record }) => {
+          written.set(topic, (written.get(topic) ?? 0) + 1);
+          return {
+            topic: topicName(connection.topicPrefix, topic),
+            partition: null,
+            key: gpuUuid,
+            value: codec.encode(topic, record),
+          };
+        }),
+      );
+      await this.sink!.write(work.letters);
+      await this.sink!.flush();
+      for (const [topic, count] of written) instruments.recordsWritten(topic, count);
+    }
+    if (unit.offsets.length > 0) await this.consumer!.commit(unit.offsets);
+    if (unit.samples === 0) return;
+    this.rejections.flush((reason, count) => instruments.readingsRejected(reason, count));
+    if (work.letters.length > 0) instruments.deadLettered('late', work.letters.length);
+    const now = clock.now();
+    instruments.scored({
+      samples: unit.samples,
+      rows: unit.rows,
+      skippedDuePoints: unit.skipped,
+      modelSeconds: unit.modelSeconds,
+      unitSeconds: (now - unit.startedMs) / 1000,
+      latencySeconds: (now - unit.oldestMs) / 1000,
+    });
+    let gpus = 0;
+    let bytes = 0;
+    let lag = 0;
+    for (const { state, partition, next } of this.owned.values()) {
+      gpus += state.windows.size;
+      bytes += state.windows.bytes;
+      lag += Math.max(0, this.consumer!.endOffset(partition) - next);
+    }
+    instruments.gpusTracked(gpus, bytes);
+    instruments.lag('score', lag);
+  }
+
+  private readonly warn = (message: string): void => {
+    this.dependencies.instruments.clientWarning('score');
+    this.context.log.warn({ role: 'score' }, message);
+  };
+}
