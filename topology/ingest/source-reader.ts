@@ -1,5 +1,4 @@
 import { lastValueFrom, type Observable } from 'rxjs';
-import { concatMap, finalize, map } from 'rxjs/operators';
 import type { SampleBatch } from '../../schema/batch.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
@@ -12,7 +11,7 @@ import {
   type TopicPartitionOffset,
 } from '../kafka/log.js';
 import { Busy } from '../busy.js';
-import { pulled } from '../pulled.js';
+import { ingest } from '../topology.js';
 import { InStep } from './in-step.js';
 import type { Intake } from './intake.js';
 import type { Router } from './router.js';
@@ -45,7 +44,9 @@ export interface SourceReaderOptions {
   readonly onRecords: (records: number, samples: number, letters: number) => void;
 }
 
+/** What one poll gave, on its way through the stages. */
 interface Cycle {
+  readonly decoded: { readonly key: string; readonly batch: SampleBatch; readonly next: number }[];
   readonly letters: OutputRecord[];
   readonly offsets: TopicPartitionOffset[];
 }
@@ -70,15 +71,14 @@ export class SourceReader implements LogListener {
     this.inStep = new InStep((key, next) => {
       const position = this.positions.get(key);
       if (position === undefined) return false;
-      const end = options.consumer.endOffset(position);
-      return end < 0 || next < end;
+      return options.consumer.endReachedAt(position) < next;
     });
   }
 
   /** @param failed called if the source cannot be read on */
   async start(failed: (error: Error) => void): Promise<void> {
     await this.options.consumer.start(this);
-    this.running = lastValueFrom(this.cycles(), { defaultValue: undefined }).then(() => undefined, failed);
+    this.running = lastValueFrom(this.chain(), { defaultValue: undefined }).then(() => undefined, failed);
   }
 
   async stop(): Promise<void> {
@@ -116,24 +116,6 @@ export class SourceReader implements LogListener {
     this.hasAssignment = false;
   }
 
-  /** The stages of a cycle, in order. */
-  private cycles(): Observable<void> {
-    return pulled(
-      async () => {
-        const records = await this.collect();
-        this.busy.begin();
-        return records;
-      },
-      (polled) =>
-        polled.pipe(
-          map((records) => this.takeIn(records)),
-          concatMap((cycle) => this.settle(cycle)),
-          finalize(() => this.busy.end()),
-        ),
-      () => this.stopping,
-    );
-  }
-
   /** Polls until there is a fair load of records or the linger is over. */
   private async collect(): Promise<LogRecord[]> {
     const { consumer, lingerMs } = this.options;
@@ -157,7 +139,24 @@ export class SourceReader implements LogListener {
     return records;
   }
 
-  private takeIn(records: readonly LogRecord[]): Cycle {
+  private chain(): Observable<void> {
+    return ingest<readonly LogRecord[], Cycle>({
+      poll: async () => {
+        const records = await this.collect();
+        this.busy.begin();
+        return records;
+      },
+      decode: (records) => this.decode(records),
+      putInOrder: (cycle) => this.putInOrder(cycle),
+      publish: (cycle) => this.publish(cycle),
+      commit: (cycle) => this.commit(cycle),
+      settled: () => this.busy.end(),
+      stopping: () => this.stopping,
+    });
+  }
+
+  private decode(records: readonly LogRecord[]): Cycle {
+    const decoded: Cycle['decoded'] = [];
     const letters: OutputRecord[] = [];
     let samples = 0;
     for (const [key, all] of byPartition(records)) {
@@ -166,32 +165,42 @@ export class SourceReader implements LogListener {
       // A partition that went and came back within this cycle is read again from its committed offset.
       const own = all.filter(({ offset }) => offset >= position.offset);
       if (own.length === 0) continue;
-      const decoded = this.options.intake.decode(own);
-      const last = own[own.length - 1];
-      const next = last.offset + 1;
-      this.positions.set(key, { topic: last.topic, partition: last.partition, offset: next });
-      letters.push(...decoded.letters);
-      samples += decoded.samples.count;
-      if (this.options.keyed)
-        for (let row = 0; row < decoded.samples.count; row++) this.options.router.take(decoded.samples, row);
-      else this.inStep.push(key, decoded.samples, next);
-    }
-    if (!this.options.keyed) {
-      this.inStep.release(this.options.router.take);
-      this.regulate();
+      const { samples: batch, letters: refused } = this.options.intake.decode(own);
+      const next = own[own.length - 1].offset + 1;
+      this.positions.set(key, { topic: position.topic, partition: position.partition, offset: next });
+      decoded.push({ key, batch, next });
+      letters.push(...refused);
+      samples += batch.count;
     }
     if (records.length > 0) this.options.onRecords(records.length, samples, letters.length);
     this.judgeLetters(records.length, letters.length);
-    return { letters, offsets: this.finishedOffsets() };
+    return { decoded, letters, offsets: [] };
   }
 
-  private async settle(cycle: Cycle): Promise<void> {
+  private putInOrder(cycle: Cycle): Cycle {
+    const { keyed, router } = this.options;
+    for (const { key, batch, next } of cycle.decoded) {
+      if (keyed) for (let row = 0; row < batch.count; row++) router.take(batch, row);
+      else this.inStep.push(key, batch, next);
+    }
+    if (!keyed) {
+      this.inStep.release(router.take);
+      this.regulate();
+    }
+    return { ...cycle, offsets: this.finishedOffsets() };
+  }
+
+  private async publish(cycle: Cycle): Promise<Cycle> {
     this.options.router.drain();
     const batches = this.options.batches();
     if (batches.length > 0 || cycle.letters.length > 0) await this.options.publish(batches, cycle.letters);
-    if (cycle.offsets.length === 0) return;
-    await this.options.consumer.commit(cycle.offsets);
-    for (const position of cycle.offsets) this.committed.set(keyOf(position), position.offset);
+    return cycle;
+  }
+
+  private async commit({ offsets }: Cycle): Promise<void> {
+    if (offsets.length === 0) return;
+    await this.options.consumer.commit(offsets);
+    for (const position of offsets) this.committed.set(keyOf(position), position.offset);
   }
 
   private finishedOffsets(): TopicPartitionOffset[] {

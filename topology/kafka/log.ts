@@ -56,6 +56,12 @@ export interface LogConsumer {
   resume(partitions: readonly TopicPartition[]): void;
   /** End of a partition as far as the client knows it, −1 where it does not yet. */
   endOffset(partition: TopicPartition): number;
+  /**
+   * Offset at which the end of a partition was last come upon while reading, −1 if it never was. A partition is read
+   * to its end while this is not below the next offset; unlike an end counted to, it is right with transactions,
+   * whose markers take offsets but are no records.
+   */
+  endReachedAt(partition: TopicPartition): number;
   close(): Promise<void>;
 }
 

@@ -51,6 +51,7 @@ export class RdKafkaLog implements LogConsumer {
   private pendingCommit: { resolve: () => void; reject: (error: Error) => void } | undefined;
   private commitQueue: Promise<void> = Promise.resolve();
   private readonly stash: Message[] = [];
+  private readonly ends = new Map<string, number>();
   private closed = false;
 
   constructor(private readonly options: RdKafkaLogOptions) {
@@ -71,6 +72,7 @@ export class RdKafkaLog implements LogConsumer {
       'heartbeat.interval.ms': Math.min(3_000, Math.floor(options.sessionTimeoutMs / 3)),
       'enable.auto.commit': false,
       'isolation.level': 'read_committed',
+      'enable.partition.eof': true,
       'partition.assignment.strategy': 'range',
       rebalance_cb: (error: LibrdKafkaError | undefined, partitions: TopicPartition[]) => {
         this.rebalance = this.rebalance.then(() => this.onRebalance(error?.code, partitions));
@@ -88,6 +90,7 @@ export class RdKafkaLog implements LogConsumer {
       if (error.isFatal) this.failure = new ActuaryError('kafka_failed', error.message, { cause: error });
       else options.onTransientError(error.message);
     });
+    this.consumer.on('partition.eof', (end) => this.ends.set(keyOf(end), end.offset));
   }
 
   async start(listener: LogListener): Promise<void> {
@@ -164,6 +167,10 @@ export class RdKafkaLog implements LogConsumer {
     }
   }
 
+  endReachedAt(partition: TopicPartition): number {
+    return this.ends.get(keyOf(partition)) ?? -1;
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     await this.rebalance;
@@ -214,6 +221,7 @@ export class RdKafkaLog implements LogConsumer {
     const starts = new Map<string, number>();
     for (const position of [...committed, ...wanted]) starts.set(keyOf(position), position.offset);
     this.assignment = new Set(partitions.map(keyOf));
+    this.ends.clear();
     this.consumer.assign(
       partitions.map(({ topic, partition }) => ({
         topic,

@@ -1,5 +1,4 @@
 import { lastValueFrom, type Observable } from 'rxjs';
-import { concatMap, finalize, map } from 'rxjs/operators';
 import type { Windows } from '../../operators/window/window.js';
 import type { Scorer } from '../../models/scorer.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
@@ -23,7 +22,7 @@ import {
 } from '../kafka/log.js';
 import { TableReader } from '../kafka/table-reader.js';
 import { Busy } from '../busy.js';
-import { pulled } from '../pulled.js';
+import { score } from '../topology.js';
 import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { PartitionState } from '../score/partition-state.js';
@@ -111,7 +110,7 @@ export class ScoreRole implements Role, LogListener {
     await this.assetReader.start(this.assets.apply, this.context.fail);
     this.consumer = openLog(connection, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
     await this.consumer.start(this);
-    this.running = lastValueFrom(this.units(), { defaultValue: undefined }).then(() => undefined, this.context.fail);
+    this.running = lastValueFrom(this.chain(), { defaultValue: undefined }).then(() => undefined, this.context.fail);
   }
 
   readiness(): Readiness {
@@ -185,25 +184,21 @@ export class ScoreRole implements Role, LogListener {
     );
   }
 
-  /** The stages of a unit of work, in order. */
-  private units(): Observable<void> {
+  private chain(): Observable<void> {
     const { config } = this.dependencies;
-    return pulled(
-      async () => {
+    return score<readonly LogRecord[], Unit>({
+      poll: async () => {
         const records = await this.consumer!.poll(config.score.maxBatches, POLL_WAIT_MS);
         this.busy.begin();
         return records;
       },
-      (polled) =>
-        polled.pipe(
-          map((records) => this.fold(records)),
-          concatMap((unit) => this.score(unit)),
-          // Outputs first, offsets last: a crash in between repeats work and loses none.
-          concatMap((unit) => this.publish(unit)),
-          finalize(() => this.busy.end()),
-        ),
-      () => this.stopping,
-    );
+      fold: (records) => this.fold(records),
+      score: (unit) => this.score(unit),
+      publish: (unit) => this.publish(unit),
+      commit: (unit) => this.commit(unit),
+      settled: () => this.busy.end(),
+      stopping: () => this.stopping,
+    });
   }
 
   /** Decodes batches and folds them into the windows; collects what is due. */
@@ -267,9 +262,9 @@ export class ScoreRole implements Role, LogListener {
     return unit;
   }
 
-  /** Writes, waits for the acknowledgement, commits. */
-  private async publish(unit: Unit): Promise<void> {
-    const { clock, codec, connection, instruments } = this.dependencies;
+  /** Writes, and waits for the acknowledgement. */
+  private async publish(unit: Unit): Promise<Unit> {
+    const { codec, connection, instruments } = this.dependencies;
     const { work } = unit;
     if (work.outputs.length > 0 || work.letters.length > 0) {
       const written = new Map<TopicKey, number>();
@@ -288,10 +283,15 @@ export class ScoreRole implements Role, LogListener {
       await this.sink!.flush();
       for (const [topic, count] of written) instruments.recordsWritten(topic, count);
     }
+    return unit;
+  }
+
+  private async commit(unit: Unit): Promise<void> {
+    const { clock, instruments } = this.dependencies;
     if (unit.offsets.length > 0) await this.consumer!.commit(unit.offsets);
     if (unit.samples === 0) return;
     this.rejections.flush((reason, count) => instruments.readingsRejected(reason, count));
-    if (work.letters.length > 0) instruments.deadLettered('late', work.letters.length);
+    if (unit.work.lateSamples > 0) instruments.deadLettered('late', unit.work.lateSamples);
     const now = clock.now();
     instruments.scored({
       samples: unit.samples,

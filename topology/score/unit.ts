@@ -27,6 +27,7 @@ export interface Provenance {
 export class UnitOfWork implements FoldSink {
   readonly outputs: ScoreOutput[] = [];
   readonly letters: OutputRecord[] = [];
+  lateSamples = 0;
 
   constructor(
     private readonly featureNames: readonly { readonly name: string; readonly column: number }[],
@@ -71,6 +72,7 @@ export class UnitOfWork implements FoldSink {
   }
 
   late(windows: Windows, batch: SampleBatch, row: number): void {
+    this.lateSamples++;
     const detail = 'older than the last accepted reading of its metric, or of an hour that is closed';
     this.letters.push(sampleLetter(this.deadLetterTopic, batch, row, 'late', detail, { ...windows.lateReadings }));
   }

@@ -1,0 +1,69 @@
+import { concatMap, finalize, map, type Observable } from 'rxjs';
+import { pulled } from './pulled.js';
+
+/**
+ * The machine on one page. Each role is a pulled chain of stages over batches: the next poll is made when the last
+ * one's offsets are committed, and offsets are committed when the outputs are acknowledged. What a stage does stands
+ * with the role that implements it; who is wired to whom, in runtime.ts.
+ *
+ *   any DCGM shape ─► ingest ─► gpu.samples ─► score ─┬► gpu.features gpu.predictions gpu.health gpu.decisions ─► load ─► database
+ *                       └─► gpu.dead-letter ◄─────────┴► gpu.panes                                             └► serve ─► HTTP
+ */
+
+/** Common to all chains: where work comes from, and who is told when a unit of it is done. */
+interface Chain<Polled> {
+  readonly poll: () => Promise<Polled>;
+  /** The unit in hand is done, or failed: a rebalance may go on. */
+  readonly settled: () => void;
+  readonly stopping: () => boolean;
+}
+
+export interface IngestStages<Polled, Unit> extends Chain<Polled> {
+  readonly decode: (polled: Polled) => Unit;
+  readonly putInOrder: (unit: Unit) => Unit;
+  readonly publish: (unit: Unit) => Promise<Unit>;
+  readonly commit: (unit: Unit) => Promise<void>;
+}
+
+/** Raw messages of one source to batches in gpu.samples. */
+export function ingest<Polled, Unit>(stages: IngestStages<Polled, Unit>): Observable<void> {
+  return pulled(
+    stages.poll,
+    (polled) =>
+      polled.pipe(
+        // Bytes become samples; what gives no sample becomes a dead letter.
+        map(stages.decode),
+        // Partitions in step by event time, then re-keyed: one batch for each partition of gpu.samples.
+        map(stages.putInOrder),
+        concatMap(stages.publish),
+        concatMap(stages.commit),
+        finalize(stages.settled),
+      ),
+    stages.stopping,
+  );
+}
+
+export interface ScoreStages<Polled, Unit> extends Chain<Polled> {
+  readonly fold: (polled: Polled) => Unit;
+  readonly score: (unit: Unit) => Promise<Unit>;
+  readonly publish: (unit: Unit) => Promise<Unit>;
+  readonly commit: (unit: Unit) => Promise<void>;
+}
+
+/** gpu.samples to panes, features, predictions, health and decisions. */
+export function score<Polled, Unit>(stages: ScoreStages<Polled, Unit>): Observable<void> {
+  return pulled(
+    stages.poll,
+    (polled) =>
+      polled.pipe(
+        // Into the windows, sample by sample; what is due is collected as rows of features.
+        map(stages.fold),
+        // The model speaks on all rows at once; health and decisions follow from the same rows.
+        concatMap(stages.score),
+        concatMap(stages.publish),
+        concatMap(stages.commit),
+        finalize(stages.settled),
+      ),
+    stages.stopping,
+  );
+}
