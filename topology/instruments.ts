@@ -12,6 +12,8 @@ export interface Instruments {
   deadLettered(code: DeadLetterCode, count: number): void;
   /** A unit of work of the score role. */
   scored(unit: ScoredUnit): void;
+  /** Decisions that were due and could not be made, by code. */
+  undecided(counts: Readonly<Record<'no_health' | 'no_price', number>>): void;
   recordsWritten(topic: TopicKey, count: number): void;
   /** Records between what a role has committed and the end of its topics. */
   lag(role: string, records: number): void;

@@ -92,7 +92,12 @@ export class ScoreRole implements Role, LogListener {
     this.assets = new AssetTable(codec, (record, error) =>
       context.log.warn({ topic: record.topic, offset: record.offset, code: error.code }, 'asset record left out'),
     );
-    this.assessor = new Assessor(scorer, config);
+    this.assessor = new Assessor(scorer, config, (model) =>
+      context.log.warn(
+        { model, profile: config.decisions.profile },
+        'no price of this model: its GPUs get no decision',
+      ),
+    );
   }
 
   async start(): Promise<void> {
@@ -255,7 +260,8 @@ export class ScoreRole implements Role, LogListener {
     for (const { state } of this.owned.values()) {
       if (state.rows.count === 0) continue;
       const predictions = await this.dependencies.scorer.score(state.rows);
-      this.assessor.assess(state, predictions, unit.work);
+      const missing = this.assessor.assess(state, predictions, unit.work);
+      this.dependencies.instruments.undecided(missing);
       state.settle();
     }
     unit.modelSeconds = (performance.now() - started) / 1000;

@@ -1,0 +1,75 @@
+import rdkafka, { type ConsumerGlobalConfig, type KafkaConsumer, type LibrdKafkaError } from 'node-rdkafka';
+import { ActuaryError } from '../../schema/errors.js';
+import { clientProperties, type KafkaConnection } from './connection.js';
+import type { TopicPartition } from './log.js';
+
+const TIMEOUT_MS = 10_000;
+
+/** Measures from outside how far a group is behind; takes part in nothing. */
+export class LagProbe {
+  private readonly consumer: KafkaConsumer;
+  private partitions: TopicPartition[] | undefined;
+
+  constructor(
+    connection: KafkaConnection,
+    group: string,
+    private readonly topics: readonly string[],
+  ) {
+    this.consumer = new rdkafka.KafkaConsumer(
+      {
+        ...clientProperties(connection, 'lag'),
+        'group.id': group,
+        'enable.auto.commit': false,
+      } as ConsumerGlobalConfig,
+      {},
+    );
+  }
+
+  async open(): Promise<void> {
+    await this.call<unknown>('connect', (done) => this.consumer.connect({ timeout: TIMEOUT_MS }, done));
+  }
+
+  /** Records between the group's committed offsets and the ends of its topics; what was never committed counts whole. */
+  async lag(): Promise<number> {
+    this.partitions ??= await this.findPartitions();
+    const committed = await this.call<rdkafka.TopicPartitionOffset[]>('committed offsets', (done) =>
+      this.consumer.committed(this.partitions!, TIMEOUT_MS, done),
+    );
+    let lag = 0;
+    for (const { topic, partition, offset } of committed) {
+      const { lowOffset, highOffset } = await this.call<rdkafka.WatermarkOffsets>('watermarks', (done) =>
+        this.consumer.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done),
+      );
+      lag += Math.max(0, highOffset - (offset >= 0 ? offset : lowOffset));
+    }
+    return lag;
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.consumer.disconnect(() => resolve()));
+  }
+
+  private async findPartitions(): Promise<TopicPartition[]> {
+    const found: TopicPartition[] = [];
+    for (const topic of this.topics) {
+      const metadata = await this.call<rdkafka.Metadata>('metadata', (done) =>
+        this.consumer.getMetadata({ topic, timeout: TIMEOUT_MS }, done),
+      );
+      for (const { id } of metadata.topics.find(({ name }) => name === topic)?.partitions ?? [])
+        found.push({ topic, partition: id });
+    }
+    return found;
+  }
+
+  private call<T>(
+    what: string,
+    start: (done: (error: LibrdKafkaError | null, value: T) => void) => unknown,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      start((error, value) => {
+        if (error) reject(new ActuaryError('kafka_failed', `${what}: ${error.message}`, { cause: error }));
+        else resolve(value);
+      });
+    });
+  }
+}

@@ -1,0 +1,82 @@
+import { coverageClass, coverageOf } from '../../models/coverage.js';
+import type { Predictions, Scorer } from '../../models/scorer.js';
+import { PROFILES, type ValuationProfile } from '../../operators/decide.js';
+import { HealthGrader, nextGrade } from '../../operators/health.js';
+import type { Config } from '../../schema/config.js';
+import { FEATURE_COUNT } from '../../schema/features.js';
+import type { PartitionState } from './partition-state.js';
+import { decisionOf, healthOf, predictionOf } from './records.js';
+import type { UnitOfWork } from './unit.js';
+
+/**
+ * Turns the model's answers on a block of rows into the records worth emitting: predictions, health, decisions. Rows
+ * of a GPU come in event-time order, for each is judged against what was emitted before it.
+ */
+export class Assessor {
+  private readonly grader = new HealthGrader();
+  private readonly profile: ValuationProfile;
+  /** Models without a price that were named in the log; each is named once. */
+  private readonly unpriced = new Set<string>();
+
+  /** @param onUnpriced called once for each model that has no price */
+  constructor(
+    private readonly scorer: Scorer,
+    config: Config,
+    private readonly onUnpriced: (model: string) => void,
+  ) {
+    this.profile = PROFILES[config.decisions.profile];
+  }
+
+  /** @returns how many decisions were due and could not be made, by code */
+  assess(state: PartitionState, predictions: Predictions, work: UnitOfWork): Record<'no_health' | 'no_price', number> {
+    const { windows, emission, rows } = state;
+    const missing = { no_health: 0, no_price: 0 };
+    for (let row = 0; row < rows.count; row++) {
+      const slot = rows.slot[row];
+      const due = rows.due[row];
+      const offset = row * FEATURE_COUNT;
+      const gpuUuid = windows.uuidOf(slot);
+      const { model } = windows.metadata(slot);
+      const head = { gpu_uuid: gpuUuid, as_of: rows.asOfMs[row], newest_reading_at: rows.newestMs[row] };
+      const prob30d = predictions.prob30d[row];
+
+      const told = emission.prediction(
+        slot,
+        due,
+        predictions.prob7d[row],
+        prob30d,
+        predictions.prob90d[row],
+        predictions.type[row],
+        coverageClass(coverageOf(rows.values, offset)),
+      );
+      if (told !== null) {
+        const record = predictionOf({ ...head, trigger: told }, this.scorer, predictions, row, rows.values, offset);
+        work.add('predictions', gpuUuid, { ...record, ...work.provenance });
+      }
+
+      const scored = this.grader.score(rows.values, offset, model);
+      const score = Number.isNaN(scored) ? null : scored;
+      const grade = nextGrade(emission.grade(slot), score);
+      const graded = emission.health(slot, due, grade);
+      if (graded !== null) {
+        const record = healthOf({ ...head, trigger: graded }, this.grader, rows.values, offset, model, grade);
+        work.add('health', gpuUuid, { ...record, ...work.provenance });
+      }
+
+      const decided = emission.decision(slot, due, grade);
+      if (decided === null) continue;
+      const decision = decisionOf({ ...head, trigger: decided }, this.profile, model, score, grade, prob30d);
+      if (typeof decision === 'string') {
+        missing[decision]++;
+        if (decision === 'no_price') this.nameUnpriced(model ?? 'unknown');
+      } else work.add('decisions', gpuUuid, { ...decision, ...work.provenance });
+    }
+    return missing;
+  }
+
+  private nameUnpriced(model: string): void {
+    if (this.unpriced.has(model)) return;
+    this.unpriced.add(model);
+    this.onUnpriced(model);
+  }
+}
