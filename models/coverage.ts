@@ -19,7 +19,7 @@ const hoursColumn = featureIndex('hours_with_readings');
  * telemetry features of v1 that could be computed.
  * @param values feature rows; the row starts at `offset`
  */
-export function predictionCoverage(values: Float64Array, offset: number): number {
+export function coverageOf(values: Float64Array, offset: number): number {
   const hours = values[offset + hoursColumn];
   if (!(hours > 0)) return 0;
   let present = 0;

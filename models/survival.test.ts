@@ -1,34 +1,34 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { atConstantHazard, medianDaysToFailure } from './survival.js';
+import { atConstantHazard, estimatedTtfDays } from './survival.js';
 
-describe('medianDaysToFailure', () => {
+describe('estimatedTtfDays', () => {
   it('is null where half are still alive after a year', () => {
-    expect(medianDaysToFailure(0, 0, 0)).toBeNull();
-    expect(medianDaysToFailure(0.001, 0.004, 0.012)).toBeNull();
+    expect(estimatedTtfDays(0, 0, 0)).toBeNull();
+    expect(estimatedTtfDays(0.001, 0.004, 0.012)).toBeNull();
   });
 
   it('is that of the exponential where the hazard is constant', () => {
     const [prob7d, prob30d, prob90d] = atConstantHazard(0.2);
-    expect(medianDaysToFailure(prob7d, prob30d, prob90d)).toBeCloseTo((30 * Math.LN2) / -Math.log(0.8), 9);
+    expect(estimatedTtfDays(prob7d, prob30d, prob90d)).toBeCloseTo((30 * Math.LN2) / -Math.log(0.8), 9);
   });
 
   it('lies within the piece in which the curve passes a half', () => {
-    expect(medianDaysToFailure(0.5, 0.6, 0.7)).toBeCloseTo(7, 9);
-    expect(medianDaysToFailure(0.1, 0.5, 0.7)).toBeCloseTo(30, 9);
-    expect(medianDaysToFailure(0.1, 0.2, 0.5)).toBeCloseTo(90, 9);
-    expect(medianDaysToFailure(0.75, 0.8, 0.9)).toBeCloseTo(3.5, 9);
+    expect(estimatedTtfDays(0.5, 0.6, 0.7)).toBeCloseTo(7, 9);
+    expect(estimatedTtfDays(0.1, 0.5, 0.7)).toBeCloseTo(30, 9);
+    expect(estimatedTtfDays(0.1, 0.2, 0.5)).toBeCloseTo(90, 9);
+    expect(estimatedTtfDays(0.75, 0.8, 0.9)).toBeCloseTo(3.5, 9);
   });
 
   it('goes on beyond 90 days with the hazard of 30 to 90', () => {
     // Nobody fails before day 30, then a hazard of 0.004 a day.
     const prob90d = 1 - Math.exp(-60 * 0.004);
-    expect(medianDaysToFailure(0, 0, prob90d)).toBeCloseTo(30 + Math.LN2 / 0.004, 6);
+    expect(estimatedTtfDays(0, 0, prob90d)).toBeCloseTo(30 + Math.LN2 / 0.004, 6);
   });
 
   it('takes certain failure', () => {
-    expect(medianDaysToFailure(1, 1, 1)).toBe(0);
-    expect(medianDaysToFailure(0, 1, 1)).toBe(7);
+    expect(estimatedTtfDays(1, 1, 1)).toBe(0);
+    expect(estimatedTtfDays(0, 1, 1)).toBe(7);
   });
 
   it('never rises with a risk and never leaves 0 to 365', () => {
@@ -36,7 +36,7 @@ describe('medianDaysToFailure', () => {
     fc.assert(
       fc.property(fc.array(probability, { minLength: 3, maxLength: 3 }), (drawn) => {
         const [prob7d, prob30d, prob90d] = [...drawn].sort((a, b) => a - b);
-        const days = medianDaysToFailure(prob7d, prob30d, prob90d);
+        const days = estimatedTtfDays(prob7d, prob30d, prob90d);
         if (days === null) expect(prob90d).toBeLessThan(0.5);
         else {
           expect(days).toBeGreaterThanOrEqual(0);

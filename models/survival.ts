@@ -16,7 +16,7 @@ const MEDIAN = Math.LN2;
  * @param prob7d cumulative probabilities of failure, 0–1, never falling from one to the next
  * @returns days; null beyond {@link MAX_TTF_DAYS}
  */
-export function medianDaysToFailure(prob7d: number, prob30d: number, prob90d: number): number | null {
+export function estimatedTtfDays(prob7d: number, prob30d: number, prob90d: number): number | null {
   const probabilities = [prob7d, prob30d, prob90d];
   let startDays = 0;
   let hazard = 0;
