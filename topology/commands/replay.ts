@@ -1,0 +1,260 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import type { Writable, Readable } from 'node:stream';
+import { loadScorer } from '../../models/load.js';
+import type { Predictions, Scorer } from '../../models/scorer.js';
+import { parseAssets } from '../../operators/assets.js';
+import { PROFILES } from '../../operators/decide.js';
+import { createDecoder, detectFormat, type InputFormat } from '../../operators/decode/decoders.js';
+import { HealthGrader, nextGrade } from '../../operators/health.js';
+import { timeLimits } from '../../operators/judge-time.js';
+import { WindowStore } from '../../operators/window/window-store.js';
+import type { Config } from '../../schema/config.js';
+import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { FEATURE_COUNT } from '../../schema/features.js';
+import { isoTime, toJson, type AssetRecord, type Grade } from '../../schema/records.js';
+import { isoMs, parseAsOf } from '../replay/as-of.js';
+import { linesOf, openInput } from '../replay/lines.js';
+import { LineWriter } from '../replay/output.js';
+import { progressOf } from '../replay/progress.js';
+import { Replay, type InputMessage } from '../replay/replay.js';
+import type { RowBlock } from '../score/rows.js';
+import { decisionOf, healthOf, predictionOf, type RecordHead } from '../score/records.js';
+import { namedFeatures, publishedFeatures } from '../score/unit.js';
+import { configurable, configurationOf, type CommandContext, type ConfigurationOptions } from './context.js';
+
+const EMITS = ['features', 'predictions', 'health', 'decisions', 'rejected'] as const;
+type Emit = (typeof EMITS)[number];
+
+interface ReplayOptions extends ConfigurationOptions {
+  input: string;
+  format: string;
+  assets?: string;
+  emit: string;
+  asOf: string;
+  now?: string;
+  at?: string;
+  output: string;
+}
+
+export function replayCommand(context: CommandContext): Command {
+  return configurable(new Command('replay'))
+    .description('run recorded telemetry through the engine without a broker; deterministic, JSON Lines in and out')
+    .requiredOption('--input <file>', 'telemetry, one message a line; - for standard input')
+    .option('--format <format>', 'auto, wide-json, wide-json-flat or prometheus-text', 'auto')
+    .option('--assets <file>', 'asset register, JSON Lines')
+    .option('--emit <kinds>', `any of ${EMITS.join(',')}`, 'features')
+    .option('--as-of <when>', 'last, every:1h (or 15m, 1d) or a time: when each GPU is evaluated', 'last')
+    .option('--now <time>', 'judge event times against this time: future and past readings are rejected')
+    .option('--at <time>', 'event time of a plain scrape file (prometheus-text without JSON)')
+    .option('--output <file>', 'results; - for standard output', '-')
+    .addHelpText(
+      'after',
+      '\nA features line is {"gpu_uuid","as_of","features":{name: number|null}}, a rejected line\n' +
+        '{"line","reason","gpu_uuid","metric","detail"}; lines of other kinds carry "kind".\n' +
+        'For prometheus-text a line is {"timestamp_ms":…,"text":"…"}, or the file is one plain scrape with --at.\n',
+    )
+    .action((options: ReplayOptions) => replay(context, options));
+}
+
+async function replay(context: CommandContext, options: ReplayOptions): Promise<void> {
+  const config = configurationOf(context, options);
+  const emits = parseEmits(options.emit);
+  const asOf = parseAsOf(options.asOf);
+  const nowMs = options.now === undefined ? null : timeOption('--now', options.now);
+  const atMs = options.at === undefined ? null : timeOption('--at', options.at);
+  const assets = readAssets(options.assets ?? config.assets.file);
+  const scores = emits.has('predictions') || emits.has('decisions');
+  const scorer = scores ? await loadScorer(config.model.directory) : null;
+
+  const input = await openInput(options.input, context.stdin as Readable);
+  const output = LineWriter.open(options.output, context.stdout as Writable);
+  const progress = progressOf(context.stderr, input.bytes);
+  const windows = new WindowStore({
+    gapMs: config.windows.gapMs,
+    featureSet: config.windows.featureSet,
+    asset: (gpuUuid) => assets.get(gpuUuid),
+  });
+  const results = new Results(config, windows, emits, scorer, output);
+
+  let bytes = 0;
+  let lines = 0;
+  try {
+    const blocks = linesOf(input.stream, (count) => (bytes += count));
+    let machine: Replay | undefined;
+    let format: InputFormat | undefined;
+    const plain: Buffer[] = [];
+    for await (const block of blocks) {
+      for (const line of block) {
+        lines++;
+        if (format === undefined) {
+          if (isBlank(line)) continue;
+          format = formatOf(options.format, line, atMs);
+          machine = new Replay({
+            decoder: createDecoder(format === 'prometheus-scrape' ? 'prometheus-text' : format, {
+              profUnit: config.sources.find((source) => source.format === format)?.profUnit ?? 'percent',
+              maxMessageBytes: config.ingest.maxMessageBytes,
+            }),
+            windows,
+            asOf,
+            nowMs,
+            limits: timeLimits(config.ingest),
+            rejected: (rejected) => {
+              if (emits.has('rejected')) output.push(rejected);
+            },
+            evaluate: (rows) => results.evaluate(rows),
+          });
+        }
+        if (format === 'prometheus-scrape') plain.push(Buffer.from(line));
+        else if (isBlank(line)) continue;
+        else {
+          const message = messageOfLine(format, line, lines, emits.has('rejected') ? output : null);
+          if (message !== null) await machine!.take(message);
+        }
+      }
+      await output.settle();
+      progress.update(bytes, lines);
+    }
+    if (format === 'prometheus-scrape')
+      await machine!.take({
+        line: 1,
+        value: Buffer.from(plain.map((line) => `${line.toString('latin1')}\n`).join(''), 'latin1'),
+        timestampMs: atMs!,
+      });
+    await machine?.finish();
+  } finally {
+    progress.stop();
+    await scorer?.close();
+  }
+  await output.close();
+}
+
+/** Computes and writes what is asked for, row by row. */
+class Results {
+  private readonly names;
+  private readonly grader = new HealthGrader();
+  private readonly profile;
+  private readonly grades: (Grade | null)[] = [];
+
+  constructor(
+    config: Config,
+    private readonly windows: WindowStore,
+    private readonly emits: ReadonlySet<Emit>,
+    private readonly scorer: Scorer | null,
+    private readonly output: LineWriter,
+  ) {
+    this.names = publishedFeatures(config.windows.featureSet);
+    this.profile = PROFILES[config.decisions.profile];
+  }
+
+  async evaluate(rows: RowBlock): Promise<void> {
+    const predictions = this.scorer === null ? null : await this.scorer.score(rows);
+    for (let row = 0; row < rows.count; row++) this.row(rows, row, predictions);
+    await this.output.settle();
+  }
+
+  private row(rows: RowBlock, row: number, predictions: Predictions | null): void {
+    const slot = rows.slot[row];
+    const offset = row * FEATURE_COUNT;
+    const gpuUuid = this.windows.uuidOf(slot);
+    const head: RecordHead = {
+      gpu_uuid: gpuUuid,
+      as_of: rows.asOfMs[row],
+      newest_reading_at: rows.newestMs[row],
+      trigger: 'schedule',
+    };
+    if (this.emits.has('features'))
+      this.output.push({
+        gpu_uuid: gpuUuid,
+        as_of: isoTime(head.as_of),
+        features: namedFeatures(this.names, rows.values, offset),
+      });
+    if (predictions !== null && this.emits.has('predictions'))
+      this.push('prediction', predictionOf(head, this.scorer!, predictions, row, rows.values, offset));
+    if (!this.emits.has('health') && !this.emits.has('decisions')) return;
+    const { model } = this.windows.metadata(slot);
+    const scored = this.grader.score(rows.values, offset, model);
+    const health = Number.isNaN(scored) ? null : scored;
+    const grade = nextGrade(this.grades[slot] ?? null, health);
+    this.grades[slot] = grade;
+    if (this.emits.has('health')) this.push('health', healthOf(head, this.grader, rows.values, offset, model, grade));
+    if (predictions === null || !this.emits.has('decisions')) return;
+    const decision = decisionOf(head, this.profile, model, health, grade, predictions.prob30d[row]);
+    if (typeof decision !== 'string') this.push('decision', decision);
+  }
+
+  private push(kind: string, record: object): void {
+    this.output.push({ kind, ...toJson(record) });
+  }
+}
+
+function parseEmits(text: string): Set<Emit> {
+  const emits = new Set<Emit>();
+  for (const name of text.split(',').map((part) => part.trim())) {
+    const emit = EMITS.find((known) => known === name);
+    if (emit === undefined) throw new ActuaryError('usage', `--emit ${name}: expected any of ${EMITS.join(',')}`);
+    emits.add(emit);
+  }
+  return emits;
+}
+
+function timeOption(option: string, text: string): number {
+  const ms = isoMs(text);
+  if (Number.isNaN(ms)) throw new ActuaryError('usage', `${option} ${text}: expected a time like 2026-01-31T12:00:00Z`);
+  return ms;
+}
+
+function readAssets(file: string | null): Map<string, AssetRecord> {
+  if (file === null) return new Map();
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ActuaryError('assets_invalid', `assets file ${file}: ${messageOf(error)}`, { cause: error });
+  }
+  return parseAssets(text, file);
+}
+
+function formatOf(option: string, firstLine: Buffer, atMs: number | null): InputFormat {
+  const detected = detectFormat(firstLine);
+  let format: InputFormat;
+  if (option === 'auto') format = detected;
+  else if (option === 'prometheus-text') format = detected === 'prometheus-scrape' ? detected : 'prometheus-text';
+  else if (option === 'wide-json' || option === 'wide-json-flat') format = option;
+  else
+    throw new ActuaryError('usage', `--format ${option}: expected auto, wide-json, wide-json-flat or prometheus-text`);
+  if (format === 'prometheus-scrape' && atMs === null)
+    throw new ActuaryError('usage', 'a plain scrape carries no time: give it with --at TIME');
+  return format;
+}
+
+function isBlank(line: Buffer): boolean {
+  for (const byte of line) if (byte !== 0x20 && byte !== 0x09) return false;
+  return true;
+}
+
+/** The message of a line; a scrape comes wrapped in JSON with its time. Null where the wrapping is broken: rejected. */
+function messageOfLine(
+  format: InputFormat,
+  line: Buffer,
+  number: number,
+  rejected: LineWriter | null,
+): InputMessage | null {
+  if (format !== 'prometheus-text') return { line: number, value: line, timestampMs: 0 };
+  const problem = (reason: string, detail: string): null => {
+    rejected?.push({ line: number, reason, gpu_uuid: null, metric: null, detail });
+    return null;
+  };
+  let wrapped: { timestamp_ms?: unknown; text?: unknown };
+  try {
+    wrapped = JSON.parse(line.toString('utf8')) as typeof wrapped;
+  } catch (error) {
+    return problem('malformed', messageOf(error));
+  }
+  if (typeof wrapped !== 'object' || wrapped === null || typeof wrapped.text !== 'string')
+    return problem('malformed', 'expected {"timestamp_ms","text"}');
+  const time = wrapped.timestamp_ms;
+  if (time === undefined) return problem('missing_time', 'no timestamp_ms');
+  if (typeof time !== 'number' || !Number.isFinite(time)) return problem('bad_time', 'timestamp_ms is not a number');
+  return { line: number, value: Buffer.from(wrapped.text), timestampMs: time };
+}

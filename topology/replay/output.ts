@@ -1,0 +1,55 @@
+import { createWriteStream } from 'node:fs';
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { ActuaryError, messageOf } from '../../schema/errors.js';
+
+const BLOCK_CHARACTERS = 1 << 20;
+
+/** JSON Lines to a file or standard output, in blocks, waiting where the reader is slower. */
+export class LineWriter {
+  private block = '';
+  private failure: Error | undefined;
+
+  private constructor(
+    private readonly stream: Writable,
+    private readonly owned: boolean,
+    name: string,
+  ) {
+    if (owned)
+      stream.on('error', (error) => {
+        this.failure = new ActuaryError('input_unreadable', `${name}: ${messageOf(error)}`, { cause: error });
+      });
+  }
+
+  /** @param file path, or `-` for standard output */
+  static open(file: string, stdout: Writable): LineWriter {
+    return file === '-' ? new LineWriter(stdout, false, 'stdout') : new LineWriter(createWriteStream(file), true, file);
+  }
+
+  /** Appends a line; it leaves with the next block. */
+  push(value: object): void {
+    this.block += JSON.stringify(value) + '\n';
+  }
+
+  /** Writes a block if one is full. @throws ActuaryError where the file cannot be written */
+  async settle(): Promise<void> {
+    if (this.block.length >= BLOCK_CHARACTERS) await this.flush();
+    if (this.failure) throw this.failure;
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    if (this.owned) {
+      this.stream.end();
+      if (!this.failure) await Promise.race([once(this.stream, 'finish'), once(this.stream, 'error')]);
+    }
+    if (this.failure) throw this.failure;
+  }
+
+  private async flush(): Promise<void> {
+    const block = this.block;
+    this.block = '';
+    if (block === '' || this.failure) return;
+    if (!this.stream.write(block)) await Promise.race([once(this.stream, 'drain'), once(this.stream, 'error')]);
+  }
+}
