@@ -7,6 +7,7 @@ import type { Config, SourceConfig } from '../../schema/config.js';
 import { topicName } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES } from '../../sinks/dead-letter.js';
 import type { KafkaSink, OutputRecord } from '../../sinks/kafka.js';
+import { publishAssets } from '../ingest/asset-publisher.js';
 import { Intake } from '../ingest/intake.js';
 import { Ownership } from '../ingest/ownership.js';
 import { Router } from '../ingest/router.js';
@@ -52,6 +53,12 @@ export class IngestRole implements Role {
     const { config, connection } = this.dependencies;
     this.sink = await openSink(connection, 'ingest', DEAD_LETTER_MAX_BYTES, this.warn);
     this.partitionCount = await this.sink.partitions(topicName(connection.topicPrefix, 'samples'));
+    // Before any sample, so that its GPU's record is there when score looks for it.
+    if (config.assets.file !== null) {
+      const { codec } = this.dependencies;
+      const { changed, removed } = await publishAssets(config.assets.file, connection, codec, this.sink, this.warn);
+      this.context.log.info({ file: config.assets.file, changed, removed }, 'asset register published');
+    }
     for (const source of config.sources) await this.startSource(source);
   }
 
