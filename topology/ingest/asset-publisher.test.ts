@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AssetRecord } from '../../schema/records.js';
 import { differences } from './asset-publisher.js';
 
 const encode = (asset: object): Buffer => Buffer.from(JSON.stringify(asset));
@@ -8,7 +9,7 @@ describe('publishing the asset register', () => {
     const a = { gpu_uuid: 'GPU-a', model: 'H100' };
     const b = { gpu_uuid: 'GPU-b', model: 'A100' };
     const { records, changed, removed } = differences(
-      new Map([
+      new Map<string, AssetRecord>([
         ['GPU-a', a],
         ['GPU-b', { ...b, model: 'H100' }],
         ['GPU-c', { gpu_uuid: 'GPU-c' }],
