@@ -1,5 +1,5 @@
 import { lastValueFrom, type Observable } from 'rxjs';
-import type { Windows } from '../../operators/window/window.js';
+import { WindowStore } from '../../operators/window/window-store.js';
 import type { Scorer } from '../../models/scorer.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
@@ -27,7 +27,7 @@ import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { PartitionState } from '../score/partition-state.js';
 import { publishedFeatures, UnitOfWork } from '../score/unit.js';
-import type { ClosedPane, WindowOptions } from '../../operators/window/window.js';
+import type { ClosedPane } from '../../operators/window/window.js';
 import type { Readiness, Role, RoleContext } from './role.js';
 
 const POLL_WAIT_MS = 50;
@@ -39,7 +39,6 @@ export interface ScoreDependencies {
   readonly connection: KafkaConnection;
   readonly codec: AvroCodec;
   readonly scorer: Scorer;
-  readonly makeWindows: (options: WindowOptions) => Windows;
   readonly instruments: Instruments;
   readonly clock: Clock;
 }
@@ -144,7 +143,7 @@ export class ScoreRole implements Role, LogListener {
     partitions: readonly TopicPartition[],
     committed: readonly TopicPartitionOffset[],
   ): Promise<readonly TopicPartitionOffset[]> {
-    const { config, makeWindows } = this.dependencies;
+    const { config } = this.dependencies;
     const done = new Map(committed.map((position) => [keyOf(position), position.offset]));
     for (const partition of partitions) {
       const key = keyOf(partition);
@@ -152,7 +151,7 @@ export class ScoreRole implements Role, LogListener {
         partition,
         state: new PartitionState(
           (onPaneClosed: (pane: ClosedPane) => void) =>
-            makeWindows({
+            new WindowStore({
               gapMs: config.windows.gapMs,
               featureSet: config.windows.featureSet,
               asset: this.assets.get,
