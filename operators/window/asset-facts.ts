@@ -1,0 +1,149 @@
+import type { SampleBatch, SampleMetadata } from '../../schema/batch.js';
+import type { AssetRecord } from '../../schema/records.js';
+import { dateMs } from '../assets.js';
+
+/**
+ * What is known of a GPU besides readings: fields of its asset record, else those of the newest accepted sample that
+ * bore them, field by field.
+ */
+
+/** Fields that samples bear, in the order of a metadata row; behind their values lie the event times they bear. */
+const MODEL = 0;
+const HOST = 1;
+const DEPLOYMENT = 2;
+const PURCHASE = 3;
+const WARRANTY = 4;
+const FIELDS = 5;
+/** Float64s a GPU. */
+export const METADATA_WIDTH = 2 * FIELDS;
+
+/** Dates are epoch ms of midnight UTC, NaN for none. */
+export interface Facts {
+  model: string | undefined;
+  host: string | undefined;
+  deploymentMs: number;
+  purchaseMs: number;
+  warrantyEndMs: number;
+  /** Recorded operating hours, 0 if none, and the date they were recorded. */
+  recordedHours: number;
+  recordedAtMs: number;
+}
+
+interface ParsedAsset {
+  readonly record: AssetRecord | undefined;
+  readonly facts: Facts;
+}
+
+export class AssetFacts {
+  private readonly texts: string[] = [];
+  private readonly textIds = new Map<string, number>();
+  private readonly parsed: (ParsedAsset | undefined)[] = [];
+  /** FIELDS values a metadata record of the batch at hand. */
+  private batchValues = new Float64Array(0);
+  private readonly facts: Facts = { ...NOTHING };
+
+  constructor(private readonly assetOf: (gpuUuid: string) => AssetRecord | undefined) {}
+
+  /** Prepares the metadata of a batch, once a batch. */
+  useBatch(batch: SampleBatch): void {
+    const values = new Float64Array(batch.metadata.length * FIELDS);
+    for (const [index, metadata] of batch.metadata.entries()) {
+      const at = index * FIELDS;
+      values[at + MODEL] = this.textId(metadata.model);
+      values[at + HOST] = this.textId(metadata.host);
+      values[at + DEPLOYMENT] = metadata.deploymentDateMs ?? NaN;
+      values[at + PURCHASE] = metadata.purchaseDateMs ?? NaN;
+      values[at + WARRANTY] = metadata.warrantyEndMs ?? NaN;
+    }
+    this.batchValues = values;
+  }
+
+  /** Takes the metadata of an accepted sample. @param index into the batch's metadata */
+  take(rows: Float64Array, at: number, index: number, ms: number): void {
+    const from = index * FIELDS;
+    for (let field = 0; field < FIELDS; field++) {
+      const value = this.batchValues[from + field];
+      if (value !== value || ms < rows[at + FIELDS + field]) continue;
+      rows[at + field] = value;
+      rows[at + FIELDS + field] = ms;
+    }
+  }
+
+  /** Row of a GPU of which nothing is known. */
+  clear(rows: Float64Array, at: number): void {
+    rows.fill(NaN, at, at + FIELDS);
+    rows.fill(-Infinity, at + FIELDS, at + METADATA_WIDTH);
+  }
+
+  /** What holds of a GPU; the object is valid until the next call. */
+  of(slot: number, gpuUuid: string, rows: Float64Array, at: number): Facts {
+    const asset = this.asset(slot, gpuUuid);
+    const { facts } = this;
+    facts.model = asset.model ?? this.text(rows[at + MODEL]);
+    facts.host = this.text(rows[at + HOST]);
+    facts.deploymentMs = orElse(asset.deploymentMs, rows[at + DEPLOYMENT]);
+    facts.purchaseMs = orElse(asset.purchaseMs, rows[at + PURCHASE]);
+    facts.warrantyEndMs = orElse(asset.warrantyEndMs, rows[at + WARRANTY]);
+    facts.recordedHours = asset.recordedHours;
+    facts.recordedAtMs = asset.recordedAtMs;
+    return facts;
+  }
+
+  private asset(slot: number, gpuUuid: string): Facts {
+    const record = this.assetOf(gpuUuid);
+    if (record === undefined) return NOTHING;
+    const parsed = this.parsed[slot];
+    if (parsed !== undefined && parsed.record === record) return parsed.facts;
+    const facts: Facts = {
+      model: record.model ?? undefined,
+      host: undefined,
+      deploymentMs: parseDate(record.deployment_date),
+      purchaseMs: parseDate(record.purchase_date),
+      warrantyEndMs: parseDate(record.warranty_end),
+      recordedHours: record.operating_hours ?? 0,
+      recordedAtMs: parseDate(record.operating_hours_at),
+    };
+    this.parsed[slot] = { record, facts };
+    return facts;
+  }
+
+  private textId(text: string | undefined): number {
+    if (text === undefined) return NaN;
+    let id = this.textIds.get(text);
+    if (id === undefined) {
+      id = this.texts.push(text) - 1;
+      this.textIds.set(text, id);
+    }
+    return id;
+  }
+
+  private text(id: number): string | undefined {
+    return id !== id ? undefined : this.texts[id];
+  }
+}
+
+/** Facts as metadata, absent fields left out. */
+export function toMetadata(facts: Facts): SampleMetadata {
+  return {
+    ...(facts.model === undefined ? {} : { model: facts.model }),
+    ...(facts.host === undefined ? {} : { host: facts.host }),
+    ...(Number.isNaN(facts.deploymentMs) ? {} : { deploymentDateMs: facts.deploymentMs }),
+    ...(Number.isNaN(facts.purchaseMs) ? {} : { purchaseDateMs: facts.purchaseMs }),
+    ...(Number.isNaN(facts.warrantyEndMs) ? {} : { warrantyEndMs: facts.warrantyEndMs }),
+  };
+}
+
+const NOTHING: Readonly<Facts> = {
+  model: undefined,
+  host: undefined,
+  deploymentMs: NaN,
+  purchaseMs: NaN,
+  warrantyEndMs: NaN,
+  recordedHours: 0,
+  recordedAtMs: NaN,
+};
+
+const orElse = (first: number, second: number): number => (Number.isNaN(first) ? second : first);
+
+const parseDate = (text: string | null | undefined): number =>
+  text === null || text === undefined ? NaN : dateMs(text);

@@ -1,0 +1,58 @@
+import { S } from '../../schema/metrics.js';
+import { C } from './carried.js';
+
+/**
+ * Framebuffer inputs of a GPU, from which memory_util follows. The total is a constant of the device, kept without
+ * age: as given, or used + free of one event time plus what was reserved up to then. Inputs are no readings; of each,
+ * only event times after its last one count.
+ */
+
+const lastOf = (carried: Float64Array, at: number, series: number): number => carried[at + C.lastMs + series];
+
+/**
+ * Takes one input.
+ * @returns whether the input is new and may change memory_util at its event time
+ */
+export function takeInput(carried: Float64Array, at: number, series: number, ms: number, value: number): boolean {
+  if (!(ms > lastOf(carried, at, series))) return false;
+  carried[at + C.lastMs + series] = ms;
+  switch (series) {
+    case S.fbUsed:
+      carried[at + C.fbUsed] = value;
+      break;
+    case S.fbFree:
+      carried[at + C.fbFree] = value;
+      break;
+    case S.fbReserved:
+      carried[at + C.fbReserved] = value;
+      break;
+    default:
+      if (!(value > 0)) return false;
+      carried[at + C.fbTotalGiven] = 1;
+      setTotal(carried, at, value, ms);
+      return true;
+  }
+  derive(carried, at);
+  return true;
+}
+
+/** Total of the newest event time at which used and free were both seen. */
+function derive(carried: Float64Array, at: number): void {
+  if (carried[at + C.fbTotalGiven] === 1) return;
+  const ms = lastOf(carried, at, S.fbUsed);
+  if (ms !== lastOf(carried, at, S.fbFree)) return;
+  // What was reserved later does not belong to this total.
+  const reserved = lastOf(carried, at, S.fbReserved) <= ms ? carried[at + C.fbReserved] : 0;
+  const total = carried[at + C.fbUsed] + carried[at + C.fbFree] + reserved;
+  if (total > 0) setTotal(carried, at, total, ms);
+}
+
+function setTotal(carried: Float64Array, at: number, total: number, ms: number): void {
+  if (Number.isNaN(carried[at + C.fbTotal])) carried[at + C.fbTotalFirstMs] = ms;
+  carried[at + C.fbTotal] = total;
+}
+
+/** memory_util in percent at an event time, from the used framebuffer of that time; NaN while no total is known. */
+export function utilisation(carried: Float64Array, at: number, used: number, ms: number): number {
+  return carried[at + C.fbTotalFirstMs] <= ms ? (100 * used) / carried[at + C.fbTotal] : NaN;
+}
