@@ -1,5 +1,7 @@
 import type { Config } from '../../schema/config.js';
 import { KafkaSink } from '../../sinks/kafka.js';
+import { KafkaJsLog } from './kafkajs-log.js';
+import type { LogConsumer } from './log.js';
 import { RdKafkaLog } from './rdkafka-log.js';
 
 /**
@@ -76,4 +78,34 @@ export async function openSink(
   });
   await sink.open();
   return sink;
+}
+
+/** Client libraries that a source may be read with. */
+export type SourceClient = 'kafkajs' | 'node-rdkafka';
+
+/**
+ * The faster client for many small messages is kafkajs; whatever needs a librdkafka property is beyond it. A source
+ * that is read in step stays with node-rdkafka too, which knows when the end of a partition is reached whatever
+ * transactions wrote there.
+ */
+export function sourceClient(connection: KafkaConnection, keyed: boolean): SourceClient {
+  return keyed && Object.keys(connection.properties).length === 0 ? 'kafkajs' : 'node-rdkafka';
+}
+
+/** A member of the ingest group that reads a source. */
+export function openSourceLog(
+  connection: KafkaConnection,
+  client: SourceClient,
+  topics: readonly string[],
+  warn: Warn,
+): LogConsumer {
+  if (client === 'node-rdkafka') return openLog(connection, 'ingest', topics, warn);
+  return new KafkaJsLog({
+    brokers: connection.brokers,
+    group: `${connection.topicPrefix}gpu-actuary.ingest`,
+    clientId: `${connection.topicPrefix}gpu-actuary.ingest.${connection.instance}`,
+    topics,
+    sessionTimeoutMs: connection.sessionTimeoutMs,
+    onTransientError: warn,
+  });
 }

@@ -13,7 +13,15 @@ import { Ownership } from '../ingest/ownership.js';
 import { Router } from '../ingest/router.js';
 import { SourceReader } from '../ingest/source-reader.js';
 import { RejectionCounter, type Instruments } from '../instruments.js';
-import { openLog, openSink, type KafkaConnection } from '../kafka/connection.js';
+import {
+  openLog,
+  openSink,
+  openSourceLog,
+  sourceClient,
+  type KafkaConnection,
+  type SourceClient,
+} from '../kafka/connection.js';
+import { isBeyondKafkaJs } from '../kafka/kafkajs-log.js';
 import { peekKeyed } from '../kafka/peek.js';
 import type { Readiness, Role, RoleContext } from './role.js';
 
@@ -28,7 +36,7 @@ export interface IngestDependencies {
 /** A source as this process takes part in reading it. */
 interface Reading {
   readonly name: string;
-  /** Null while another instance owns a source without keys. */
+  /** Null while another instance owns a source without keys, or before it is first read. */
   reader: SourceReader | null;
   readonly ownership: Ownership | null;
 }
@@ -90,9 +98,9 @@ export class IngestRole implements Role {
         : 'source is read by one instance, its partitions in step by event time',
     );
     if (observed === true) {
-      const reading: Reading = { name, reader: this.readerOf(source, name, true), ownership: null };
+      const reading: Reading = { name, reader: null, ownership: null };
       this.readings.push(reading);
-      await reading.reader!.start(this.context.fail);
+      await this.read(reading, source, true, sourceClient(connection, true));
       return;
     }
     const lock = openLog(
@@ -108,8 +116,7 @@ export class IngestRole implements Role {
       ownership: new Ownership(
         lock,
         async () => {
-          reading.reader = this.readerOf(source, name, false);
-          await reading.reader.start(this.context.fail);
+          await this.read(reading, source, false, sourceClient(connection, false));
         },
         async () => {
           await reading.reader?.stop();
@@ -122,13 +129,29 @@ export class IngestRole implements Role {
     await reading.ownership!.start();
   }
 
-  private readerOf(source: SourceConfig, name: string, keyed: boolean): SourceReader {
+  private async read(reading: Reading, source: SourceConfig, keyed: boolean, client: SourceClient): Promise<void> {
+    const reader = this.readerOf(source, reading.name, keyed, client);
+    reading.reader = reader;
+    await reader.start((error) => {
+      if (client !== 'kafkajs' || !isBeyondKafkaJs(error)) {
+        this.context.fail(error);
+        return;
+      }
+      this.context.log.warn({ source: reading.name }, `${error.message}; reading on with node-rdkafka`);
+      reader
+        .stop()
+        .then(() => (this.stopped ? undefined : this.read(reading, source, keyed, 'node-rdkafka')))
+        .catch(this.context.fail);
+    });
+  }
+
+  private readerOf(source: SourceConfig, name: string, keyed: boolean, client: SourceClient): SourceReader {
     const { config, connection, instruments } = this.dependencies;
     const rejections = new RejectionCounter();
     let ready: { partition: number; batch: SampleBatch }[] = [];
     return new SourceReader({
       name,
-      consumer: openLog(connection, 'ingest', source.topics, this.warn),
+      consumer: openSourceLog(connection, client, source.topics, this.warn),
       intake: new Intake({
         decoder: this.dependencies.decoderOf(source),
         limits: timeLimits(config.ingest),

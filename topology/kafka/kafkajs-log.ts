@@ -1,0 +1,265 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  Kafka,
+  KafkaJSNonRetriableError,
+  KafkaJSProtocolError,
+  logLevel,
+  type Admin,
+  type Batch,
+  type Consumer,
+} from 'kafkajs';
+import { ActuaryError, messageOf } from '../../schema/errors.js';
+import {
+  keyOf,
+  type LogConsumer,
+  type LogListener,
+  type LogRecord,
+  type TopicPartition,
+  type TopicPartitionOffset,
+} from './log.js';
+import { subscribedRange } from './subscribed-range.js';
+
+const IDLE_MS = 5;
+/** Partitions whose batches are held ready side by side. */
+const CONCURRENCY = 16;
+const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
+/** A handler that waits for its batch to be taken tells the group so often that it lives. */
+const HEARTBEAT_MS = 1_000;
+/** The group is being rearranged: the partitions are going or gone, and their next owner repeats the work. */
+const REBALANCE_ERRORS = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
+
+export interface KafkaJsLogOptions {
+  readonly brokers: readonly string[];
+  readonly group: string;
+  readonly clientId: string;
+  readonly topics: readonly string[];
+  readonly sessionTimeoutMs: number;
+  readonly onTransientError: (message: string) => void;
+}
+
+/** Whether a source failed for what kafkajs has no code for: another codec than gzip, most likely. */
+export function isBeyondKafkaJs(error: Error): boolean {
+  return error.cause instanceof KafkaJSNonRetriableError && error.cause.name === 'KafkaJSNotImplemented';
+}
+
+/** A batch on offer: its handler waits until all of it was taken. */
+interface Offer {
+  readonly partition: TopicPartition;
+  readonly batch: Batch;
+  taken: number;
+  readonly done: () => void;
+}
+
+/**
+ * A group member over kafkajs, which reads small messages several times as fast as node-rdkafka. It knows no
+ * security setting here and, of codecs, only gzip: the caller takes it where that is enough. The client pushes; its
+ * batches are handed out by poll, and no further one of a partition is fetched before the last is taken.
+ */
+export class KafkaJsLog implements LogConsumer {
+  private readonly consumer: Consumer;
+  private readonly admin: Admin;
+  private readonly offers: Offer[] = [];
+  private readonly ends = new Map<string, number>();
+  private readonly reached = new Map<string, number>();
+  private assignment = new Map<string, TopicPartition>();
+  private assigning: Promise<void> = Promise.resolve();
+  private listener: LogListener | undefined;
+  private failure: Error | undefined;
+  private closed = false;
+
+  constructor(private readonly options: KafkaJsLogOptions) {
+    const kafka = new Kafka({
+      brokers: [...options.brokers],
+      clientId: options.clientId,
+      logLevel: logLevel.ERROR,
+      logCreator:
+        () =>
+        ({ log }) =>
+          options.onTransientError(log.message),
+    });
+    this.admin = kafka.admin();
+    this.consumer = kafka.consumer({
+      groupId: options.group,
+      sessionTimeout: options.sessionTimeoutMs,
+      heartbeatInterval: Math.min(3_000, Math.floor(options.sessionTimeoutMs / 3)),
+      maxWaitTimeInMs: 100,
+      maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+      partitionAssigners: [subscribedRange],
+    });
+  }
+
+  async start(listener: LogListener): Promise<void> {
+    this.listener = listener;
+    const { consumer } = this;
+    try {
+      await this.admin.connect();
+      await consumer.connect();
+      await consumer.subscribe({ topics: [...this.options.topics], fromBeginning: true });
+    } catch (error) {
+      const brokers = this.options.brokers.join(', ');
+      throw new ActuaryError('kafka_unreachable', `Kafka at ${brokers}: ${messageOf(error)}`, { cause: error });
+    }
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      if (payload.restart) this.options.onTransientError(payload.error.message);
+      else this.failure = new ActuaryError('kafka_failed', payload.error.message, { cause: payload.error });
+    });
+    consumer.on(consumer.events.REBALANCING, () => this.change(() => this.revoke()));
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.change(() => this.assign(payload.memberAssignment)));
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: CONCURRENCY,
+      eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
+        await this.assigning;
+        const partition = { topic: batch.topic, partition: batch.partition };
+        if (!this.assignment.has(keyOf(partition))) return;
+        this.ends.set(keyOf(partition), Number(batch.highWatermark));
+        await this.offer(partition, batch, heartbeat, () => this.closed || !isRunning() || isStale());
+        resolveOffset(batch.lastOffset());
+      },
+    });
+  }
+
+  async poll(max: number, waitMs: number): Promise<readonly LogRecord[]> {
+    const until = performance.now() + waitMs;
+    for (;;) {
+      await this.assigning;
+      if (this.failure) throw this.failure;
+      const records = this.take(max);
+      if (records.length > 0 || this.closed || performance.now() >= until) return records;
+      await delay(IDLE_MS);
+    }
+  }
+
+  async commit(offsets: readonly TopicPartitionOffset[]): Promise<void> {
+    const mine = offsets.filter((offset) => this.assignment.has(keyOf(offset)));
+    if (mine.length === 0) return;
+    try {
+      await this.consumer.commitOffsets(
+        mine.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
+      );
+    } catch (error) {
+      if (error instanceof KafkaJSProtocolError && REBALANCE_ERRORS.has(error.type)) return;
+      throw new ActuaryError('kafka_failed', `offset commit: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  seek({ topic, partition, offset }: TopicPartitionOffset): Promise<void> {
+    this.consumer.seek({ topic, partition, offset: String(offset) });
+    return Promise.resolve();
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.consumer.pause(partitions.map(({ topic, partition }) => ({ topic, partitions: [partition] })));
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.consumer.resume(partitions.map(({ topic, partition }) => ({ topic, partitions: [partition] })));
+  }
+
+  endOffset(partition: TopicPartition): number {
+    return this.ends.get(keyOf(partition)) ?? -1;
+  }
+
+  endReachedAt(partition: TopicPartition): number {
+    return this.reached.get(keyOf(partition)) ?? -1;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.withdraw();
+    await this.consumer.disconnect();
+    await this.admin.disconnect();
+  }
+
+  /** Puts a batch on offer; resolves when it was taken, or when it no longer counts. */
+  private async offer(
+    partition: TopicPartition,
+    batch: Batch,
+    heartbeat: () => Promise<void>,
+    stale: () => boolean,
+  ): Promise<void> {
+    let taken = false;
+    const done = new Promise<void>((resolve) => {
+      this.offers.push({ partition, batch, taken: 0, done: resolve });
+    }).then(() => {
+      taken = true;
+    });
+    while (!taken && !stale()) {
+      await Promise.race([done, delay(HEARTBEAT_MS, undefined, { ref: false })]);
+      if (!taken) await heartbeat();
+    }
+    if (taken) return;
+    const index = this.offers.findIndex((offer) => offer.batch === batch);
+    if (index >= 0) this.offers.splice(index, 1);
+  }
+
+  private take(max: number): LogRecord[] {
+    const records: LogRecord[] = [];
+    while (records.length < max && this.offers.length > 0) {
+      const offer = this.offers[0];
+      const { messages } = offer.batch;
+      const end = Math.min(messages.length, offer.taken + max - records.length);
+      for (; offer.taken < end; offer.taken++) {
+        const { offset, timestamp, key, value } = messages[offer.taken];
+        records.push({
+          ...offer.partition,
+          offset: Number(offset),
+          timestampMs: Number(timestamp),
+          key,
+          value,
+        });
+      }
+      if (offer.taken < messages.length) break;
+      this.offers.shift();
+      const next = Number(offer.batch.lastOffset()) + 1;
+      if (next >= Number(offer.batch.highWatermark)) this.reached.set(keyOf(offer.partition), next);
+      offer.done();
+    }
+    return records;
+  }
+
+  private withdraw(): void {
+    for (const offer of this.offers.splice(0)) offer.done();
+  }
+
+  /** Assignments and revocations one after the other; nothing is handed out in between. */
+  private change(step: () => Promise<void>): void {
+    this.assigning = this.assigning.then(step).catch((error: unknown) => {
+      this.failure = error instanceof Error ? error : new Error(String(error));
+    });
+  }
+
+  private async revoke(): Promise<void> {
+    const going = [...this.assignment.values()];
+    this.withdraw();
+    if (going.length > 0) await this.listener!.revoked(going);
+    this.assignment.clear();
+  }
+
+  private async assign(memberAssignment: Record<string, number[]>): Promise<void> {
+    if (this.assignment.size > 0) await this.revoke();
+    const partitions = Object.entries(memberAssignment).flatMap(([topic, numbers]) =>
+      numbers.map((partition) => ({ topic, partition })),
+    );
+    const committed: TopicPartitionOffset[] = [];
+    this.reached.clear();
+    for (const topic of Object.keys(memberAssignment)) {
+      const ends = new Map((await this.admin.fetchTopicOffsets(topic)).map((end) => [end.partition, end]));
+      const [known] = await this.admin.fetchOffsets({ groupId: this.options.group, topics: [topic] });
+      for (const { partition, offset } of known.partitions) {
+        const end = ends.get(partition);
+        const at = Number(offset);
+        if (at >= 0) committed.push({ topic, partition, offset: at });
+        if (end === undefined) continue;
+        this.ends.set(keyOf({ topic, partition }), Number(end.high));
+        // Nothing there: no fetch will ever say that the end is reached.
+        const next = at >= 0 ? at : Number(end.low);
+        if (next >= Number(end.high)) this.reached.set(keyOf({ topic, partition }), Number(end.high));
+      }
+    }
+    this.assignment = new Map(partitions.map((partition) => [keyOf(partition), partition]));
+    const mine = committed.filter((position) => this.assignment.has(keyOf(position)));
+    for (const start of await this.listener!.assigned(partitions, mine)) await this.seek(start);
+  }
+}
