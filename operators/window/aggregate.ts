@@ -1,5 +1,5 @@
 import { DAY_GROUPS, P, PANE_GROUPS, V1_WIDTH, V2_WIDTH, type PaneGroup, type PaneSet } from './pane-layout.js';
-import { cellOf, type Ring } from './ring.js';
+import { WINDOW_HOURS, cellOf, type Ring } from './ring.js';
 
 /**
  * Aggregates of panes. A vector has one float64 a pane field, at the field's index, and behind the fields of its set
@@ -39,6 +39,26 @@ export function clearVector(set: PaneSet, vector: Float64Array, at: number): voi
 
 const groupsBySet: Readonly<Record<PaneSet, readonly PaneGroup[]>> = { v1: groupsOf('v1'), v2: groupsOf('v2') };
 
+// The panes at hand: their cells and hours, and values of the fields being folded. Refilled by each fold.
+const cells = new Int32Array(WINDOW_HOURS);
+const hours = new Float64Array(WINDOW_HOURS);
+const counts = new Float64Array(WINDOW_HOURS);
+const first = new Float64Array(WINDOW_HOURS);
+const second = new Float64Array(WINDOW_HOURS);
+const third = new Float64Array(WINDOW_HOURS);
+
+/** Finds the panes that hold anything. @returns how many */
+function findPanes(ring: Ring, slot: number, from: number, until: number): number {
+  let found = 0;
+  for (let hour = from; hour < until; hour++) {
+    const cell = cellOf(slot, hour);
+    if (ring.get(P.samples, cell) === 0) continue;
+    cells[found] = cell;
+    hours[found++] = hour;
+  }
+  return found;
+}
+
 /**
  * Folds closed panes of a GPU, with the extras.
  * @param from first hour, since 1970
@@ -55,42 +75,29 @@ export function foldWindow(
   out: Float64Array,
   at: number,
 ): void {
-  for (const group of groupsBySet[set]) foldGroup(group, ring, slot, from, until, out, at + group.at);
+  const panes = findPanes(ring, slot, from, until);
+  for (const group of groupsBySet[set]) foldGroup(group, ring, panes, out, at + group.at);
   const extras = at + paneWidth(set);
-  const tempMean = out[at + P.gpuTemp + 1];
+  out[extras + EXTRA.hours] = panes;
+  out[extras + EXTRA.powerHours] = hoursOf(ring, P.powerUsage, panes);
+  out[extras + EXTRA.pairHours] = set === 'v2' ? hoursOf(ring, P.tempPower, panes) : 0;
+  // Last, because the trend reads the counts of gpu_temp that this leaves behind.
+  out[extras + EXTRA.tempHours] = hoursOf(ring, P.gpuTemp, panes);
   const total = out[at + P.gpuTemp];
-  let hours = 0;
-  let tempHours = 0;
-  let powerHours = 0;
-  let pairHours = 0;
-  let weighted = 0;
-  for (let hour = from; hour < until; hour++) {
-    const cell = cellOf(slot, hour);
-    if (ring.get(P.samples, cell) === 0) continue;
-    hours++;
-    if (ring.get(P.powerUsage, cell) > 0) powerHours++;
-    if (ring.get(P.tempPower, cell) > 0) pairHours++;
-    const n = ring.get(P.gpuTemp, cell);
-    if (n === 0) continue;
-    tempHours++;
-    weighted += n * (hour - zeroHour);
-  }
-  const trendMean = total > 0 ? weighted / total : 0;
+  const tempMean = out[at + P.gpuTemp + 1];
+  let trendMean = 0;
   let trendM2 = 0;
   let products = 0;
-  if (tempHours > 0)
-    for (let hour = from; hour < until; hour++) {
-      const cell = cellOf(slot, hour);
-      const n = ring.get(P.gpuTemp, cell);
-      if (n === 0) continue;
-      const dx = hour - zeroHour - trendMean;
-      trendM2 += n * dx * dx;
-      products += n * dx * (ring.get(P.gpuTemp + 1, cell) - tempMean);
+  if (total > 0) {
+    ring.gather(P.gpuTemp + 1, cells, panes, first);
+    for (let pane = 0; pane < panes; pane++) trendMean += counts[pane] * (hours[pane] - zeroHour);
+    trendMean /= total;
+    for (let pane = 0; pane < panes; pane++) {
+      const dx = hours[pane] - zeroHour - trendMean;
+      trendM2 += counts[pane] * dx * dx;
+      products += counts[pane] * dx * (first[pane] - tempMean);
     }
-  out[extras + EXTRA.hours] = hours;
-  out[extras + EXTRA.tempHours] = tempHours;
-  out[extras + EXTRA.powerHours] = powerHours;
-  out[extras + EXTRA.pairHours] = pairHours;
+  }
   out[extras + EXTRA.trendMean] = trendMean;
   out[extras + EXTRA.trendM2] = trendM2;
   out[extras + EXTRA.trendProducts] = products;
@@ -98,128 +105,106 @@ export function foldWindow(
 
 /** Folds closed panes into the layout of the 24-hour aggregate; feature set v2 only. */
 export function foldDay(ring: Ring, slot: number, from: number, until: number, out: Float64Array, at: number): void {
-  for (const group of DAY_GROUPS) foldGroup(group, ring, slot, from, until, out, at + group.dayAt);
+  const panes = findPanes(ring, slot, from, until);
+  for (const group of DAY_GROUPS) foldGroup(group, ring, panes, out, at + group.dayAt);
 }
 
-function foldGroup(
-  group: PaneGroup,
-  ring: Ring,
-  slot: number,
-  from: number,
-  until: number,
-  out: Float64Array,
-  at: number,
-): void {
+/** Panes with readings of a moments or pairs group. */
+function hoursOf(ring: Ring, field: number, panes: number): number {
+  ring.gather(field, cells, panes, counts);
+  let found = 0;
+  for (let pane = 0; pane < panes; pane++) if (counts[pane] > 0) found++;
+  return found;
+}
+
+function foldGroup(group: PaneGroup, ring: Ring, panes: number, out: Float64Array, at: number): void {
+  ring.gather(group.at, cells, panes, counts);
   switch (group.kind) {
     case 'moments':
-      return foldMoments(group, ring, slot, from, until, out, at);
+      foldMoments(group, ring, panes, out, at);
+      return;
     case 'pairs':
-      return foldPairs(group, ring, slot, from, until, out, at);
+      foldPairs(group, ring, panes, out, at);
+      return;
     case 'sum': {
       let sum = 0;
-      for (let hour = from; hour < until; hour++) sum += ring.get(group.at, cellOf(slot, hour));
+      for (let pane = 0; pane < panes; pane++) sum += counts[pane];
       out[at] = sum;
       return;
     }
     case 'least': {
       let least = Infinity;
-      for (let hour = from; hour < until; hour++) {
-        const value = ring.get(group.at, cellOf(slot, hour));
-        if (value < least) least = value;
-      }
+      for (let pane = 0; pane < panes; pane++) if (counts[pane] < least) least = counts[pane];
       out[at] = least;
       return;
     }
     case 'most': {
       let most = -Infinity;
-      for (let hour = from; hour < until; hour++) {
-        const value = ring.get(group.at, cellOf(slot, hour));
-        if (value > most) most = value;
-      }
+      for (let pane = 0; pane < panes; pane++) if (counts[pane] > most) most = counts[pane];
       out[at] = most;
       return;
     }
   }
 }
 
-function foldMoments(
-  group: PaneGroup,
-  ring: Ring,
-  slot: number,
-  from: number,
-  until: number,
-  out: Float64Array,
-  at: number,
-): void {
-  const field = group.at;
+function foldMoments(group: PaneGroup, ring: Ring, panes: number, out: Float64Array, at: number): void {
+  ring.gather(group.at + 1, cells, panes, first);
   let n = 0;
   let sum = 0;
-  for (let hour = from; hour < until; hour++) {
-    const cell = cellOf(slot, hour);
-    const count = ring.get(field, cell);
-    if (count === 0) continue;
-    n += count;
-    sum += count * ring.get(field + 1, cell);
+  for (let pane = 0; pane < panes; pane++) {
+    n += counts[pane];
+    sum += counts[pane] * first[pane];
   }
   const mean = n > 0 ? sum / n : 0;
   out[at] = n;
   out[at + 1] = mean;
   if (!group.spread) return;
+  ring.gather(group.at + 2, cells, panes, second);
   let m2 = 0;
-  if (n > 0)
-    for (let hour = from; hour < until; hour++) {
-      const cell = cellOf(slot, hour);
-      const count = ring.get(field, cell);
-      if (count === 0) continue;
-      const deviation = ring.get(field + 1, cell) - mean;
-      m2 += ring.get(field + 2, cell) + count * deviation * deviation;
-    }
+  for (let pane = 0; pane < panes; pane++) {
+    const deviation = first[pane] - mean;
+    m2 += second[pane] + counts[pane] * deviation * deviation;
+  }
   out[at + 2] = m2;
 }
 
-function foldPairs(
-  group: PaneGroup,
-  ring: Ring,
-  slot: number,
-  from: number,
-  until: number,
-  out: Float64Array,
-  at: number,
-): void {
-  const field = group.at;
+function foldPairs(group: PaneGroup, ring: Ring, panes: number, out: Float64Array, at: number): void {
+  ring.gather(group.at + 1, cells, panes, first);
+  ring.gather(group.at + 2, cells, panes, second);
   let n = 0;
   let sumX = 0;
   let sumY = 0;
-  for (let hour = from; hour < until; hour++) {
-    const cell = cellOf(slot, hour);
-    const count = ring.get(field, cell);
-    if (count === 0) continue;
-    n += count;
-    sumX += count * ring.get(field + 1, cell);
-    sumY += count * ring.get(field + 2, cell);
+  for (let pane = 0; pane < panes; pane++) {
+    n += counts[pane];
+    sumX += counts[pane] * first[pane];
+    sumY += counts[pane] * second[pane];
   }
   const meanX = n > 0 ? sumX / n : 0;
   const meanY = n > 0 ? sumY / n : 0;
-  let m2X = 0;
-  let m2Y = 0;
-  let products = 0;
-  if (n > 0)
-    for (let hour = from; hour < until; hour++) {
-      const cell = cellOf(slot, hour);
-      const count = ring.get(field, cell);
-      if (count === 0) continue;
-      const dx = ring.get(field + 1, cell) - meanX;
-      const dy = ring.get(field + 2, cell) - meanY;
-      m2X += ring.get(field + 3, cell) + count * dx * dx;
-      m2Y += ring.get(field + 4, cell) + count * dy * dy;
-      products += ring.get(field + 5, cell) + count * dx * dy;
-    }
   out[at] = n;
   out[at + 1] = meanX;
   out[at + 2] = meanY;
-  out[at + 3] = m2X;
-  out[at + 4] = m2Y;
-  out[at + 5] = products;
+  let m2X = 0;
+  let m2Y = 0;
+  let products = 0;
+  for (let pane = 0; pane < panes; pane++) {
+    const dx = first[pane] - meanX;
+    const dy = second[pane] - meanY;
+    m2X += counts[pane] * dx * dx;
+    m2Y += counts[pane] * dy * dy;
+    products += counts[pane] * dx * dy;
+  }
+  // What lies between the panes, then what lies within them.
+  out[at + 3] = m2X + sumOf(ring, group.at + 3, panes);
+  out[at + 4] = m2Y + sumOf(ring, group.at + 4, panes);
+  out[at + 5] = products + sumOf(ring, group.at + 5, panes);
+}
+
+function sumOf(ring: Ring, field: number, panes: number): number {
+  ring.gather(field, cells, panes, third);
+  let sum = 0;
+  for (let pane = 0; pane < panes; pane++) sum += third[pane];
+  return sum;
 }
 
 /**

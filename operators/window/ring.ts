@@ -73,6 +73,27 @@ export class Ring {
     }
   }
 
+  /** Copies a field of several panes into float64, so that what follows reads one kind of array. */
+  gather(field: number, cells: Int32Array, count: number, out: Float64Array): void {
+    const column = this.columns[field];
+    if (column === undefined) {
+      out.fill(0, 0, count);
+      return;
+    }
+    // One loop a kind of array: a loop that meets all four is several times slower.
+    if (column instanceof Uint8Array) for (let index = 0; index < count; index++) out[index] = column[cells[index]];
+    else if (column instanceof Uint16Array)
+      for (let index = 0; index < count; index++) out[index] = column[cells[index]];
+    else if (column instanceof Float32Array)
+      for (let index = 0; index < count; index++) out[index] = column[cells[index]];
+    else for (let index = 0; index < count; index++) out[index] = column[cells[index]];
+    if (this.large.size === 0) return;
+    const marker = this.markers[field];
+    if (marker === 0) return;
+    for (let index = 0; index < count; index++)
+      if (out[index] === marker) out[index] = this.large.get(cells[index] * this.columns.length + field)!;
+  }
+
   /** Value of a field in a pane. */
   get(field: number, cell: number): number {
     const column = this.columns[field];
