@@ -25,6 +25,8 @@ export function takeInput(carried: Float64Array, at: number, series: number, ms:
       break;
     case S.fbReserved:
       carried[at + C.fbReserved] = value;
+      // What is reserved later does not belong to the total that stands.
+      if (ms > lastOf(carried, at, S.fbUsed)) return true;
       break;
     default:
       if (!(value > 0)) return false;
@@ -41,9 +43,7 @@ function derive(carried: Float64Array, at: number): void {
   if (carried[at + C.fbTotalGiven] === 1) return;
   const ms = lastOf(carried, at, S.fbUsed);
   if (ms !== lastOf(carried, at, S.fbFree)) return;
-  // What was reserved later does not belong to this total.
-  const reserved = lastOf(carried, at, S.fbReserved) <= ms ? carried[at + C.fbReserved] : 0;
-  const total = carried[at + C.fbUsed] + carried[at + C.fbFree] + reserved;
+  const total = carried[at + C.fbUsed] + carried[at + C.fbFree] + carried[at + C.fbReserved];
   if (total > 0) setTotal(carried, at, total, ms);
 }
 

@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { WindowStore } from '../../operators/window/window-store.js';
+import type { ClosedPane } from '../../operators/window/window.js';
+import { BatchBuilder } from '../../schema/batch.js';
+import { F, FEATURES, FEATURE_COUNT } from '../../schema/features.js';
+import { seriesId } from '../../schema/metrics.js';
+import { isoTime, type AssetRecord } from '../../schema/records.js';
+import { recipe, telemetryOf, type Telemetry } from './draw.js';
+import { Twin, type TwinFacts, type TwinSample } from './twin.js';
+
+const UUID = 'GPU-1';
+/** Features that count: equal, not nearly. */
+const EXACT =
+  /_count$|_total$|^remap_failure$|^model_|^hours_with_readings$|^throttle_readings$|^(gpu_temp|memory_temp)_(min|max)$/;
+/** Extremes are float32 in closed panes. */
+const EXTREME = /_(min|max)$/;
+
+const isoDate = (ms: number | undefined): string | null => (ms === undefined ? null : isoTime(ms).slice(0, 10));
+
+function assetOf(facts: TwinFacts): AssetRecord {
+  return {
+    gpu_uuid: UUID,
+    model: facts.model ?? null,
+    deployment_date: isoDate(facts.deploymentMs),
+    purchase_date: isoDate(facts.purchaseMs),
+    warranty_end: isoDate(facts.warrantyEndMs),
+    operating_hours: facts.recordedHours ?? null,
+    operating_hours_at: isoDate(facts.recordedAtMs),
+  };
+}
+
+class Engine {
+  readonly rejects: string[] = [];
+  readonly panes: ClosedPane[] = [];
+  readonly store: WindowStore;
+  readonly slot: number;
+
+  constructor({ facts, gapMs }: Telemetry, featureSet: 'v1' | 'v2') {
+    const asset = assetOf(facts);
+    const onPaneClosed = (pane: ClosedPane) => this.panes.push(pane);
+    this.store = new WindowStore({ gapMs, asset: () => asset, onPaneClosed, featureSet, chunkSlots: 1 });
+    this.slot = this.store.slotOf(UUID);
+  }
+
+  offer(samples: readonly TwinSample[]): void {
+    const builder = new BatchBuilder(samples.length);
+    for (const { ms, readings } of samples) {
+      builder.begin(UUID, ms);
+      for (const [name, value] of Object.entries(readings)) builder.set(seriesId(name), value);
+      builder.end();
+    }
+    const batch = builder.build();
+    for (let row = 0; row < batch.count; row++)
+      this.store.accept(batch, row, this.slot, (reason, _gpu, metric) => this.rejects.push(`${reason} ${metric}`));
+  }
+
+  features(t: number): Float64Array {
+    const row = new Float64Array(FEATURE_COUNT);
+    this.store.features(this.slot, t, row, 0);
+    return row;
+  }
+}
+
+/** Differences between a row and the twin's, in words. */
+function differences(row: Float64Array, twin: ReturnType<Twin['features']>): string[] {
+  return FEATURES.flatMap(({ name }) => {
+    const got = row[F[name]];
+    const want = twin.values[name];
+    if (want === undefined) return [`${name}: the twin does not know it`];
+    if (Number.isNaN(want) || Number.isNaN(got)) return Object.is(want, got) ? [] : [`${name}: ${got} for ${want}`];
+    const relative = 1e-6 * (twin.scales[name] ?? Math.abs(want));
+    const tolerance = EXACT.test(name) && !EXTREME.test(name) ? 0 : Math.max(relative, 1e-9);
+    return Math.abs(got - want) <= tolerance ? [] : [`${name}: ${got} for ${want} (± ${tolerance})`];
+  });
+}
+
+const half = (samples: readonly TwinSample[]): number => Math.ceil(samples.length / 2);
+
+describe('windows', () => {
+  it('equal a twin that computes everything from all readings', () => {
+    fc.assert(
+      fc.property(recipe, (drawnRecipe) => {
+        const drawn = telemetryOf(drawnRecipe);
+        const engine = new Engine(drawn, 'v2');
+        const twin = new Twin(drawn.gapMs, drawn.facts);
+        for (const part of [drawn.samples.slice(0, half(drawn.samples)), drawn.samples.slice(half(drawn.samples))]) {
+          engine.offer(part);
+          for (const sample of part) twin.offer(sample);
+          if (twin.sampleCount === 0) continue;
+          expect(engine.store.newestMs(engine.slot)).toBe(twin.newestMs);
+          for (const after of [0, ...drawn.askAfterMs]) {
+            const t = twin.newestMs + after;
+            expect(differences(engine.features(t), twin.features(t))).toEqual([]);
+          }
+        }
+        expect([...engine.rejects].sort()).toEqual([...twin.rejects].sort());
+      }),
+      { numRuns: Number(process.env.RUNS ?? 150) },
+    );
+  });
+
+  it('give the same row without v2 where v2 is not needed', () => {
+    fc.assert(
+      fc.property(recipe, (drawnRecipe) => {
+        const drawn = telemetryOf(drawnRecipe);
+        const rows = (['v1', 'v2'] as const).map((set) => {
+          const engine = new Engine(drawn, set);
+          engine.offer(drawn.samples);
+          return engine.features(engine.store.newestMs(engine.slot));
+        });
+        for (const { name, set } of FEATURES)
+          if (set !== 'v2' || !Number.isNaN(rows[0][F[name]]))
+            expect([name, rows[0][F[name]]]).toEqual([name, rows[1][F[name]]]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('do not depend on how samples are batched', () => {
+    fc.assert(
+      fc.property(recipe, fc.integer({ min: 1, max: 7 }), (drawnRecipe, size) => {
+        const drawn = telemetryOf(drawnRecipe);
+        const [whole, cut] = [new Engine(drawn, 'v2'), new Engine(drawn, 'v2')];
+        whole.offer(drawn.samples);
+        for (let at = 0; at < drawn.samples.length; at += size) cut.offer(drawn.samples.slice(at, at + size));
+        const t = whole.store.newestMs(whole.slot);
+        expect(cut.features(t)).toEqual(whole.features(t));
+        expect(cut.panes).toEqual(whole.panes);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
