@@ -3,48 +3,40 @@
 import numpy as np
 
 from dataset import Dataset
-from hazards import BASE_RATE, at_risk
-from natural import natural_weights
+from hazards import at_risk
 
 
-def fit_hazard(margin: np.ndarray, failed: np.ndarray, exposure: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the log rate over the margin: weighted Poisson regression by Newton's method.
+#: How firmly a slope is held at 1, as if by so many failures at a unit of margin from the mean.
+SLOPE_PRIOR = 10.0
 
-    The slope is kept within 0.25 to 1.5 and a weak prior holds it at 1: a few dozen failures may bend a head, not
-    turn it round.
+
+def fit_hazard(margin: np.ndarray, failed: np.ndarray, exposure: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of the log rate over the margin: Poisson regression by Newton's method.
+
+    A prior holds the slope near 1: a few dozen failures may bend a head, not turn it round.
     """
-    prior = 4.0
-    slope, intercept = 1.0, np.log((weight * failed).sum() / max((weight * exposure * np.exp(margin)).sum(), 1e-12) + 1e-12)
-    for _ in range(50):
-        rate = weight * exposure * np.exp(np.clip(slope * margin + intercept, -30, 5))
-        gradient = np.array([((weight * failed - rate) * margin).sum() - prior * (slope - 1), (weight * failed - rate).sum()])
-        hessian = np.array(
-            [[(rate * margin * margin).sum() + prior, (rate * margin).sum()], [(rate * margin).sum(), rate.sum() + 1e-9]]
-        )
-        step = np.linalg.solve(hessian, gradient)
-        slope, intercept = slope + np.clip(step[0], -0.5, 0.5), intercept + np.clip(step[1], -2, 2)
+    mean = float((failed * margin).sum() / max(failed.sum(), 1))
+    centred = margin - mean
+    slope = 1.0
+    intercept = np.log(max(failed.sum(), 0.5) / (exposure * np.exp(centred)).sum())
+    for _ in range(100):
+        rate = exposure * np.exp(np.clip(slope * centred + intercept, -30, 10))
+        gradient = np.array([((failed - rate) * centred).sum() - SLOPE_PRIOR * (slope - 1), (failed - rate).sum()])
+        cross = (rate * centred).sum()
+        hessian = np.array([[(rate * centred**2).sum() + SLOPE_PRIOR, cross], [cross, rate.sum() + 1e-9]])
+        step = np.clip(np.linalg.solve(hessian, gradient), -0.5, 0.5)
+        slope, intercept = slope + step[0], intercept + step[1]
         if np.abs(step).max() < 1e-10:
             break
-    if not 0.25 <= slope <= 1.5:
-        slope = float(np.clip(slope, 0.25, 1.5))
-        intercept = float(
-            np.log((weight * failed).sum() + 1e-12) - np.log((weight * exposure * np.exp(slope * margin)).sum())
-        )
-    return float(slope), float(intercept)
+    return float(slope), float(intercept - slope * mean)
 
 
 def calibrate(data: Dataset, margins: np.ndarray) -> np.ndarray:
     """[3, 2]: slope and intercept of each head such that a rate is exp(slope * margin + intercept) a piece."""
-    natural = natural_weights(data)
     coefficients = np.zeros((3, 2))
     for piece in range(3):
         risk = at_risk(data, piece)
-        centred = margins[risk.rows, piece] + np.log(BASE_RATE)
-        weight = natural[risk.rows]
-        # Each failure counts as one against the prior; the rate is that of the weights all the same.
-        weight = weight * risk.failed.sum() / max((weight * risk.failed).sum(), 1e-12)
-        slope, intercept = fit_hazard(centred, risk.failed, risk.exposure, weight)
-        coefficients[piece] = slope, intercept + slope * np.log(BASE_RATE)
+        coefficients[piece] = fit_hazard(margins[risk.rows, piece], risk.failed, risk.exposure)
     return coefficients
 
 

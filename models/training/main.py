@@ -21,7 +21,6 @@ from augment import drop_fields
 from dataset import FAILURE_TYPES, HORIZONS, Dataset, concatenate
 from fleets import Fleet, FleetMaker
 from hazards import PARAMETERS, TYPE_PARAMETERS, margins, train_hazard, train_types
-from natural import natural_weights
 from plan import PLAN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,13 +68,12 @@ class Model:
 
 
 def evaluate(data: Dataset, probability: np.ndarray) -> dict[str, dict[str, float]]:
-    """Metrics of each horizon, at the natural failure rate."""
+    """Metrics of each horizon."""
     result = {}
     for column, horizon in enumerate(HORIZONS):
         failed = (data.days <= horizon).astype(np.float64)
-        weight = natural_weights(data)
-        found = metrics.summary(failed, probability[:, column], weight)
-        low, high = metrics.auc_interval(failed, probability[:, column], weight, data.gpu)
+        found = metrics.summary(failed, probability[:, column])
+        low, high = metrics.auc_interval(failed, probability[:, column], data.gpu)
         result[f"{horizon:.0f}d"] = {**found, "auc_low": low, "auc_high": high}
     return result
 
@@ -88,21 +86,16 @@ def last_rows(data: Dataset) -> Dataset:
 
 
 def calibration_bins(data: Dataset, p30: np.ndarray) -> list[dict[str, float]]:
+    """What happened to GPUs by their 30-day probability; rows have to be independent."""
     failed = data.days <= 30
-    weight = natural_weights(data)
     bins = []
     for start, end in zip(BINS[:-1], BINS[1:]):
         inside = (p30 >= start) & ((p30 < end) | (end == 1.0))
-        w, hits = weight[inside], (weight * failed)[inside].sum()
-        # Effective number of independent rows, less where weights differ.
-        effective = w.sum() ** 2 / (w**2).sum() if len(w) else 0.0
-        rate = hits / w.sum() if len(w) else 0.0
-        low, high = metrics.wilson(rate * effective, effective)
-        predicted = float((w * p30[inside]).sum() / w.sum()) if len(w) else (start + end) / 2
-        bins.append({
-            "from": start, "to": end, "rows": int(inside.sum()), "failures": int(failed[inside].sum()),
-            "predicted": predicted, "low": low, "high": high,
-        })  # fmt: skip
+        count, failures = int(inside.sum()), int(failed[inside].sum())
+        low, high = metrics.wilson(failures, count)
+        predicted = float(p30[inside].mean()) if count else (start + end) / 2
+        row = {"from": start, "to": end, "rows": count, "failures": failures}
+        bins.append({**row, "predicted": predicted, "low": low, "high": high})
     return bins
 
 
@@ -200,7 +193,7 @@ def main() -> None:
         "failure_types": FAILURE_TYPES,
         "calibration_30d": calibration_bins(independent, model.probabilities(independent.x)[:, 1]),
         "metrics": {
-            "of": "rows of held-out fleets, one a GPU and day, weighted to the natural failure rate; 90 % intervals by resampling GPUs",
+            "of": "rows of held-out fleets at their natural failure rate, one a GPU and day; 90 % intervals by resampling GPUs",
             "model": scored,
             "heuristic": thumb,
             "failure_type": {
@@ -211,7 +204,7 @@ def main() -> None:
         },
         "data": {
             "source": "gpu-actuary simulate; features by gpu-actuary replay, as of each midnight",
-            "over_sampling": "Fleets with hazard_scale K have their failure rates multiplied by K. In training, calibration and metrics rows of failing and of surviving GPUs are weighted back to the natural rate (models/training/natural.py).",
+            "over_sampling": "Fleets with hazard_scale K have every failure rate multiplied by K; signs of defects do not depend on it. Their time at risk counts K-fold, which gives the natural rate back. Test fleets have a hazard_scale of 1.",
             "absent_fields": "Every training row is used twice, once as it is and once with random groups of fields left out.",
             "fleets": [vars(fleet) for fleet in PLAN],
             "rows": {name: len(data) for name, data in split.items()},
