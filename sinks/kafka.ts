@@ -10,6 +10,8 @@ export interface OutputRecord {
   readonly key: string | null;
   readonly value: Buffer | null;
   readonly headers?: readonly (readonly [string, string])[];
+  /** Record timestamp, epoch ms; the time of writing if left out, which is right for the engine's own topics. */
+  readonly timestampMs?: number;
 }
 
 export interface KafkaSinkOptions {
@@ -90,7 +92,7 @@ export class KafkaSink {
             record.partition,
             record.value,
             record.key,
-            undefined,
+            record.timestampMs,
             undefined,
             record.headers?.map(([name, value]) => ({ [name]: value })),
           );

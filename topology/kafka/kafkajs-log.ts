@@ -1,13 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  Kafka,
-  KafkaJSNonRetriableError,
-  KafkaJSProtocolError,
-  logLevel,
-  type Admin,
-  type Batch,
-  type Consumer,
-} from 'kafkajs';
+import kafkajs, { type Admin, type Batch, type Consumer } from 'kafkajs';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import {
   keyOf,
@@ -18,6 +10,8 @@ import {
   type TopicPartitionOffset,
 } from './log.js';
 import { subscribedRange } from './subscribed-range.js';
+
+const { Kafka, KafkaJSNonRetriableError, KafkaJSProtocolError, logLevel } = kafkajs;
 
 const IDLE_MS = 5;
 /** Partitions whose batches are held ready side by side. */

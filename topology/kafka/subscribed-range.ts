@@ -1,5 +1,6 @@
-import { AssignerProtocol, type Assignment, type GroupMember, type PartitionAssigner } from 'kafkajs';
+import kafkajs, { type Assignment, type GroupMember, type PartitionAssigner } from 'kafkajs';
 
+const { AssignerProtocol } = kafkajs;
 const VERSION = 0;
 
 /**

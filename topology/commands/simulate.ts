@@ -1,0 +1,141 @@
+import { Command } from 'commander';
+import type { Writable } from 'node:stream';
+import type { Config } from '../../schema/config.js';
+import { DAY_MS } from '../../schema/clock.js';
+import { ActuaryError } from '../../schema/errors.js';
+import { writeFleet, writeTelemetry } from '../../simulator/files.js';
+import { Fleet } from '../../simulator/fleet.js';
+import { messagesOf, SIMULATED_FORMATS, type SimulatedFormat } from '../../simulator/messages.js';
+import { connectionOf, openSink } from '../kafka/connection.js';
+import { durationMs, isoMs } from '../replay/as-of.js';
+import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+
+/** Where telemetry begins unless told otherwise: fixed, so that a seed always gives the same bytes. */
+const DEFAULT_START = '2026-01-01T00:00:00Z';
+const PROGRESS_EVERY_MS = 5_000;
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+interface SimulateOptions extends ConfigurationOptions {
+  gpus: string;
+  hosts?: string;
+  days: string;
+  cadence: string;
+  seed: string;
+  format: string;
+  output: string;
+  hazardScale: string;
+  start: string;
+}
+
+export function simulateCommand(context: CommandContext): Command {
+  return configurable(new Command('simulate'))
+    .description('telemetry of a simulated fleet, with its asset register and its true failures')
+    .requiredOption('--gpus <n>', 'number of GPUs')
+    .option('--hosts <n>', 'hosts to spread them over (default: 8 GPUs each)')
+    .requiredOption('--days <d>', 'days of telemetry; failures are told for 90 days more')
+    .option('--cadence <duration>', 'time between scrapes, such as 30s or 5m', '30s')
+    .option('--seed <s>', 'the same seed gives the same fleet', '1')
+    .option('--format <format>', SIMULATED_FORMATS.join(', '), 'wide-json')
+    .option(
+      '--start <time>',
+      'first scrape; with --output kafka by default so that the telemetry ends now',
+      DEFAULT_START,
+    )
+    .option('--hazard-scale <k>', 'multiplies failure rates, for training; signals stay as they are', '1')
+    .requiredOption(
+      '--output <where>',
+      'a directory for telemetry.jsonl, assets.jsonl and labels.jsonl; - for telemetry on standard output; kafka for the topic of the first source of that format',
+    )
+    .action((options: SimulateOptions, command: Command) => simulate(context, options, command));
+}
+
+async function simulate(context: CommandContext, options: SimulateOptions, command: Command): Promise<void> {
+  const config = configurationOf(context, options);
+  const format = SIMULATED_FORMATS.find((known) => known === options.format);
+  if (format === undefined)
+    throw new ActuaryError('usage', `--format ${options.format}: expected one of ${SIMULATED_FORMATS.join(', ')}`);
+  const cadenceMs = durationMs(options.cadence);
+  if (Number.isNaN(cadenceMs))
+    throw new ActuaryError('usage', `--cadence ${options.cadence}: expected a duration like 30s or 5m`);
+  const days = positive('--days', options.days);
+  const given = command.getOptionValueSource('start') !== 'default';
+  const startMs = options.output === 'kafka' && !given ? Date.now() - days * DAY_MS : isoMs(options.start);
+  if (Number.isNaN(startMs))
+    throw new ActuaryError('usage', `--start ${options.start}: expected a time like ${DEFAULT_START}`);
+  const fleet = new Fleet({
+    gpus: whole('--gpus', options.gpus),
+    hosts: options.hosts === undefined ? undefined : whole('--hosts', options.hosts),
+    seed: whole('--seed', options.seed, 0),
+    startMs,
+    days,
+    cadenceMs,
+    hazardScale: positive('--hazard-scale', options.hazardScale),
+  });
+
+  let next = performance.now() + PROGRESS_EVERY_MS;
+  const progress = (timeMs: number, samples: number): void => {
+    if (performance.now() < next) return;
+    next = performance.now() + PROGRESS_EVERY_MS;
+    const share = Math.floor((100 * (timeMs - startMs)) / (fleet.endMs - startMs));
+    writeLine(context.stderr, `simulate: ${share} %, ${samples} samples`);
+  };
+  if (options.output === '-') await writeTelemetry(fleet, format, context.stdout as Writable, progress);
+  else if (options.output === 'kafka') await writeToKafka(config, fleet, format, progress, context);
+  else {
+    const samples = await writeFleet(fleet, format, options.output, progress);
+    writeLine(
+      context.stderr,
+      `simulate: ${samples} samples, ${fleet.gpus.length} GPUs, ${fleet.labels().length} failures in ${options.output}`,
+    );
+  }
+}
+
+async function writeToKafka(
+  config: Config,
+  fleet: Fleet,
+  format: SimulatedFormat,
+  progress: (timeMs: number, samples: number) => void,
+  context: CommandContext,
+): Promise<void> {
+  const source = config.sources.find((one) => one.format === format);
+  if (source === undefined) throw new ActuaryError('usage', `no source of format ${format} is configured to write to`);
+  const sink = await openSink(connectionOf(config), 'simulate', MAX_MESSAGE_BYTES, (message) =>
+    writeLine(context.stderr, message),
+  );
+  try {
+    let samples = 0;
+    for (const scrape of fleet.scrapes()) {
+      const messages = [...messagesOf(scrape, format)];
+      // The event time as record timestamp: history is judged against the time it claims to be of.
+      await sink.write(
+        messages.map(({ key, value, timeMs }) => ({
+          topic: source.topics[0],
+          partition: null,
+          key,
+          value: Buffer.from(value),
+          timestampMs: timeMs,
+        })),
+      );
+      samples += messages.reduce((sum, message) => sum + message.samples, 0);
+      progress(scrape.timeMs, samples);
+    }
+    await sink.flush();
+    writeLine(context.stderr, `simulate: ${samples} samples in ${source.topics[0]}`);
+  } finally {
+    await sink.close();
+  }
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0) || !Number.isFinite(value))
+    throw new ActuaryError('usage', `${option} ${text}: expected a number above 0`);
+  return value;
+}
+
+function whole(option: string, text: string, least = 1): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least)
+    throw new ActuaryError('usage', `${option} ${text}: expected a whole number, ${least} or more`);
+  return value;
+}
