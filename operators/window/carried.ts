@@ -61,8 +61,11 @@ export const C = {
   memoryUtilDerivedMs: 39,
   /** Newest reading of any NVLink counter. */
   nvlinkMs: 40,
+  /** The first XID ever, where it was too early to count: it counts if an earlier reading still turns up. */
+  earlyXid: 41,
+  earlyXidMs: 42,
   /** Last accepted reading of each series, by its id; NVLink's lie in nvlink.ts. */
-  lastMs: 41,
+  lastMs: 43,
 } as const;
 
 /** Series with a place in {@link C.lastMs}: all but NVLink's. */

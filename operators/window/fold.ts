@@ -149,15 +149,33 @@ export function foldThrottle(target: Target, ms: number, last: number, mask: num
 }
 
 export function foldXid(target: Target, ms: number, code: number): void {
-  const { pane, paneAt, carried, carriedAt } = target;
+  const { carried, carriedAt } = target;
   const before = carried[carriedAt + C.xid];
   carried[carriedAt + C.xid] = code;
   if (code === 0 || code === before) return;
-  if (before !== before && !(ms - carried[carriedAt + C.firstMs] > XID_FIRST_AFTER_MS)) return;
+  if (before !== before && !(ms - carried[carriedAt + C.firstMs] > XID_FIRST_AFTER_MS)) {
+    carried[carriedAt + C.earlyXid] = code;
+    carried[carriedAt + C.earlyXidMs] = ms;
+    return;
+  }
+  countXid(target, ms, code);
+}
+
+/** The GPU turns out to have been heard earlier, within its first hour: its first XID may be an onset after all. */
+export function recountEarlyXid(target: Target): void {
+  const { carried, carriedAt } = target;
+  const ms = carried[carriedAt + C.earlyXidMs];
+  if (!(ms - carried[carriedAt + C.firstMs] > XID_FIRST_AFTER_MS)) return;
+  carried[carriedAt + C.earlyXidMs] = NaN;
+  countXid(target, ms, carried[carriedAt + C.earlyXid]);
+}
+
+function countXid(target: Target, ms: number, code: number): void {
+  const { pane, paneAt, carried, carriedAt } = target;
   switch (XID_CLASSES[code]) {
     case CLASS_HARDWARE:
       pane[paneAt + P.xidHardware]++;
-      carried[carriedAt + C.hardwareXidMs] = ms;
+      if (ms > carried[carriedAt + C.hardwareXidMs]) carried[carriedAt + C.hardwareXidMs] = ms;
       return;
     case CLASS_PRECURSOR:
       pane[paneAt + P.xidPrecursor]++;

@@ -1,59 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { BatchBuilder, type SampleBatch, type SampleMetadata } from '../../schema/batch.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../schema/clock.js';
-import { FEATURE_COUNT, F, V1_FEATURES } from '../../schema/features.js';
-import { seriesId } from '../../schema/metrics.js';
-import type { AssetRecord } from '../../schema/records.js';
-import { ACCEPTED, LATE, PANE_CLOSED, type ClosedPane } from './window.js';
-import { WindowStore, type WindowStoreOptions } from './window-store.js';
-
-const T0 = Date.UTC(2026, 0, 5);
-
-class Gpu {
-  readonly panes: ClosedPane[] = [];
-  readonly rejects: [string, string | null][] = [];
-  readonly store: WindowStore;
-  readonly slot: number;
-
-  constructor(options: Partial<WindowStoreOptions> & { record?: Partial<AssetRecord> } = {}) {
-    const { record, ...rest } = options;
-    const asset = record === undefined ? undefined : { gpu_uuid: 'GPU-1', ...record };
-    this.store = new WindowStore({
-      gapMs: 300_000,
-      asset: () => asset,
-      onPaneClosed: (pane) => this.panes.push(pane),
-      chunkSlots: 1,
-      ...rest,
-    });
-    this.slot = this.store.slotOf('GPU-1');
-  }
-
-  at(ms: number, readings: Record<string, number>, metadata?: SampleMetadata): number {
-    return this.store.accept(batchOf(ms, readings, metadata), 0, this.slot, (reason, _gpu, metric) =>
-      this.rejects.push([reason, metric]),
-    );
-  }
-
-  /** Features at a time, the newest reading's unless said. */
-  features(asOfMs = this.store.newestMs(this.slot)): Record<string, number> {
-    const row = new Float64Array(FEATURE_COUNT);
-    this.store.features(this.slot, asOfMs, row, 0);
-    return Object.fromEntries(Object.entries(F).map(([name, index]) => [name, row[index]]));
-  }
-}
-
-function batchOf(ms: number, readings: Record<string, number>, metadata?: SampleMetadata): SampleBatch {
-  const builder = new BatchBuilder(1);
-  builder.begin('GPU-1', ms);
-  for (const [name, value] of Object.entries(readings)) builder.set(seriesId(name), value);
-  if (metadata !== undefined) builder.describe(metadata);
-  builder.end();
-  return builder.build();
-}
+import { V1_FEATURES } from '../../schema/features.js';
+import { OneGpu, T0 } from '../../test/one-gpu.js';
+import { ACCEPTED, LATE, PANE_CLOSED } from './window.js';
 
 describe('order', () => {
   it('takes each event time of a metric once and calls the older ones late', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     expect(gpu.at(T0 + 1000, { gpu_temp: 50 })).toBe(ACCEPTED);
     expect(gpu.at(T0 + 1000, { gpu_temp: 60, power_usage: 100 })).toBe(ACCEPTED);
     expect(gpu.at(T0 + 500, { gpu_temp: 70 })).toBe(LATE);
@@ -69,7 +22,7 @@ describe('order', () => {
   });
 
   it('calls readings of a closed hour late, whichever their metric, but a repeated one a duplicate', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     gpu.at(T0, { gpu_temp: 50 });
     expect(gpu.at(T0 + HOUR_MS, { power_usage: 100 })).toBe(ACCEPTED | PANE_CLOSED);
     expect(gpu.at(T0 + 1, { sm_active: 5, gpu_temp: 51 })).toBe(LATE);
@@ -82,7 +35,7 @@ describe('order', () => {
   });
 
   it('closes the hour at the first accepted reading of a later one, with what it held', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     gpu.at(T0 + 60_000, { gpu_temp: 50, ecc_sbe_vol: 3 });
     gpu.at(T0 + 120_000, { gpu_temp: 54, ecc_sbe_vol: 8 });
     expect(gpu.panes).toHaveLength(0);
@@ -111,7 +64,7 @@ describe('order', () => {
   });
 
   it('closes the open pane once when asked to, and calls what follows in that hour late', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     gpu.at(T0, { gpu_temp: 50 });
     const before = gpu.features(T0 + 1);
     gpu.store.closeOpenPane(gpu.slot);
@@ -126,12 +79,12 @@ describe('order', () => {
 
 describe('feature set v1', () => {
   it('is all absent for a GPU that was never heard', () => {
-    const features = new Gpu().features(T0);
+    const features = new OneGpu().features(T0);
     for (const name of V1_FEATURES) expect([name, features[name]]).toEqual([name, NaN]);
   });
 
   it('has mean, spread, extremes and the trend a day over panes and the open hour', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     for (let hour = 0; hour < 5; hour++)
       for (const [minute, offset] of [
         [0, -1],
@@ -148,7 +101,7 @@ describe('feature set v1', () => {
   });
 
   it('slides with time, with and without readings', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     gpu.at(T0 + 30 * MINUTE_MS, { gpu_temp: 10, throttle_reasons: 0x40 });
     gpu.at(T0 + HOUR_MS, { gpu_temp: 20, throttle_reasons: 0x40 });
     expect(gpu.features(T0 + 168 * HOUR_MS - 1).gpu_temp_mean).toBe(15);
@@ -161,7 +114,7 @@ describe('feature set v1', () => {
   });
 
   it('counts onsets of throttling, again after a gap, and time only over steps without one', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     const minute = (n: number, mask: number) => gpu.at(T0 + n * MINUTE_MS, { throttle_reasons: mask });
     minute(0, 0x20);
     minute(5, 0x40);
@@ -179,7 +132,7 @@ describe('feature set v1', () => {
   });
 
   it('counts increments of ECC errors: zeros are missing, VOL restarts, AGG is left out once VOL is seen', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     let ms = T0;
     const read = (readings: Record<string, number>) => gpu.at((ms += 1000), readings);
     read({ ecc_sbe_agg: 100, ecc_dbe_agg: 7 });
@@ -196,7 +149,7 @@ describe('feature set v1', () => {
   });
 
   it('takes an AGG increment back when VOL of the same time arrives in a later sample', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     gpu.at(T0, { ecc_sbe_agg: 1 });
     gpu.at(T0 + 1, { ecc_sbe_agg: 9 });
     expect(gpu.features().ecc_sbe_event_count).toBe(8);
@@ -205,7 +158,7 @@ describe('feature set v1', () => {
   });
 
   it('judges spikes only against 24 hours of readings and counts them by onset', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     const hour = (n: number) => T0 + n * HOUR_MS;
     for (let n = 0; n < 23; n++) gpu.at(hour(n), { gpu_temp: 50, power_usage: 300 });
     gpu.at(hour(23), { gpu_temp: 90, power_usage: 900 });
@@ -222,7 +175,7 @@ describe('feature set v1', () => {
   });
 
   it('does not call a whole-degree tie a spike', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     for (let n = 0; n < 24; n++) gpu.at(T0 + n * HOUR_MS, { gpu_temp: 50, power_usage: 312.3 });
     gpu.at(T0 + 24 * HOUR_MS, { gpu_temp: 55, power_usage: 362.3 });
     expect([gpu.features().temp_spike_count, gpu.features().power_anomaly_count]).toEqual([0, 0]);
@@ -231,7 +184,7 @@ describe('feature set v1', () => {
   });
 
   it('derives memory_util from used, free and reserved, and from a total that is given', () => {
-    const gpu = new Gpu();
+    const gpu = new OneGpu();
     gpu.at(T0, { fb_used: 10 });
     expect(gpu.store.newestMs(gpu.slot)).toBeNaN();
     gpu.at(T0, { fb_free: 70 });
@@ -242,7 +195,7 @@ describe('feature set v1', () => {
     expect(gpu.features().memory_util_mean).toBe(20);
     expect(gpu.at(T0 + 1, { fb_used: 31, fb_free: 1 })).toBe(0);
     expect(gpu.rejects).toEqual([['duplicate', 'memory_util']]);
-    const given = new Gpu();
+    const given = new OneGpu();
     given.at(T0, { fb_used: 40, fb_free: 1, fb_total: 80 });
     expect(given.features().memory_util_mean).toBe(50);
     given.at(T0 + 1, { fb_used: 90 });
@@ -252,7 +205,7 @@ describe('feature set v1', () => {
 
 describe('asset features', () => {
   it('goes by the asset record, field by field before the newest sample that bears the field', () => {
-    const gpu = new Gpu({ record: { deployment_date: '2025-01-05', warranty_end: null } });
+    const gpu = new OneGpu({ record: { deployment_date: '2025-01-05', warranty_end: null } });
     const metadata = { model: 'NVIDIA A100-SXM4-80GB', deploymentDateMs: 0, warrantyEndMs: T0 + DAY_MS, host: 'n1' };
     gpu.at(T0, { gpu_temp: 50 }, metadata);
     gpu.at(T0 + 1000, { gpu_temp: 50 }, { model: 'NVIDIA H100 80GB HBM3' });
@@ -269,17 +222,17 @@ describe('asset features', () => {
 
   it('counts operating hours from the recorded date, less closed hours without readings', () => {
     const record = { operating_hours: 1000, operating_hours_at: '2026-01-05' };
-    const gpu = new Gpu({ record });
+    const gpu = new OneGpu({ record });
     gpu.at(T0 + 10 * HOUR_MS, { gpu_temp: 50 });
     gpu.at(T0 + 14 * HOUR_MS, { gpu_temp: 50 });
     // Date not after the first reading: 14.5 h, of which 11, 12, 13 were silent.
     expect(gpu.features(T0 + 14.5 * HOUR_MS).total_operating_hours).toBe(1011.5);
     expect(gpu.features(T0 + 16 * HOUR_MS).total_operating_hours).toBe(1000 + 16 - 4);
-    const later = new Gpu({ record: { operating_hours_at: '2026-01-06' } });
+    const later = new OneGpu({ record: { operating_hours_at: '2026-01-06' } });
     later.at(T0 + 10 * HOUR_MS, { gpu_temp: 50 });
     expect(later.features().total_operating_hours).toBe(0);
     later.at(T0 + 25 * HOUR_MS, { gpu_temp: 50 });
     expect(later.features(T0 + 27 * HOUR_MS).total_operating_hours).toBe(3 - 2);
-    expect(new Gpu({ record: {} }).features(T0).total_operating_hours).toBeNaN();
+    expect(new OneGpu({ record: {} }).features(T0).total_operating_hours).toBeNaN();
   });
 });

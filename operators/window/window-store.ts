@@ -24,6 +24,7 @@ import {
   foldSmClock,
   foldThrottle,
   foldXid,
+  recountEarlyXid,
   type Target,
 } from './fold.js';
 import { takeInput, utilisation } from './framebuffer.js';
@@ -219,7 +220,9 @@ export class WindowStore implements Windows {
       if (pane[paneAt + P.samples] > 0) this.result |= PANE_CLOSED;
       this.openHour(hour);
     }
+    const first = carried[carriedAt + C.firstMs];
     this.eventTimes.take(this.slot, this.ms, pane, paneAt, carried, carriedAt, this.chunk!.recent, this.local * RECENT);
+    if (carried[carriedAt + C.firstMs] < first) recountEarlyXid(this.target);
   }
 
   /** Closes the open pane, if there is one, and opens a later hour. */

@@ -96,7 +96,7 @@ describe('windows', () => {
         }
         expect([...engine.rejects].sort()).toEqual([...twin.rejects].sort());
       }),
-      { numRuns: Number(process.env.RUNS ?? 150) },
+      { numRuns: 300 },
     );
   });
 
