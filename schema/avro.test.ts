@@ -17,6 +17,8 @@ const prediction = {
   as_of: 1_764_000_000_123,
   newest_reading_at: 1_764_000_000_123,
   trigger: 'change',
+  model: 'NVIDIA H100',
+  host: null,
   failure_prob_7d: 0.01,
   failure_prob_30d: 0.02,
   failure_prob_90d: 0.03,

@@ -34,6 +34,9 @@ export interface TopFactor {
 }
 
 export interface PredictionRecord extends OutputRecord {
+  /** Model and host of the GPU, as far as they are known. */
+  model: string | null;
+  host: string | null;
   failure_prob_7d: number;
   failure_prob_30d: number;
   failure_prob_90d: number;

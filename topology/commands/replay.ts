@@ -169,10 +169,11 @@ class Results {
         as_of: isoTime(head.as_of),
         features: namedFeatures(this.names, rows.values, offset),
       });
+    const metadata = this.windows.metadata(slot);
     if (predictions !== null && this.emits.has('predictions'))
-      this.push('prediction', predictionOf(head, this.scorer!, predictions, row, rows.values, offset));
+      this.push('prediction', predictionOf(head, metadata, this.scorer!, predictions, row, rows.values, offset));
     if (!this.emits.has('health') && !this.emits.has('decisions')) return;
-    const { model } = this.windows.metadata(slot);
+    const { model } = metadata;
     const scored = this.grader.score(rows.values, offset, model);
     const health = Number.isNaN(scored) ? null : scored;
     const grade = nextGrade(this.grades[slot] ?? null, health);

@@ -36,7 +36,8 @@ export class Assessor {
       const due = rows.due[row];
       const offset = row * FEATURE_COUNT;
       const gpuUuid = windows.uuidOf(slot);
-      const { model } = windows.metadata(slot);
+      const metadata = windows.metadata(slot);
+      const { model } = metadata;
       const head = { gpu_uuid: gpuUuid, as_of: rows.asOfMs[row], newest_reading_at: rows.newestMs[row] };
       const prob30d = predictions.prob30d[row];
 
@@ -50,7 +51,15 @@ export class Assessor {
         coverageClass(coverageOf(rows.values, offset)),
       );
       if (told !== null) {
-        const record = predictionOf({ ...head, trigger: told }, this.scorer, predictions, row, rows.values, offset);
+        const record = predictionOf(
+          { ...head, trigger: told },
+          metadata,
+          this.scorer,
+          predictions,
+          row,
+          rows.values,
+          offset,
+        );
         work.add('predictions', gpuUuid, { ...record, ...work.provenance });
       }
 

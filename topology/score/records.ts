@@ -3,6 +3,7 @@ import type { Predictions, Scorer } from '../../models/scorer.js';
 import { estimatedTtfDays } from '../../models/survival.js';
 import { decide, type ValuationProfile } from '../../operators/decide.js';
 import type { HealthGrader } from '../../operators/health.js';
+import type { SampleMetadata } from '../../schema/batch.js';
 import {
   FAILURE_TYPES,
   type DecisionRecord,
@@ -25,6 +26,7 @@ type Unsigned<T> = Omit<T, 'emitted_at' | 'instance'>;
 /** A prediction of one row of a block. */
 export function predictionOf(
   head: RecordHead,
+  metadata: SampleMetadata,
   scorer: Scorer,
   predictions: Predictions,
   row: number,
@@ -38,6 +40,8 @@ export function predictionOf(
   const coverage = coverageOf(values, offset);
   return {
     ...head,
+    model: metadata.model ?? null,
+    host: metadata.host ?? null,
     failure_prob_7d: prob7d,
     failure_prob_30d: prob30d,
     failure_prob_90d: prob90d,

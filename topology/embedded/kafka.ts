@@ -1,0 +1,38 @@
+import rdkafka, { type LibrdKafkaError, type Metadata, type ProducerGlobalConfig } from 'node-rdkafka';
+import { ActuaryError } from '../../schema/errors.js';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Partitions of every topic of the embedded cluster; it creates topics on first use and takes no other number. */
+export const EMBEDDED_PARTITIONS = 4;
+/** What a partition of the embedded cluster keeps; older messages are gone, read or not. */
+export const EMBEDDED_PARTITION_BYTES = 5 * 1024 * 1024;
+
+export interface EmbeddedKafka {
+  /** Bootstrap servers, host:port. */
+  readonly brokers: string[];
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the in-process Kafka cluster of librdkafka, on an ephemeral loopback port: the real protocol, for the demo
+ * and tests. It keeps 5 MiB or 100,000 messages a partition, in memory; creates topics with 4 partitions on first use
+ * and none on request; compacts nothing; has no isolation of transactions; and forgets all when it stops.
+ */
+export async function startEmbeddedKafka(): Promise<EmbeddedKafka> {
+  // The cluster lives and dies with a client; this one does nothing else.
+  const host = new rdkafka.Producer({
+    'test.mock.num.brokers': 1,
+    'metadata.broker.list': 'embedded',
+  } as ProducerGlobalConfig);
+  const metadata = await new Promise<Metadata>((resolve, reject) => {
+    host.connect({ timeout: CONNECT_TIMEOUT_MS }, (error: LibrdKafkaError | null, found: Metadata) => {
+      if (error) reject(new ActuaryError('kafka_failed', `embedded Kafka: ${error.message}`, { cause: error }));
+      else resolve(found);
+    });
+  });
+  return {
+    brokers: metadata.brokers.map(({ host: name, port }) => `${name}:${port}`),
+    stop: () => new Promise((resolve) => host.disconnect(() => resolve())),
+  };
+}
