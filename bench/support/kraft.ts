@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../../schema/package-root.js';
+import { freePort, has, run, start, untilListening, type Running } from './processes.js';
+
+/** A real Kafka broker for tests and benchmarks: the jars of Apache Kafka, one node, KRaft. */
+export interface Broker {
+  /** Bootstrap server, host:port. */
+  readonly brokers: string;
+  readonly process: Running;
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+
+/** What is missing on this machine to run a broker; null if nothing is. */
+export async function brokerNeeds(): Promise<string | null> {
+  const missing: string[] = [];
+  if (!(await has('java', ['-version']))) missing.push('java 17');
+  if (!existsSync(libraries()) && !(await has('mvn'))) missing.push('maven');
+  return missing.length === 0 ? null : missing.join(' and ');
+}
+
+const libraries = (): string => join(packageRoot(), '.cache', 'kraft', 'libs');
+
+/** Fetches the jars by Maven, once a checkout. */
+async function fetchLibraries(): Promise<void> {
+  if (existsSync(libraries())) return;
+  const parent = join(packageRoot(), '.cache', 'kraft');
+  await mkdir(parent, { recursive: true });
+  const temporary = await mkdtemp(join(parent, 'fetch-'));
+  const pom = join(packageRoot(), 'bench', 'support', 'kraft', 'pom.xml');
+  await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${temporary}`]);
+  // Whole or not at all: an interrupted download leaves no half set behind.
+  await rename(temporary, libraries());
+}
+
+/** @param heap of the broker's JVM */
+export async function startBroker(heap = '1g'): Promise<Broker> {
+  await fetchLibraries();
+  const directory = await mkdtemp(join(tmpdir(), 'gpu-actuary-kraft-'));
+  const [port, controllerPort] = [await freePort(), await freePort()];
+  const properties = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': join(directory, 'data'),
+    'num.partitions': 4,
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'group.initial.rebalance.delay.ms': 0,
+    // Event times lie in the past; what a test writes must not be retention's to take.
+    'log.retention.ms': -1,
+    'message.max.bytes': 20 * 1024 * 1024,
+  };
+  const file = join(directory, 'server.properties');
+  await writeFile(file, Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join(''));
+  const classPath = join(libraries(), '*');
+  const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', file]);
+  const broker = start('java', [`-Xmx${heap}`, '-cp', classPath, 'kafka.Kafka', file]);
+  await untilListening(port, broker, START_TIMEOUT_MS);
+  return {
+    brokers: `127.0.0.1:${port}`,
+    process: broker,
+    async stop() {
+      await broker.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
