@@ -55,9 +55,9 @@ def read_labels(file: Path) -> dict[str, tuple[float, int]]:
 
 
 def read_fleet(features_file: Path, labels_file: Path, names: list[str], scale: float) -> Dataset:
-    """Rows of one fleet. Rows at or after a GPU's failure are dropped: nothing is left to predict.
+    """Rows of one fleet: the first of each GPU, and then those at midnight.
 
-    Labels have to reach the last horizon past every row, which `simulate` promises.
+    Rows at or after a GPU's failure are dropped: nothing is left to predict. Labels have to reach the last horizon past every row, which `simulate` promises.
     """
     labels = read_labels(labels_file)
     gpus: dict[str, int] = {}
@@ -68,7 +68,9 @@ def read_fleet(features_file: Path, labels_file: Path, names: list[str], scale: 
             row = json.loads(line)
             uuid = row["gpu_uuid"]
             as_of = epoch_days(row["as_of"])
-            first.setdefault(uuid, as_of)
+            begun = first.setdefault(uuid, as_of)
+            if as_of != begun and as_of % 1 != 0:
+                continue
             failed, failure_kind = labels.get(uuid, (np.inf, -1))
             if failed <= as_of:
                 continue
@@ -77,7 +79,7 @@ def read_fleet(features_file: Path, labels_file: Path, names: list[str], scale: 
             days.append(failed - as_of)
             kind.append(failure_kind)
             gpu.append(gpus.setdefault(uuid, len(gpus)))
-            position.append(as_of - first[uuid])
+            position.append(as_of - begun)
     count = len(days)
     return Dataset(
         x=np.asarray(x, dtype=np.float32).reshape(count, len(names)),

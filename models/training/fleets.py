@@ -75,7 +75,7 @@ class FleetMaker:
             ],
             [
                 "replay", "--input", str(work / "telemetry.jsonl"), "--assets", str(work / "assets.jsonl"),
-                "--emit", "features", "--as-of", "every:1d", "--set", f"windows.gapMs={gap_ms(fleet.cadence)}",
+                "--emit", "features", "--as-of", "every:12h", "--set", f"windows.gapMs={gap_ms(fleet.cadence)}",
                 "--output", str(work / "features.jsonl"),
             ],
         ]  # fmt: skip

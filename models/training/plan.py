@@ -1,9 +1,16 @@
-"""Which fleets the champion learns from, is calibrated on, and is judged by."""
+"""Which fleets the champion learns from, is calibrated on, and is judged by.
+
+Cadences differ because counts of onsets depend on them; most are coarse, for a fleet costs as much as it has samples.
+Training fleets fail four times as often as real ones, those of calibration twice, those of the test as often.
+"""
 
 from fleets import Fleet
 
+CADENCES = ["15m", "10m", "15m", "5m", "15m", "10m", "15m", "15m"]
+
 PLAN: list[Fleet] = [
-    *(Fleet("train", seed, gpus=600, cadence="15m", hazard_scale=10) for seed in range(101, 109)),
-    *(Fleet("calibrate", seed, gpus=600, cadence="15m", hazard_scale=10) for seed in range(201, 205)),
-    *(Fleet("test", seed, gpus=600, cadence="15m", hazard_scale=10) for seed in range(301, 305)),
-]
+    *(Fleet("train", seed, gpus=800, cadence=CADENCES[seed % 8], hazard_scale=4) for seed in range(1001, 1025)),
+    Fleet("train", 1101, gpus=200, cadence="2m", hazard_scale=4),
+    *(Fleet("calibrate", seed, gpus=1000, cadence="15m", hazard_scale=2) for seed in range(2001, 2009)),
+    *(Fleet("test", seed, gpus=1200, cadence="15m" if seed % 2 else "10m", hazard_scale=1) for seed in range(3001, 3009)),
+]  # fmt: skip

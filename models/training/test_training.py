@@ -48,6 +48,8 @@ class Reading(unittest.TestCase):
                 {"gpu_uuid": "GPU-a", "as_of": f"2026-01-0{day}T00:00:00.000Z", "features": {"t": None if day == 2 else day, "u": 1}}
                 for day in (1, 2, 3)
             ]
+            rows.insert(1, {**rows[0], "as_of": "2026-01-01T12:00:00.000Z"})
+            rows.insert(0, {**rows[0], "as_of": "2025-12-31T12:00:00.000Z"})
             rows.append({"gpu_uuid": "GPU-b", "as_of": "2026-01-01T00:00:00.000Z", "features": {"t": 5, "u": 2}})
             (directory / "f").write_text("".join(json.dumps(row) + "\n" for row in rows))
             labels = [
@@ -56,11 +58,11 @@ class Reading(unittest.TestCase):
             ]
             (directory / "l").write_text("".join(json.dumps(label) + "\n" for label in labels))
             data = read_fleet(directory / "f", directory / "l", ["u", "t"], scale=3)
-        self.assertEqual(data.days.tolist(), [1.5, 0.5, np.inf])
-        self.assertEqual(data.kind.tolist(), [2, 2, -1])
-        self.assertEqual(data.gpu.tolist(), [0, 0, 1])
-        np.testing.assert_array_equal(data.x, np.float32([[1, 1], [1, np.nan], [2, 5]]))
-        self.assertEqual(data.position.tolist(), [0, 1, 0])
+        self.assertEqual(data.days.tolist(), [2, 1.5, 0.5, np.inf])
+        self.assertEqual(data.kind.tolist(), [2, 2, 2, -1])
+        self.assertEqual(data.gpu.tolist(), [0, 0, 0, 1])
+        np.testing.assert_array_equal(data.x, np.float32([[1, 1], [1, 1], [1, np.nan], [2, 5]]))
+        self.assertEqual(data.position.tolist(), [0, 0.5, 1.5, 0])
         self.assertEqual(last_rows(data).days.tolist(), [0.5, np.inf])
 
     def test_gpus_of_different_fleets_stay_apart(self):
