@@ -1,0 +1,62 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorCode } from '../schema/errors.js';
+
+/** The part of a logger that the server uses. */
+export interface ServerLog {
+  debug(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** An answer that is an error: `{code, message}` with this status. */
+export class HttpError extends Error {
+  constructor(
+    readonly statusCode: number,
+    readonly code: ErrorCode,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'HttpError';
+  }
+}
+
+/** Answers every error as `{code, message}`. What nobody foresaw is logged in full and told in one word. */
+export function answerErrors(app: FastifyInstance, log: ServerLog): void {
+  app.setErrorHandler((error: FastifyError | HttpError, request, reply) => answer(error, request, reply, log));
+  app.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ code: 'not_found', message: `nothing at ${request.method} ${pathOf(request)}` }),
+  );
+}
+
+/** @returns the reply, sent */
+export function answer(
+  error: FastifyError | HttpError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: ServerLog,
+): FastifyReply {
+  if (error instanceof HttpError)
+    return reply.code(error.statusCode).send({ code: error.code, message: error.message });
+  const status = error.statusCode ?? 500;
+  // What fastify refuses by itself: parameters that do not fit, a broken URL, a body that is too large.
+  if (status >= 400 && status < 500) return reply.code(status).send({ code: 'bad_request', message: error.message });
+  log.error({ err: error, method: request.method, path: pathOf(request) }, 'request failed');
+  return reply.code(500).send({ code: 'internal', message: 'the request failed; the log of the server says why' });
+}
+
+/** Answers what is no HTTP request at all. */
+export function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return;
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const body = JSON.stringify({ code: 'bad_request', message: STATUS_CODES[status] });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0];
+}

@@ -1,0 +1,57 @@
+// Figures and times as people read them. Absent is an en dash, never 0.
+
+export const ABSENT = '–';
+
+const usd = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', maximumFractionDigits: 0 });
+const compactUsd = new Intl.NumberFormat('en-US', {
+  style: 'currency',
+  currency: 'USD',
+  notation: 'compact',
+  maximumFractionDigits: 2,
+});
+const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
+export const count = (value) => (isAbsent(value) ? ABSENT : whole.format(value));
+export const dollars = (value) => (isAbsent(value) ? ABSENT : usd.format(value));
+export const millions = (value) => (isAbsent(value) ? ABSENT : compactUsd.format(value));
+
+/** A probability: two significant digits below 10 %, for 0.3 % and 0.8 % are not the same. */
+export function percent(value) {
+  if (isAbsent(value)) return ABSENT;
+  const percents = value * 100;
+  if (percents > 0 && percents < 0.01) return '<0.01 %';
+  return `${percents.toFixed(percents < 1 ? 2 : 1)} %`;
+}
+
+/** @param {number} [digits] significant digits */
+export function figure(value, digits = 4) {
+  if (isAbsent(value)) return ABSENT;
+  if (Number.isInteger(value)) return whole.format(value);
+  return new Intl.NumberFormat('en-US', { maximumSignificantDigits: digits }).format(value);
+}
+
+export const fixed = (value, digits) => (isAbsent(value) ? ABSENT : value.toFixed(digits));
+
+/** `2026-11-23 10:00:05` */
+export const time = (iso) => (isAbsent(iso) ? ABSENT : `${iso.slice(0, 10)} ${iso.slice(11, 19)}`);
+
+/** How long ago, in the one unit that matters. */
+export function ago(iso, nowMs = Date.now()) {
+  if (isAbsent(iso)) return ABSENT;
+  const seconds = (nowMs - Date.parse(iso)) / 1000;
+  if (seconds < -60) return time(iso);
+  if (seconds < 60) return 'now';
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+/** `row_remap_failed` to `Row remap failed` */
+export function words(name) {
+  const text = name.replaceAll('_', ' ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function isAbsent(value) {
+  return value === null || value === undefined || Number.isNaN(value);
+}

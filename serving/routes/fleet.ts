@@ -1,0 +1,67 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { FEATURES } from '../../schema/features.js';
+import { DECISIONS, FAILURE_TYPES, GRADES } from '../../schema/records.js';
+import { CatalogueBody, ErrorBody, FleetBody, GpusBody, GpusQuery } from '../api-schemas.js';
+import { HttpError } from '../errors.js';
+import { formatCursor, ORDERS, parseCursor, SORTS } from '../fleet-order.js';
+import { AT_RISK, RISK_BANDS, totalsJson } from '../fleet-totals.js';
+import type { FleetView } from '../fleet-view.js';
+import { summaryOf } from '../gpu-state.js';
+
+const CATALOGUE = {
+  features: FEATURES.filter(({ set }) => set !== 'internal').map(({ name, unit, set, description }) => ({
+    name,
+    unit,
+    set,
+    description,
+  })),
+  grades: [...GRADES],
+  decisions: [...DECISIONS],
+  failure_types: [...FAILURE_TYPES],
+  risk_bands: [...RISK_BANDS],
+  at_risk: AT_RISK,
+};
+
+/** The fleet as a list and in figures, and the vocabulary of both. */
+export const fleetRoutes: FastifyPluginCallbackTypebox<{ view: FleetView }> = (app, { view }, done) => {
+  app.get(
+    '/gpus',
+    {
+      schema: {
+        tags: ['fleet'],
+        summary: 'All GPUs, by risk or by value, in pages',
+        querystring: GpusQuery,
+        response: { 200: GpusBody, 400: ErrorBody },
+      },
+    },
+    (request) => {
+      const { limit, cursor } = request.query;
+      const sort = SORTS.find((name) => name === request.query.sort) ?? 'risk';
+      const order = ORDERS.find((name) => name === request.query.order) ?? 'desc';
+      const after = cursor === undefined ? null : parseCursor(cursor, sort, order);
+      if (cursor !== undefined && after === null)
+        throw new HttpError(400, 'bad_request', 'cursor is not the `next` of a page of this sort and order');
+      const { states, next } = view.page(sort, order, after, limit);
+      return { items: states.map(summaryOf), next: next === null ? null : formatCursor(next, sort, order) };
+    },
+  );
+
+  app.get(
+    '/fleet',
+    { schema: { tags: ['fleet'], summary: 'The fleet in figures', response: { 200: FleetBody } } },
+    () => totalsJson(view.totals()),
+  );
+
+  app.get(
+    '/catalogue',
+    {
+      schema: {
+        tags: ['fleet'],
+        summary: 'Features with units and meanings, and the values that grades, decisions and types take',
+        response: { 200: CatalogueBody },
+      },
+    },
+    () => CATALOGUE,
+  );
+  done();
+};
