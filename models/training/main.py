@@ -21,7 +21,7 @@ from augment import drop_fields
 from dataset import FAILURE_TYPES, HORIZONS, Dataset, concatenate
 from fleets import Fleet, FleetMaker
 from hazards import PARAMETERS, TYPE_PARAMETERS, margins, train_hazard, train_types
-from plan import PLAN
+from plan import PLANS
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Bounds of the bins in which the 30-day probability is held against what happened.
@@ -117,12 +117,14 @@ def golden(model: Model, data: Dataset) -> dict:
 
 
 def rounded(value):
-    """Figures of the card to six significant digits."""
+    """Figures of the card to six significant digits; what cannot be computed is null."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list):
         return [rounded(item) for item in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if np.isfinite(value) else None
 
 
 def write(out: Path, model: Model, card: dict, batch: dict) -> None:
@@ -157,18 +159,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="directory for model.onnx and card.json")
     parser.add_argument("--feature-set", choices=["v1", "v2"], default="v2")
     parser.add_argument("--workers", type=int, default=2, help="fleets made at a time")
+    parser.add_argument("--plan", choices=list(PLANS), default="full", help="fleets to make: plan.py")
     options = parser.parse_args()
+    plan = PLANS[options.plan]
 
     started = time.monotonic()
     names = feature_names(options.feature_set)
     maker = FleetMaker(ROOT, options.data)
-    print(f"Making {len(PLAN)} fleets ...", flush=True)
-    maker.make_all(PLAN, options.workers)
+    print(f"Making {len(plan)} fleets ...", flush=True)
+    maker.make_all(plan, options.workers)
     # Rows hold all features; a model of v1 reads the first of them.
     every = feature_names("v2")
     split = {}
     for name in ("train", "calibrate", "test"):
-        split[name] = maker.read([fleet for fleet in PLAN if fleet.split == name], every)
+        split[name] = maker.read([fleet for fleet in plan if fleet.split == name], every)
         split[name].x = split[name].x[:, : len(names)]
         failing = int((split[name].days <= HORIZONS[-1]).sum())
         print(f"  {name}: {len(split[name])} rows, {failing} of them fail within 90 days", flush=True)
@@ -206,7 +210,7 @@ def main() -> None:
             "source": "gpu-actuary simulate; features by gpu-actuary replay, as of each midnight",
             "over_sampling": "Fleets with hazard_scale K have every failure rate multiplied by K; signs of defects do not depend on it. Their time at risk counts K-fold, which gives the natural rate back. Test fleets have a hazard_scale of 1.",
             "absent_fields": "Every training row is used twice, once as it is and once with random groups of fields left out.",
-            "fleets": [vars(fleet) for fleet in PLAN],
+            "fleets": [vars(fleet) for fleet in plan],
             "rows": {name: len(data) for name, data in split.items()},
             "gpus": {name: int(len(np.unique(data.gpu))) for name, data in split.items()},
         },

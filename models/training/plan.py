@@ -14,3 +14,12 @@ PLAN: list[Fleet] = [
     *(Fleet("calibrate", seed, gpus=1000, cadence="15m", hazard_scale=2) for seed in range(2001, 2009)),
     *(Fleet("test", seed, gpus=1200, cadence="15m" if seed % 2 else "10m", hazard_scale=1) for seed in range(3001, 3009)),
 ]  # fmt: skip
+
+#: A few tiny fleets that fail fast: to see within seconds that every step works. Its model is good for nothing.
+QUICK: list[Fleet] = [
+    *(Fleet("train", seed, gpus=80, cadence="30m", hazard_scale=40, days=2) for seed in (1, 2)),
+    Fleet("calibrate", 3, gpus=80, cadence="30m", hazard_scale=40, days=2),
+    Fleet("test", 4, gpus=80, cadence="30m", hazard_scale=40, days=2),
+]
+
+PLANS = {"full": PLAN, "quick": QUICK}

@@ -1,10 +1,12 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FEATURE_COUNT } from '../../schema/features.js';
 import { packageRoot } from '../../schema/package-root.js';
+import { OnnxScorer } from '../onnx-scorer.js';
 
 const run = promisify(execFile);
 const training = join(packageRoot(), 'models', 'training');
@@ -48,5 +50,26 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
   it('passes its own tests with the pinned packages', async () => {
     const { stderr } = await run(venv, ['-B', '-m', 'unittest', 'discover', '-s', training, '-t', training]);
     expect(stderr).toMatch(/Ran \d\d tests in .*\n\nOK\n/);
+  });
+
+  it('makes a model from simulated telemetry that the engine loads and computes alike', async () => {
+    const out = join(directory, 'model');
+    const main = [join(training, 'main.py'), '--plan', 'quick', '--data', join(directory, 'fleets'), '--out', out];
+    await run(venv, ['-B', ...main]);
+    const scorer = await OnnxScorer.load(out);
+    const { features, failure_prob } = JSON.parse(readFileSync(join(out, 'golden.json'), 'utf8')) as {
+      features: (number | null)[][];
+      failure_prob: number[][];
+    };
+    const count = features.length;
+    const values = new Float64Array(count * FEATURE_COUNT).fill(NaN);
+    features.forEach((row, index) =>
+      row.forEach((value, column) => (values[index * FEATURE_COUNT + column] = value ?? NaN)),
+    );
+    const times = new Float64Array(count);
+    const rows = { count, slot: new Int32Array(count), asOfMs: times, newestMs: times, values };
+    const { prob90d } = await scorer.score(rows);
+    failure_prob.forEach((expected, row) => expect(Math.abs(prob90d[row] - expected[2])).toBeLessThan(1e-6));
+    await scorer.close();
   });
 });
