@@ -67,3 +67,25 @@ export function score<Polled, Unit>(stages: ScoreStages<Polled, Unit>): Observab
     stages.stopping,
   );
 }
+
+export interface LoadStages<Polled, Unit> extends Chain<Polled> {
+  readonly toRows: (polled: Polled) => Promise<Unit>;
+  readonly copy: (unit: Unit) => Promise<Unit>;
+  readonly commit: (unit: Unit) => Promise<void>;
+}
+
+/** Outputs and gpu.samples to the database. */
+export function load<Polled, Unit>(stages: LoadStages<Polled, Unit>): Observable<void> {
+  return pulled(
+    stages.poll,
+    (polled) =>
+      polled.pipe(
+        concatMap(stages.toRows),
+        // Rows and offsets in one database transaction; the group's offsets, afterwards, are for lag monitors.
+        concatMap(stages.copy),
+        concatMap(stages.commit),
+        finalize(stages.settled),
+      ),
+    stages.stopping,
+  );
+}

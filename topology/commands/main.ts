@@ -2,12 +2,12 @@ import { Command, CommanderError } from 'commander';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { version, writeLine, type CommandContext } from './context.js';
 import { configCommand } from './config.js';
-//db
+import { dbCommand } from './db.js';
 import { decideCommand } from './decide.js';
-//demo
+import { demoCommand } from './demo.js';
 import { modelCommand } from './model.js';
 import { replayCommand } from './replay.js';
-//run
+import { runCommand } from './run.js';
 import { simulateCommand } from './simulate.js';
 import { topicsCommand } from './topics.js';
 
@@ -40,7 +40,17 @@ export async function main(
     })
     .showHelpAfterError('(gpu-actuary --help shows what there is)')
     .addHelpText('after', '\nStart with:  gpu-actuary demo\n');
-  for (const make of [replayCommand, simulateCommand, decideCommand, topicsCommand, modelCommand, configCommand])
+  for (const make of [
+    demoCommand,
+    runCommand,
+    replayCommand,
+    simulateCommand,
+    decideCommand,
+    topicsCommand,
+    dbCommand,
+    modelCommand,
+    configCommand,
+  ])
     program.addCommand(inherit(make(context), program));
   try {
     await program.parseAsync([...argv], { from: 'user' });

@@ -99,7 +99,8 @@ export class KafkaJsLog implements LogConsumer {
     });
     consumer.on(consumer.events.REBALANCING, () => this.change(() => this.revoke()));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.change(() => this.assign(payload.memberAssignment)));
-    await consumer.run({
+    // Resolves when the group is joined, which takes seconds: partitions come by the listener anyway.
+    const joined = consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: CONCURRENCY,
@@ -111,6 +112,9 @@ export class KafkaJsLog implements LogConsumer {
         await this.offer(partition, batch, heartbeat, () => this.closed || !isRunning() || isStale());
         resolveOffset(batch.lastOffset());
       },
+    });
+    joined.catch((error: Error) => {
+      this.failure = new ActuaryError('kafka_failed', error.message, { cause: error });
     });
   }
 

@@ -15,20 +15,30 @@ export const subscribedRange: PartitionAssigner = ({ cluster }) => ({
     name: 'range',
     metadata: AssignerProtocol.MemberMetadata.encode({ version: VERSION, topics, userData: Buffer.alloc(0) }),
   }),
-  assign: ({ members }) =>
-    Promise.resolve(
-      assignRanges(members, (topic) =>
-        cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId),
-      ).map(({ memberId, assignment }) => ({
-        memberId,
-        memberAssignment: AssignerProtocol.MemberAssignment.encode({
-          version: VERSION,
-          assignment,
-          userData: Buffer.alloc(0),
-        }),
-      })),
-    ),
+  assign: async ({ members }) => {
+    // The leader may lead members that read topics it does not read itself, and knows nothing of those yet.
+    await cluster.addMultipleTargetTopics(topicsOf(members));
+    const ranges = assignRanges(members, (topic) =>
+      cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId),
+    );
+    return ranges.map(({ memberId, assignment }) => ({
+      memberId,
+      memberAssignment: AssignerProtocol.MemberAssignment.encode({
+        version: VERSION,
+        assignment,
+        userData: Buffer.alloc(0),
+      }),
+    }));
+  },
 });
+
+function topicsOf(members: readonly Pick<GroupMember, 'memberMetadata'>[]): string[] {
+  return [
+    ...new Set(
+      members.flatMap(({ memberMetadata }) => AssignerProtocol.MemberMetadata.decode(memberMetadata)?.topics ?? []),
+    ),
+  ];
+}
 
 /** Contiguous partitions of each topic to its subscribers, in the order of their ids. */
 export function assignRanges(

@@ -1,0 +1,140 @@
+import type { FastifyInstance } from 'fastify';
+import { loadScorer } from '../models/load.js';
+import type { Scorer } from '../models/scorer.js';
+import { PROFILES } from '../operators/decide.js';
+import { createDecoder } from '../operators/decode/decoders.js';
+import { AvroCodec } from '../schema/avro.js';
+import { systemClock } from '../schema/clock.js';
+import type { Config } from '../schema/config.js';
+import { ActuaryError } from '../schema/errors.js';
+import { gpuModelFamily } from '../schema/gpu-models.js';
+import { buildApp, buildOperationsApp } from '../serving/app.js';
+import { FleetView } from '../serving/fleet-view.js';
+import { listen } from '../serving/listen.js';
+import { EngineMetrics, type BuildInfo } from '../serving/metrics.js';
+import { connectionOf } from './kafka/connection.js';
+import { prepareTopics } from './kafka/startup.js';
+import { IngestRole } from './roles/ingest.js';
+import { openLoad, type LoadParts } from './roles/load.js';
+import type { Log, Role } from './roles/role.js';
+import { ScoreRole } from './roles/score.js';
+import { ServeRole } from './roles/serve.js';
+
+export const ROLES = ['ingest', 'score', 'load', 'serve'] as const;
+export type RoleName = (typeof ROLES)[number];
+
+export interface EngineOptions {
+  readonly config: Config;
+  readonly roles: readonly RoleName[];
+  /** True for the in-process cluster, which cannot create topics by request. */
+  readonly embedded: boolean;
+  readonly build: BuildInfo;
+  readonly log: Log;
+}
+
+export interface Engine {
+  /** Where its HTTP server answers. */
+  readonly url: string;
+  /** Rejects when a role cannot go on; never resolves. */
+  readonly failed: Promise<never>;
+  readiness(): { readonly role: string; readonly ready: boolean; readonly detail: string }[];
+  /** Finishes what is in hand, commits it, leaves its groups, stops listening. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Wires the roles of one process to each other's surroundings: Kafka, the model, the database, HTTP. Roles know
+ * nothing of each other; topics are all they share.
+ * @throws ActuaryError whatever makes it impossible to start
+ */
+export async function startEngine({ config, roles, embedded, build, log }: EngineOptions): Promise<Engine> {
+  const connection = connectionOf(config, embedded);
+  const metrics = new EngineMetrics(build, systemClock);
+  let reportFailure: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => {
+    reportFailure = reject;
+  });
+  // Whoever stops the engine may not be looking at it.
+  failed.catch(() => undefined);
+  const context = { log, fail: (error: Error): void => reportFailure(error) };
+
+  // The model first: a mistake there is better met before anything is joined.
+  const scorer: Scorer | null = roles.includes('score') ? await loadScorer(config.model.directory) : null;
+  if (scorer !== null) log.info({ model: scorer.modelVersion }, 'model loaded');
+  const codec = await AvroCodec.open(config.kafka.registry, config.kafka.topicPrefix);
+  if (codec.fixedIds)
+    log.info({}, 'no schema registry is configured: schema ids are the fixed ones of schema/ids.json');
+  await prepareTopics(config, connection, log);
+
+  const view = new FleetView(systemClock);
+  const load: LoadParts | null =
+    roles.includes('load') || roles.includes('serve') ? openLoad(config, connection, codec, metrics, context) : null;
+  const running: Role[] = [];
+  if (roles.includes('serve')) running.push(new ServeRole({ connection, codec, view, instruments: metrics }, context));
+  if (roles.includes('load')) {
+    if (load === null) log.info({}, 'no database is configured: the load role has nothing to do');
+    else running.push(load.role);
+  }
+  if (scorer !== null)
+    running.push(
+      new ScoreRole({ config, connection, codec, scorer, instruments: metrics, clock: systemClock }, context),
+    );
+  if (roles.includes('ingest')) {
+    running.push(
+      new IngestRole(
+        {
+          config,
+          connection,
+          codec,
+          instruments: metrics,
+          decoderOf: ({ format, profUnit }) =>
+            createDecoder(format, { profUnit, maxMessageBytes: config.ingest.maxMessageBytes }),
+        },
+        context,
+      ),
+    );
+  }
+  if (running.length === 0) throw new ActuaryError('usage', 'none of the roles has anything to do');
+
+  const profile = PROFILES[config.decisions.profile];
+  const operations = {
+    readiness: () => running.map((role) => ({ role: role.name, ...role.readiness() })),
+    metrics,
+    build,
+    debugState: () => Object.fromEntries(running.map((role) => [role.name, role.readiness()])),
+    clock: systemClock,
+    log,
+  };
+  const app: FastifyInstance = roles.includes('serve')
+    ? buildApp({
+        ...operations,
+        view,
+        history: load?.history ?? null,
+        isPriced: (model) => profile.value(gpuModelFamily(model), 'good', 0) !== null,
+      })
+    : buildOperationsApp(operations);
+
+  const stop = once(async () => {
+    // In the order of the stream: what comes later still takes what earlier roles have finished.
+    for (const role of [...running].reverse()) await role.stop();
+    await load?.close();
+    await scorer?.close();
+    await app.close();
+  });
+  try {
+    const url = await listen(app, config.http.host, config.http.port);
+    for (const role of running) {
+      await role.start();
+      log.info({ role: role.name }, 'role started');
+    }
+    return { url, failed, readiness: operations.readiness, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= work());
+}
