@@ -24,6 +24,13 @@ GROUPS: dict[str, list[str]] = {
         "power_usage_mean_24h_delta", "thermal_resistance", "thermal_resistance_24h_delta", "thermal_residual_spike_count",
     ],
 }  # fmt: skip
+#: Features that say more about how often the exporter is scraped than about the GPU: a fleet at 30 s counts ten to a
+#: hundred times the onsets of the same fleet at 15 min. Nothing is learned from them.
+BOUND_TO_CADENCE = [
+    "sw_power_cap_count", "temp_spike_count", "power_anomaly_count", "thermal_residual_spike_count", "gap_count",
+    "silent_minutes",
+]  # fmt: skip
+
 #: Chance of a row to lose anything, and of each group then.
 ROW_SHARE = 0.5
 GROUP_SHARES = {"power": 0.05, "model": 0.1}
@@ -40,4 +47,11 @@ def drop_fields(x: np.ndarray, names: list[str], seed: int) -> np.ndarray:
         rows = np.flatnonzero(affected & (rng.random(len(x)) < GROUP_SHARES.get(group, GROUP_SHARE)))
         if columns:
             out[np.ix_(rows, columns)] = np.nan
+    return out
+
+
+def without_cadence(x: np.ndarray, names: list[str]) -> np.ndarray:
+    """A copy in which the features that depend on the cadence are absent, so that no tree can split on them."""
+    out = x.copy()
+    out[:, [names.index(name) for name in BOUND_TO_CADENCE if name in names]] = np.nan
     return out

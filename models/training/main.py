@@ -17,7 +17,7 @@ import calibration
 import graph
 import heuristic
 import metrics
-from augment import drop_fields
+from augment import BOUND_TO_CADENCE, drop_fields, without_cadence
 from dataset import FAILURE_TYPES, HORIZONS, Dataset, concatenate
 from fleets import Fleet, FleetMaker
 from hazards import PARAMETERS, TYPE_PARAMETERS, margins, train_hazard, train_types
@@ -44,6 +44,7 @@ class Model:
 
     def __init__(self, train: Dataset, watch: Dataset, names: list[str]):
         self.names = names
+        train, watch = (Dataset(**{**vars(data), "x": without_cadence(data.x, names)}) for data in (train, watch))
         # Each row once as it is and once with fields left out.
         dropped = Dataset(**{**vars(train), "x": drop_fields(train.x, names, seed=11)})
         both = concatenate([train, dropped])
@@ -209,6 +210,10 @@ def main() -> None:
         "data": {
             "source": "gpu-actuary simulate; features by gpu-actuary replay, as of each midnight",
             "over_sampling": "Fleets with hazard_scale K have every failure rate multiplied by K; signs of defects do not depend on it. Their time at risk counts K-fold, which gives the natural rate back. Test fleets have a hazard_scale of 1.",
+            "features_not_learned_from": {
+                "names": BOUND_TO_CADENCE,
+                "why": "Their counts depend on the scrape interval more than on the GPU.",
+            },
             "absent_fields": "Every training row is used twice, once as it is and once with random groups of fields left out.",
             "fleets": [vars(fleet) for fleet in plan],
             "rows": {name: len(data) for name, data in split.items()},
@@ -223,7 +228,7 @@ def main() -> None:
         "limits": [
             "Trained on simulated fleets only: real fleets fail in other proportions and with other precursors. Re-train on your own labels before you rely on the figures.",
             "Many failures give no warning in telemetry; no model finds those.",
-            "Cadences of training are coarser than most exporters': counts of onsets may be higher in service.",
+            "Scrape intervals of training are mostly longer than exporters': what is learned from counts of onsets may be off at short ones.",
         ],
     }
     write(options.out, model, card, golden(model, test))

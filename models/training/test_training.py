@@ -12,7 +12,7 @@ import calibration
 import graph
 import heuristic
 import metrics
-from augment import GROUPS, drop_fields
+from augment import GROUPS, drop_fields, without_cadence
 from dataset import Dataset, concatenate, read_fleet
 from fleets import Fleet, FleetMaker, gap_ms
 from hazards import at_risk
@@ -199,6 +199,15 @@ class Augmentation(unittest.TestCase):
         lost = np.isnan(out[:, :3])
         self.assertTrue((lost.all(axis=1) == lost.any(axis=1)).all())
         self.assertTrue(100 < lost[:, 0].sum() < 200)
+
+    def test_nothing_is_learned_from_counts_that_the_cadence_makes(self):
+        data, _ = world(5, 4000, 8.0)
+        names = ["temp_spike_count", *NAMES[1:]]
+        model = Model(data, world(6, 4000, 8.0)[0], names)
+        x = data.x[:50].copy()
+        x[:, 0] += 1000
+        np.testing.assert_array_equal(model.margins(x), model.margins(data.x[:50]))
+        self.assertTrue(np.isnan(without_cadence(x, names)[:, 0]).all())
 
 
 if __name__ == "__main__":
