@@ -223,16 +223,6 @@ export const HEALTH_RULES: readonly HealthRule[] = [
     reason:
       'More degrees a watt than during the week, at a whole of 0.05 to 0.1 for air-cooled boards; too noisy to judge where power hardly varies, hence few points',
   },
-  {
-    factor: 'hotter_than_power_explains',
-    dimension: 'thermal',
-    feature: 'thermal_residual_spike_count',
-    from: 2,
-    to: 20,
-    pointsAtFrom: 0,
-    pointsAtTo: 25,
-    reason: 'Temperature left the line that power predicts: fan, paste or airflow; once or twice a week is warm-up',
-  },
   // performance
   {
     factor: 'time_throttled',
