@@ -44,6 +44,8 @@ export const FeaturesBody = Type.Object({
 
 export const PredictionBody = Type.Object({
   ...outputFields,
+  model: nullable(Type.String({ description: 'Model of the GPU' })),
+  host: nullable(Type.String({ description: 'Host of the GPU' })),
   failure_prob_7d: probability('Probability of failure within 7 days'),
   failure_prob_30d: probability('Probability of failure within 30 days'),
   failure_prob_90d: probability('Probability of failure within 90 days'),

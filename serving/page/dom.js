@@ -29,3 +29,17 @@ function fill(element, attributes, children) {
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/**
+ * A bar for the eye beside a figure in text. `to` takes a share of 0 to 1.
+ * @returns {{element: HTMLElement, to: (share: number) => void}}
+ */
+export function bar(share = 0) {
+  const part = h('span', {});
+  const element = h('span', { class: 'bar', 'aria-hidden': 'true' }, part);
+  const to = (value) => {
+    part.style.width = `${Math.max(0, Math.min(1, value)) * 100}%`;
+  };
+  to(share);
+  return { element, to };
+}

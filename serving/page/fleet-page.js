@@ -1,5 +1,5 @@
 import { MAX_GPUS } from './api.js';
-import { h, setText } from './dom.js';
+import { bar, h, setText } from './dom.js';
 import { ABSENT, ago, count, dollars, fixed, millions, percent, time, words } from './format.js';
 
 // The fleet as a table, with its totals and filters. Rows are kept by GPU and moved, not made anew, so that focus and
@@ -86,9 +86,9 @@ export class FleetPage {
   #build() {
     this.totals = {
       gpus: tile('GPUs'),
-      risk: tile(`At risk (≥ ${percent(this.catalogue.at_risk)} in 30 d)`),
-      failures: tile('Failures expected in 30 d'),
-      value: tile('Value of the advice'),
+      risk: tile(`At risk: ≥ ${this.catalogue.at_risk * 100} % in 30 d`),
+      failures: tile('Failures expected, 30 d'),
+      value: tile('Value as advised'),
     };
     this.grades = h('ul', { class: 'grades', 'aria-label': 'GPUs by health' });
     this.hosts = h('datalist', { id: 'hosts' });
@@ -210,7 +210,9 @@ export class FleetPage {
     setText(this.totals.risk.value, count(atRisk));
     this.totals.risk.element.classList.toggle('alarming', atRisk > 0);
     setText(this.totals.failures.value, fixed(totals.expected_failures['30d'], 1));
-    setText(this.totals.value.value, millions(totals.expected_value));
+    const valued = totals.gpus - totals.by_decision.none;
+    setText(this.totals.value.value, valued === 0 ? ABSENT : millions(totals.expected_value));
+    setText(this.totals.value.note, valued === totals.gpus ? '' : `${count(valued)} GPUs valued`);
     const names = [...GRADE_RANK, 'none'].filter((grade) => grade !== 'none' || totals.by_grade.none > 0);
     this.grades.replaceChildren(
       ...names.map((grade) =>
@@ -250,13 +252,14 @@ export class FleetPage {
 }
 
 function tile(label) {
-  const value = h('dd', {}, ABSENT);
-  return { value, element: h('div', { class: 'tile' }, h('dt', {}, label), value) };
+  const value = h('span', {}, ABSENT);
+  const note = h('small', {});
+  return { value, note, element: h('div', { class: 'tile' }, h('dt', {}, label), h('dd', {}, value, ' ', note)) };
 }
 
 /** Grade by colour, shape of text and position: never by colour alone. */
 export function gradeMark(grade) {
-  return h('span', { class: 'grade', 'data-grade': grade ?? 'none' }, grade === null ? 'not graded' : grade);
+  return h('span', { class: 'grade', 'data-grade': grade ?? 'none' }, words(grade ?? 'not graded'));
 }
 
 function openRow(event) {
@@ -273,9 +276,13 @@ class Row {
     this.link = h('a', { href: `#/gpu/${encodeURIComponent(uuid)}`, title: uuid }, uuid);
     this.sub = h('span', { class: 'sub' });
     this.cells.gpu.append(this.link, this.sub);
-    this.bar = h('meter', { min: 0, max: 1, 'aria-hidden': 'true' });
+    this.bar = bar();
     this.risk = h('span', {});
-    this.cells.risk.append(h('span', { class: 'risk' }, this.risk, this.bar));
+    this.cells.risk.append(h('span', { class: 'risk' }, this.risk, this.bar.element));
+    // On a narrow screen the advice stands below its value.
+    this.value = h('span', {});
+    this.advice = h('span', { class: 'sub', 'aria-hidden': 'true' });
+    this.cells.value.append(this.value, this.advice);
     this.element = h('tr', { 'data-gpu': uuid }, ...Object.values(this.cells));
     this.element.addEventListener('animationend', () => this.element.classList.remove('fresh'));
   }
@@ -285,14 +292,15 @@ class Row {
     setText(this.cells.host, gpu.host ?? ABSENT);
     setText(this.cells.model, gpu.model ?? ABSENT);
     setText(this.risk, percent(gpu.failure_prob_30d));
-    this.bar.value = gpu.failure_prob_30d ?? 0;
+    this.bar.to(gpu.failure_prob_30d ?? 0);
     this.cells.risk.classList.toggle('alarming', gpu.failure_prob_30d !== null && gpu.failure_prob_30d >= atRisk);
-    setText(this.cells.type, gpu.predicted_failure_type ?? ABSENT);
+    setText(this.cells.type, gpu.predicted_failure_type === null ? ABSENT : words(gpu.predicted_failure_type));
     if (this.grade !== gpu.grade) this.cells.grade.replaceChildren(gradeMark(gpu.grade));
     this.grade = gpu.grade;
     setText(this.cells.score, fixed(gpu.score, 1));
-    setText(this.cells.decision, gpu.decision ?? ABSENT);
-    setText(this.cells.value, dollars(gpu.expected_value));
+    setText(this.cells.decision, gpu.decision === null ? ABSENT : words(gpu.decision));
+    setText(this.value, dollars(gpu.expected_value));
+    setText(this.advice, gpu.decision ?? '');
     setText(this.cells.heard, ago(gpu.newest_reading_at));
     this.cells.heard.title = time(gpu.newest_reading_at);
     if (isFresh) this.element.classList.add('fresh');

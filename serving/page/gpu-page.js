@@ -1,6 +1,6 @@
 import { getOrMissing } from './api.js';
 import { Chart } from './chart.js';
-import { h, setText } from './dom.js';
+import { bar, h, setText } from './dom.js';
 import { ABSENT, ago, dollars, figure, fixed, percent, time, words } from './format.js';
 import { gradeMark } from './fleet-page.js';
 
@@ -178,7 +178,12 @@ export class GpuPage {
         h(
           'tr',
           {},
-          h('th', { scope: 'row' }, h('code', {}, name)),
+          h(
+            'th',
+            { scope: 'row' },
+            h('code', {}, name),
+            h('span', { class: 'sub', 'aria-hidden': 'true' }, description),
+          ),
           h('td', { class: 'number' }, figure(record.features[name])),
           h('td', { class: 'unit' }, unit),
           h('td', {}, description),
@@ -217,13 +222,7 @@ function drawPrediction(element, record) {
       'dl',
       { class: 'odds' },
       ...horizons.map(([label, value]) =>
-        h(
-          'div',
-          {},
-          h('dt', {}, label),
-          h('dd', {}, percent(value)),
-          h('meter', { min: 0, max: 1, value, 'aria-hidden': 'true' }),
-        ),
+        h('div', {}, h('dt', {}, label), h('dd', {}, percent(value)), bar(value).element),
       ),
     ),
     pairs([
@@ -273,7 +272,7 @@ function drawHealth(element, record) {
           'div',
           {},
           h('dt', {}, words(name)),
-          h('meter', { min: 0, max: 100, value: value ?? 0, 'aria-hidden': 'true' }),
+          bar((value ?? 0) / 100).element,
           h('dd', {}, value === null ? 'no data' : fixed(value, 0)),
         ),
       ),
@@ -312,7 +311,7 @@ function drawDecision(element, record) {
           { class: isBest ? 'best' : null },
           h('span', {}, h('strong', {}, words(decision)), ' ', h('small', {}, isBest ? 'recommended' : meaning)),
           h('b', {}, dollars(record[field])),
-          h('meter', { min: 0, max: most, value: Math.max(0, record[field]), 'aria-hidden': 'true' }),
+          bar(record[field] / most).element,
         );
       }),
     ),
