@@ -13,10 +13,10 @@ export function jsonLog(level: Level, instance: string): Log {
 
 const ORDER: readonly Level[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 
-/** Plain lines for a person at a terminal. */
-export function plainLog(stream: NodeJS.WritableStream, level: Level): Log {
+/** Plain lines for a person at a terminal; nothing while `muted` says so. */
+export function plainLog(stream: NodeJS.WritableStream, level: Level, muted: () => boolean = () => false): Log {
   const write = (own: Level) => (fields: object, message: string) => {
-    if (ORDER.indexOf(own) < ORDER.indexOf(level)) return;
+    if (muted() || ORDER.indexOf(own) < ORDER.indexOf(level)) return;
     const details = Object.entries(fields)
       .map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
       .join(' ');

@@ -3,6 +3,8 @@ import type { KafkaSink } from '../../sinks/kafka.js';
 import type { Fleet, Scrape } from '../../simulator/fleet.js';
 import { messagesOf, type SimulatedFormat } from '../../simulator/messages.js';
 import { topicName, type TopicKey } from '../../schema/topics.js';
+import { partitionOf } from '../../schema/partition.js';
+import { EMBEDDED_PARTITIONS } from '../embedded/kafka.js';
 import { openSink, type KafkaConnection } from '../kafka/connection.js';
 import { LagProbe } from '../kafka/lag-probe.js';
 
@@ -10,10 +12,11 @@ import { LagProbe } from '../kafka/lag-probe.js';
 export const DEMO_TOPICS = { json: 'gpu-metrics-raw', text: 'dcgm-scrapes' } as const;
 
 /**
- * The embedded cluster forgets what is beyond 5 MiB a partition, read or not: so much is written before every reader
- * has caught up. Samples weigh about 1.3 KB as JSON, and batches of them less.
+ * The embedded cluster forgets what is beyond 5 MiB a partition, read or not: so much of a partition, and so many
+ * samples in all, are written before every reader has caught up.
  */
-const SAMPLES_AHEAD = 6_000;
+const BYTES_AHEAD = 3 * 1024 * 1024;
+const SAMPLES_AHEAD = 12_000;
 const CATCH_UP_POLL_MS = 25;
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const LOADED: readonly TopicKey[] = ['samples', 'features', 'predictions', 'health', 'decisions'];
@@ -23,6 +26,9 @@ export class DemoTelemetry {
   private sink: KafkaSink | undefined;
   private readonly probes: LagProbe[];
   private closed = false;
+  private working: Promise<void> = Promise.resolve();
+  /** Bytes written since the readers had caught up, by topic and partition. */
+  private readonly bytesAhead = new Map<string, number>();
 
   constructor(
     private readonly fleet: Fleet,
@@ -47,7 +53,11 @@ export class DemoTelemetry {
   }
 
   /** Writes the fleet's history. @param progress told the share that is through, 0–1, and samples so far */
-  async writeHistory(progress: (share: number, samples: number) => void): Promise<void> {
+  writeHistory(progress: (share: number, samples: number) => void): Promise<void> {
+    return (this.working = this.history(progress));
+  }
+
+  private async history(progress: (share: number, samples: number) => void): Promise<void> {
     const { startMs } = this.fleet.options;
     let ahead = 0;
     let samples = 0;
@@ -55,7 +65,7 @@ export class DemoTelemetry {
       const count = await this.write(scrape);
       ahead += count;
       samples += count;
-      if (ahead < SAMPLES_AHEAD) continue;
+      if (ahead < SAMPLES_AHEAD && Math.max(...this.bytesAhead.values()) < BYTES_AHEAD) continue;
       await this.untilRead();
       if (this.closed) return;
       ahead = 0;
@@ -66,7 +76,11 @@ export class DemoTelemetry {
   }
 
   /** Goes on where the history ended, so many times as fast as the clock; until closed. */
-  async live(speed: number, cadenceMs: number): Promise<void> {
+  live(speed: number, cadenceMs: number): Promise<void> {
+    return (this.working = this.present(speed, cadenceMs));
+  }
+
+  private async present(speed: number, cadenceMs: number): Promise<void> {
     const fromMs = this.fleet.endMs;
     const started = performance.now();
     const eventNow = (): number => fromMs + (performance.now() - started) * speed;
@@ -80,6 +94,8 @@ export class DemoTelemetry {
 
   async close(): Promise<void> {
     this.closed = true;
+    // A client that is closed with a question under way never says that it is.
+    await this.working.catch(() => undefined);
     await this.sink?.close();
     for (const probe of this.probes) await probe.close();
   }
@@ -88,6 +104,10 @@ export class DemoTelemetry {
     const format: SimulatedFormat = scrape.host.index % 2 === 0 ? 'prometheus-text' : 'wide-json';
     const topic = format === 'prometheus-text' ? DEMO_TOPICS.text : DEMO_TOPICS.json;
     const messages = [...messagesOf(scrape, format)];
+    for (const { key, value } of messages) {
+      const partition = `${topic}/${partitionOf(key, EMBEDDED_PARTITIONS)}`;
+      this.bytesAhead.set(partition, (this.bytesAhead.get(partition) ?? 0) + value.length);
+    }
     await this.sink!.write(
       messages.map(({ key, value, timeMs }) => ({
         topic,
@@ -102,6 +122,7 @@ export class DemoTelemetry {
 
   private async untilRead(): Promise<void> {
     await this.sink!.flush();
+    this.bytesAhead.clear();
     for (const probe of this.probes) while (!this.closed && (await probe.lag()) > 0) await delay(CATCH_UP_POLL_MS);
   }
 }

@@ -58,7 +58,11 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
 
   const signal = untilSignalled(() => process.exit(1));
   const cleanups: (() => Promise<void>)[] = [];
-  const stopped = signal.signalled.then((received): Stopped => ({ stopped: received }));
+  let ending = false;
+  const stopped = signal.signalled.then((received): Stopped => {
+    ending = true;
+    return { stopped: received };
+  });
   const unlessStopped = async <T>(work: Promise<T>): Promise<T> => {
     const result = await Promise.race([work, stopped]);
     if (isStopped(result)) throw result;
@@ -106,7 +110,8 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
             roles: ROLES,
             embedded: true,
             build: { version: version(), commit: null },
-            log: plainLog(context.stderr, config.log.level as 'warn'),
+            // What parts say of each other's going is no news while all of them go.
+            log: plainLog(context.stderr, config.log.level as 'warn', () => ending),
           }),
         options.port !== undefined,
       ),

@@ -69,7 +69,7 @@ export class KafkaJsLog implements LogConsumer {
       logCreator:
         () =>
         ({ log }) =>
-          options.onTransientError(log.message),
+          options.onTransientError(typeof log.error === 'string' ? `${log.message}: ${log.error}` : log.message),
     });
     this.admin = kafka.admin();
     this.consumer = kafka.consumer({
