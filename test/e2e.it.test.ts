@@ -1,0 +1,320 @@
+import { writeFileSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startBroker } from '../bench/support/kraft.js';
+import { AvroCodec } from '../schema/avro.js';
+import { HOUR_MS } from '../schema/clock.js';
+import type { DecisionRecord, FeaturesRecord, HealthRecord, PredictionRecord } from '../schema/records.js';
+import { Fleet } from '../simulator/fleet.js';
+import { messagesOf } from '../simulator/messages.js';
+import { loadConfiguration } from '../topology/configuration.js';
+import { startEmbeddedKafka } from '../topology/embedded/kafka.js';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../topology/embedded/postgres.js';
+import { migrateDatabase } from '../topology/commands/db.js';
+import type { Log } from '../topology/roles/role.js';
+import { startEngine, type Engine } from '../topology/runtime.js';
+import { eventually, TestClient, type Read } from './support/client.js';
+import { describeWith } from './support/requirements.js';
+
+const PREFIX = 'e2e.';
+const START = Date.UTC(2026, 5, 1);
+const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+interface Cluster {
+  readonly brokers: string[];
+  readonly embedded: boolean;
+  stop(): Promise<void>;
+}
+
+describe('end to end on the embedded cluster', () =>
+  suite(async () => {
+    const kafka = await startEmbeddedKafka();
+    return { brokers: kafka.brokers, embedded: true, stop: kafka.stop };
+  }));
+
+await describeWith('kraft', 'end to end on a real KRaft broker', () =>
+  suite(async () => {
+    const broker = await startBroker();
+    return { brokers: [broker.brokers], embedded: false, stop: broker.stop };
+  }),
+);
+
+/** What a fleet operator relies on, from raw bytes on Kafka to topics, tables and HTTP. */
+function suite(start: () => Promise<Cluster>): void {
+  let cluster: Cluster;
+  let postgres: EmbeddedPostgres;
+  let database: pg.Client;
+  let engine: Engine;
+  let client: TestClient;
+  let codec: AvroCodec;
+  // 4 GPUs on 2 hosts, half a day: one host's collector sends wide JSON, the other's exposition text.
+  const fleet = new Fleet({ gpus: 4, hosts: 2, seed: 11, startMs: START, days: 0.5, cadenceMs: 60_000 });
+  const uuids = fleet.gpus.map(({ facts }) => facts.uuid);
+  const newest = new Map<string, number>();
+
+  const startTheEngine = (sets: readonly string[] = []): Promise<Engine> =>
+    startEngine({
+      config: loadConfiguration({
+        environment: {},
+        sets: [
+          'instance=test',
+          `kafka.brokers=${cluster.brokers.join(',')}`,
+          `kafka.topicPrefix=${PREFIX}`,
+          'kafka.partitions=4',
+          'model.directory=null',
+          `database.url=${postgres.url}`,
+          'http.port=0',
+          ...sets,
+        ],
+      }),
+      roles: ['ingest', 'score', 'load', 'serve'],
+      embedded: cluster.embedded,
+      build: { version: 'test', commit: null },
+      log: silent,
+    });
+
+  const latest = <T extends { gpu_uuid: string; as_of: number }>(records: readonly T[]): Map<string, T> => {
+    const map = new Map<string, T>();
+    for (const record of records)
+      if (record.as_of >= (map.get(record.gpu_uuid)?.as_of ?? 0)) map.set(record.gpu_uuid, record);
+    return map;
+  };
+  const decodeAll = <T>(
+    key: 'features' | 'predictions' | 'health' | 'decisions',
+    reads: readonly Read[],
+  ): Promise<T[]> => Promise.all(reads.map(({ value }) => codec.decode<T>(key, value!)));
+  const json = async (path: string): Promise<{ status: number; body: Record<string, unknown> }> => {
+    const response = await fetch(engine.url + path);
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  const settled = (seen: ReadonlyMap<string, number>): boolean =>
+    uuids.every((uuid) => (seen.get(uuid) ?? 0) >= newest.get(uuid)! - 900_000);
+
+  beforeAll(async () => {
+    cluster = await start();
+    postgres = await startEmbeddedPostgres();
+    await migrateDatabase(postgres.url);
+    database = new pg.Client({ connectionString: postgres.url });
+    database.on('error', () => undefined);
+    await database.connect();
+    client = new TestClient(cluster.brokers);
+    codec = await AvroCodec.open(null, PREFIX);
+    const directory = mkdtempSync(join(tmpdir(), 'gpu-actuary-e2e-'));
+    const assets = join(directory, 'assets.jsonl');
+    writeFileSync(
+      assets,
+      fleet
+        .assets()
+        .map((asset) => JSON.stringify(asset) + '\n')
+        .join(''),
+    );
+
+    const wide: { value: string; timestampMs: number }[] = [];
+    const text: { value: string; timestampMs: number }[] = [];
+    for (const scrape of fleet.scrapes()) {
+      const format = scrape.host.index === 0 ? 'wide-json' : 'prometheus-text';
+      for (const { value, timeMs } of messagesOf(scrape, format))
+        (format === 'wide-json' ? wide : text).push({ value, timestampMs: timeMs });
+      for (const { facts } of scrape.gpus) newest.set(facts.uuid, scrape.timeMs);
+    }
+    // Without keys, so dealt over all partitions: the engine has to put them in order.
+    const deal = <T extends object>(messages: readonly T[]): (T & { partition: number })[] =>
+      messages.map((message, index) => ({ ...message, partition: index % 4 }));
+    await client.produce('gpu-metrics-raw', deal(wide));
+    await client.produce('dcgm-scrapes', deal(text));
+    engine = await startTheEngine([`assets.file=${assets}`]);
+  });
+
+  afterAll(async () => {
+    await engine?.stop();
+    await database?.end();
+    await postgres?.stop();
+    await cluster?.stop();
+  });
+
+  it('puts features, predictions, health and decisions on Kafka for an independent client', async () => {
+    const topics = ['features', 'predictions', 'health', 'decisions'].map((key) => `${PREFIX}gpu.${key}`);
+    const fresh = new Map<string, number>();
+    let looked = 0;
+    const reads = await client.readUntil(topics, (records) => {
+      // Features come each 15 minutes of event time: those of the last quarter say that all is through.
+      for (; looked < records.length; looked++) {
+        const { topic, value } = records[looked];
+        if (topic !== topics[0]) continue;
+        const { gpu_uuid, as_of } = codec.decodeKnown<FeaturesRecord>('features', value!);
+        fresh.set(gpu_uuid, Math.max(as_of, fresh.get(gpu_uuid) ?? 0));
+      }
+      return settled(fresh);
+    });
+    const of = (index: number): Read[] => reads.filter(({ topic }) => topic === topics[index]);
+    for (const { key, value } of reads) expect(codecUuid(value!)).toBe(key);
+
+    const features = await decodeAll<FeaturesRecord>('features', of(0));
+    // A GPU's window holds every reading of every partition, in order: none was late.
+    for (const uuid of uuids) {
+      const record = latest(features).get(uuid)!;
+      expect(record.features.gpu_temp_mean).toBeGreaterThan(15);
+      expect(record.features.gpu_temp_mean).toBeLessThan(90);
+      expect(record.features.reporting_ratio).toBe(1);
+      expect(record.features.gpu_age_days).toBeGreaterThan(0);
+    }
+    const predictions = await decodeAll<PredictionRecord>('predictions', of(1));
+    for (const record of predictions) {
+      expect(record.failure_prob_7d).toBeLessThanOrEqual(record.failure_prob_30d);
+      expect(record.failure_prob_30d).toBeLessThanOrEqual(record.failure_prob_90d);
+      expect(record.model_version).toContain('heuristic');
+    }
+    expect(latest(predictions).size).toBe(uuids.length);
+    const health = await decodeAll<HealthRecord>('health', of(2));
+    expect([...latest(health).values()].every(({ score }) => score !== null && score > 70)).toBe(true);
+    const decisions = await decodeAll<DecisionRecord>('decisions', of(3));
+    const priced = fleet.gpus
+      .filter(({ facts }) => facts.host.model.name.includes('H100'))
+      .map(({ facts }) => facts.uuid);
+    expect(new Set(decisions.map(({ gpu_uuid }) => gpu_uuid))).toEqual(new Set(priced));
+    for (const record of decisions)
+      expect(record.expected_value).toBe(
+        Math.max(record.npv_keep, record.npv_sell, record.npv_repurpose, record.salvage_value),
+      );
+  });
+
+  it('emits at most one record a topic, GPU and event time', async () => {
+    const topics = ['features', 'predictions', 'health', 'decisions'].map((key) => `${PREFIX}gpu.${key}`);
+    const reads = await client.readUntil(topics, (records) => records.length > 100);
+    const seen = new Set<string>();
+    for (const { topic, value } of reads) {
+      const key = topic.slice(PREFIX.length + 'gpu.'.length) as 'features';
+      const { gpu_uuid, as_of } = await codec.decode<FeaturesRecord>(key, value!);
+      const identity = `${topic} ${gpu_uuid} ${as_of}`;
+      expect(seen.has(identity), identity).toBe(false);
+      seen.add(identity);
+    }
+  });
+
+  it('loads every record into the database once, with a minute of telemetry a row', async () => {
+    const count = async (sql: string): Promise<number> => Number((await database.query<{ n: string }>(sql)).rows[0].n);
+    await eventually('rows of the newest hour', async () => {
+      const { rows } = await database.query<{ gpu_uuid: string; newest: Date }>(
+        'SELECT gpu_uuid, max(as_of) AS newest FROM gpu_features GROUP BY gpu_uuid',
+      );
+      return settled(new Map(rows.map(({ gpu_uuid, newest }) => [gpu_uuid, newest.getTime()]))) ? true : undefined;
+    });
+    for (const table of [
+      'gpu_features',
+      'gpu_failure_predictions',
+      'gpu_health_scores',
+      'gpu_economic_decisions',
+      'gpu_metrics',
+    ])
+      expect(await count(`SELECT count(*) - count(DISTINCT (gpu_uuid, as_of)) AS n FROM ${table}`), table).toBe(0);
+    await eventually('minutes of telemetry', async () => {
+      const minutes = await count(
+        `SELECT min(n) AS n FROM (SELECT count(*) AS n FROM gpu_metrics GROUP BY gpu_uuid) g`,
+      );
+      return minutes >= 700 ? minutes : undefined;
+    });
+    expect(await count('SELECT count(*) AS n FROM gpu_assets')).toBe(uuids.length);
+    expect(await count('SELECT count(*) AS n FROM v_latest_predictions')).toBe(uuids.length);
+    expect(await count('SELECT count(*) AS n FROM feature_definitions')).toBe(54);
+  });
+
+  it('answers over HTTP what stands in the topics', async () => {
+    await eventually('readiness', async () => ((await json('/readyz')).status === 200 ? true : undefined));
+    const { body } = await json('/gpus?sort=risk&limit=10');
+    const items = body.items as { gpu_uuid: string; failure_prob_30d: number; host: string }[];
+    expect(new Set(items.map(({ gpu_uuid }) => gpu_uuid))).toEqual(new Set(uuids));
+    expect(items.map(({ failure_prob_30d }) => failure_prob_30d)).toEqual(
+      items.map(({ failure_prob_30d }) => failure_prob_30d).sort((a, b) => b - a),
+    );
+    for (const path of ['features', 'predictions', 'health']) {
+      const answer = await json(`/${path}/${uuids[0]}`);
+      expect([path, answer.status, answer.body.gpu_uuid]).toEqual([path, 200, uuids[0]]);
+    }
+    expect(await json('/predictions/GPU-unknown')).toMatchObject({ status: 404, body: { code: 'unknown_gpu' } });
+    expect(await json('/gpus?limit=0')).toMatchObject({ status: 400, body: { code: 'bad_request' } });
+    expect((await json('/openapi.json')).body).toHaveProperty('paths');
+  });
+
+  it('dead-letters what cannot be read, with its bytes and a code, and goes on', async () => {
+    const uuid = uuids[0];
+    const time = newest.get(uuid)!;
+    const good = (at: number, temperature: number): string =>
+      JSON.stringify({
+        timestamp: new Date(at).toISOString(),
+        gpu: { gpu_uuid: uuid },
+        metrics: { health: { gpu_temp_c: temperature } },
+      });
+    const bad: [string, string | null, number][] = [
+      ['malformed', 'no JSON', time],
+      ['missing_gpu', '{"timestamp":"2026-01-01T00:00:00Z"}', time],
+      ['bad_time', good(time, 50).replace(/"timestamp":"[^"]*"/, '"timestamp":12'), time],
+      ['empty', null, time],
+      ['oversized', JSON.stringify({ note: 'x'.repeat(5_000_000) }), time],
+      ['future', good(time + HOUR_MS, 50), time],
+      ['past', good(time - 20 * 24 * HOUR_MS, 50), time],
+      ['late', good(time - 3 * HOUR_MS, 50), time],
+    ];
+    for (const [, value, timestampMs] of bad)
+      await client.produce('gpu-metrics-raw', [{ value, timestampMs, partition: 0 }]);
+    await client.produce('gpu-metrics-raw', [
+      { value: good(time + HOUR_MS, 51), timestampMs: time + HOUR_MS, partition: 0 },
+    ]);
+
+    const letters = await client.readUntil([`${PREFIX}gpu.dead-letter`], (records) => records.length >= bad.length);
+    expect(letters.map(({ headers }) => headers.error_code).sort()).toEqual(bad.map(([code]) => code).sort());
+    for (const { headers } of letters) expect(headers).toMatchObject({ topic: 'gpu-metrics-raw', partition: '0' });
+    const letter = (code: string): Read => letters.find(({ headers }) => headers.error_code === code)!;
+    expect(letter('malformed').value!.toString()).toBe('no JSON');
+    expect(letter('oversized').value!.length).toBe(bad[4][1]!.length);
+    expect(JSON.parse(letter('late').value!.toString())).toMatchObject({ gpu_uuid: uuid, readings: { gpu_temp: 50 } });
+
+    // The reading after all of it closed an hour: the stream is untouched.
+    const features = await eventually('the reading after them', async () => {
+      const { body } = await json(`/features/${uuid}`);
+      return body.as_of === new Date(time + HOUR_MS).toISOString() ? body : undefined;
+    });
+    expect(features.trigger).toBe('pane');
+    const metrics = await (await fetch(`${engine.url}/metrics`)).text();
+    expect(metrics).toMatch(/gpu_actuary_dead_letters_total\{code="late"\} 1/);
+  });
+
+  it('goes on where it was after a stop, with the windows as they were', async () => {
+    const uuid = uuids[0];
+    const before = (await json(`/features/${uuid}`)).body.features as Record<string, number>;
+    const time = newest.get(uuid)! + HOUR_MS;
+    await engine.stop();
+    engine = await startTheEngine();
+    await eventually('readiness', async () => ((await json('/readyz')).status === 200 ? true : undefined));
+    const next = time + 900_000;
+    await client.produce('gpu-metrics-raw', [
+      {
+        value: JSON.stringify({
+          timestamp: new Date(next).toISOString(),
+          gpu: { gpu_uuid: uuid },
+          metrics: { health: { gpu_temp_c: 52 } },
+        }),
+        timestampMs: next,
+        partition: 1,
+      },
+    ]);
+    const after = await eventually('features after the restart', async () => {
+      const { body } = await json(`/features/${uuid}`);
+      return body.as_of === new Date(next).toISOString() ? (body.features as Record<string, number>) : undefined;
+    });
+    // The mean of half a day barely moves with one more reading; a window begun anew would stand at 52.
+    expect(Math.abs(after.gpu_temp_mean - before.gpu_temp_mean)).toBeLessThan(0.1);
+    expect(after.power_usage_mean).toBeCloseTo(before.power_usage_mean, 9);
+    const rows = await database.query(
+      'SELECT gpu_uuid, as_of FROM gpu_features GROUP BY gpu_uuid, as_of HAVING count(*) > 1',
+    );
+    expect(rows.rows).toEqual([]);
+  });
+}
+
+/** gpu_uuid is the first field of every output: a length and its letters after the header. */
+function codecUuid(value: Buffer): string {
+  const length = value[5] >> 1;
+  return value.subarray(6, 6 + length).toString();
+}

@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import kafkajs, { type IHeaders } from 'kafkajs';
+
+const { Kafka, logLevel } = kafkajs;
+
+export interface Read {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: Buffer | null;
+  readonly headers: Record<string, string>;
+}
+
+/** An independent Kafka client: none of the engine's code between a test and the broker. */
+export class TestClient {
+  private readonly kafka;
+
+  constructor(brokers: readonly string[]) {
+    this.kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
+  }
+
+  async produce(
+    topic: string,
+    messages: readonly {
+      key?: string | null;
+      value: string | Buffer | null;
+      timestampMs?: number;
+      partition?: number;
+    }[],
+  ): Promise<void> {
+    const producer = this.kafka.producer({ allowAutoTopicCreation: true });
+    await producer.connect();
+    await producer.send({
+      topic,
+      messages: messages.map(({ key = null, value, timestampMs, partition }) => ({
+        key,
+        value,
+        partition,
+        timestamp: timestampMs === undefined ? undefined : String(timestampMs),
+      })),
+    });
+    await producer.disconnect();
+  }
+
+  /** Reads topics from their beginning until `enough` says so. @throws Error after `timeoutMs`, with what there was */
+  async readUntil(
+    topics: readonly string[],
+    enough: (records: readonly Read[]) => boolean,
+    timeoutMs = 60_000,
+  ): Promise<Read[]> {
+    const consumer = this.kafka.consumer({ groupId: `test-${randomUUID()}`, maxWaitTimeInMs: 100 });
+    const records: Read[] = [];
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+    await consumer.run({
+      eachMessage: ({ topic, partition, message }) => {
+        records.push({
+          topic,
+          partition,
+          offset: Number(message.offset),
+          key: message.key?.toString() ?? null,
+          value: message.value,
+          headers: textOf(message.headers),
+        });
+        return Promise.resolve();
+      },
+    });
+    const until = Date.now() + timeoutMs;
+    try {
+      while (!enough(records)) {
+        if (Date.now() > until)
+          throw new Error(`waited ${timeoutMs} ms for ${topics.join(', ')}; ${records.length} records so far`);
+        await delay(50);
+      }
+      return records;
+    } finally {
+      await consumer.disconnect();
+    }
+  }
+}
+
+function textOf(headers: IHeaders | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, String(value)]));
+}
+
+/** Waits for a condition. @throws Error after `timeoutMs` */
+export async function eventually<T>(what: string, check: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+  const until = Date.now() + timeoutMs;
+  for (;;) {
+    const result = await check();
+    if (result !== undefined) return result;
+    if (Date.now() > until) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    await delay(50);
+  }
+}

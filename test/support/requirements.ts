@@ -1,0 +1,26 @@
+import { describe } from 'vitest';
+import { brokerNeeds } from '../../bench/support/kraft.js';
+import { has } from '../../bench/support/processes.js';
+
+/** Tools that some tests need and a user's machine may lack. */
+const CHECKS = {
+  kraft: async () => (await brokerNeeds()) === null,
+  java: () => has('java', ['-version']),
+  mvn: () => has('mvn'),
+  python: () => has('python3'),
+  chromium: () => has('chromium'),
+  promtool: () => has('promtool'),
+  kcat: () => has('kcat', ['-V']),
+} as const;
+
+export type Tool = keyof typeof CHECKS;
+
+/**
+ * A suite that needs a tool: skipped by name where the tool is missing, and failing under CI=true, where a skip would
+ * pass for a proof.
+ */
+export async function describeWith(tool: Tool, name: string, suite: () => void): Promise<void> {
+  const found = await CHECKS[tool]();
+  if (!found && process.env.CI === 'true') throw new Error(`CI needs ${tool} for: ${name}`);
+  describe.skipIf(!found)(`${name}${found ? '' : ` (skipped: ${tool} is missing)`}`, suite);
+}
