@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ManualClock, MINUTE_MS } from '../schema/clock.js';
+import { packageRoot } from '../schema/package-root.js';
 import type { Instruments } from '../topology/instruments.js';
 import { fleetOf, NOW_MS } from '../test/fixtures/fleet-records.js';
 import { METRICS } from './metric-definitions.js';
@@ -78,5 +81,17 @@ describe('metric names', () => {
   it('bear no label that grows with the fleet', () => {
     for (const { labels } of definitions)
       for (const label of labels) expect(label).not.toMatch(/gpu|uuid|host|instance|pod/);
+  });
+
+  it.each(['prometheus/alerts.yml', 'grafana/gpu-actuary.json'])('are those that deploy/%s asks for', (file) => {
+    const text = readFileSync(join(packageRoot(), 'deploy', file), 'utf8');
+    const known = new Set<string>(
+      definitions.flatMap(({ name, type }) =>
+        type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+      ),
+    );
+    const asked = new Set(text.match(/gpu_actuary_[a-z0-9_]+/g));
+    expect(asked.size).toBeGreaterThan(5);
+    expect([...asked].filter((name) => !known.has(name))).toEqual([]);
   });
 });

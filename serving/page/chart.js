@@ -12,6 +12,7 @@ const STEPS_HOURS = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720, 2160];
 export class Chart {
   #points = [];
   #selected = null;
+  #selectedMs = null;
   #width = 0;
 
   /** @param {{title: string, unit: string, kind: string, pick: (point: object) => number | null}} what */
@@ -52,7 +53,10 @@ export class Chart {
   show(points, bucketMs) {
     this.#points = points.map((point) => ({ ms: Date.parse(point.at), value: this.what.pick(point) }));
     this.bucketMs = bucketMs;
-    this.#selected = null;
+    // What someone is looking at stays under the pointer.
+    const selectedMs = this.#selectedMs;
+    const index = this.#points.findIndex(({ ms }) => ms === selectedMs);
+    this.#selected = index < 0 ? null : index;
     this.#draw();
   }
 
@@ -168,6 +172,7 @@ export class Chart {
     this.#selected = index;
     if (this.cursor === undefined) return;
     const point = index === null ? undefined : this.#points[index];
+    this.#selectedMs = point?.ms ?? null;
     this.cursor.setAttribute('visibility', point === undefined ? 'hidden' : 'visible');
     if (point === undefined) {
       setText(this.readout, this.summary);

@@ -19,11 +19,14 @@ const SPANS = [
 ];
 /** Live events may come each second; the page of one GPU reads at most so often. */
 const REFRESH_INTERVAL_MS = 2_000;
+/** A chart of hours gains nothing from being read more often. */
+const HISTORY_INTERVAL_MS = 60_000;
 
 export class GpuPage {
   #hours = 168;
   #abort = new AbortController();
   #lastRead = 0;
+  #lastHistory = 0;
   #pending = null;
 
   constructor(uuid, fleet, catalogue) {
@@ -74,7 +77,7 @@ export class GpuPage {
       drawHealth(this.health, health);
       drawDecision(this.decision, decision);
       this.#drawFeatures(features);
-      await this.#readHistory();
+      if (Date.now() - this.#lastHistory >= HISTORY_INTERVAL_MS) await this.#readHistory();
     } catch (error) {
       if (error.name === 'AbortError') return;
       this.problem.hidden = false;
@@ -86,6 +89,7 @@ export class GpuPage {
     const path = `/gpus/${encodeURIComponent(this.uuid)}/history?hours=${this.#hours}`;
     const history = await getOrMissing(path, this.#abort.signal);
     if (history.missing) return;
+    this.#lastHistory = Date.now();
     for (const chart of this.charts) chart.show(history.points, history.bucket_seconds * 1000);
     const minutes = history.bucket_seconds / 60;
     const step = minutes < 60 ? `${minutes} min` : `${minutes / 60} h`;
