@@ -60,7 +60,14 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
 
   // The model first: a mistake there is better met before anything is joined.
   const scorer: Scorer | null = roles.includes('score') ? await loadScorer(config.model.directory) : null;
-  if (scorer !== null) log.info({ model: scorer.modelVersion }, 'model loaded');
+  if (scorer !== null) {
+    if (scorer.featureSet === 'v2' && config.windows.featureSet === 'v1')
+      throw new ActuaryError(
+        'model_mismatch',
+        `model ${scorer.modelVersion} reads feature set v2, and windows.featureSet keeps v1 alone: set it to v2, or use a model of v1`,
+      );
+    log.info({ model: scorer.modelVersion }, 'model loaded');
+  }
   const codec = await AvroCodec.open(config.kafka.registry, config.kafka.topicPrefix);
   if (codec.fixedIds)
     log.info({}, 'no schema registry is configured: schema ids are the fixed ones of schema/ids.json');

@@ -199,7 +199,7 @@ export class SourceReader implements LogListener {
 
   private async commit({ offsets }: Cycle): Promise<void> {
     if (offsets.length === 0) return;
-    await this.options.consumer.commit(offsets);
+    if (!(await this.options.consumer.commit(offsets))) return;
     for (const position of offsets) this.committed.set(keyOf(position), position.offset);
   }
 

@@ -129,15 +129,16 @@ export class KafkaJsLog implements LogConsumer {
     }
   }
 
-  async commit(offsets: readonly TopicPartitionOffset[]): Promise<void> {
+  async commit(offsets: readonly TopicPartitionOffset[]): Promise<boolean> {
     const mine = offsets.filter((offset) => this.assignment.has(keyOf(offset)));
-    if (mine.length === 0) return;
+    if (mine.length === 0) return offsets.length === 0;
     try {
       await this.consumer.commitOffsets(
         mine.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
       );
+      return true;
     } catch (error) {
-      if (error instanceof KafkaJSProtocolError && REBALANCE_ERRORS.has(error.type)) return;
+      if (error instanceof KafkaJSProtocolError && REBALANCE_ERRORS.has(error.type)) return false;
       throw new ActuaryError('kafka_failed', `offset commit: ${messageOf(error)}`, { cause: error });
     }
   }

@@ -47,8 +47,12 @@ export interface LogConsumer {
    * @throws ActuaryError kafka_failed when the client cannot go on
    */
   poll(max: number, waitMs: number): Promise<readonly LogRecord[]>;
-  /** Commits next offsets for the group; resolves when the broker has them. */
-  commit(offsets: readonly TopicPartitionOffset[]): Promise<void>;
+  /**
+   * Commits next offsets for the group; resolves when the broker has them.
+   * @returns false where the group is being rearranged: nothing is committed, the partitions are going, and their
+   * next owner repeats the work
+   */
+  commit(offsets: readonly TopicPartitionOffset[]): Promise<boolean>;
   /** Moves the reading position of an assigned partition. */
   seek(position: TopicPartitionOffset): Promise<void>;
   /** Stops and resumes reading of assigned partitions. */

@@ -17,6 +17,12 @@ import {
 } from './log.js';
 
 const { ERR__ASSIGN_PARTITIONS, ERR__REVOKE_PARTITIONS } = rdkafka.CODES.ERRORS;
+/** The group is being rearranged; a commit comes too late or too early. */
+const REBALANCE_ERRORS: ReadonlySet<number> = new Set([
+  rdkafka.CODES.ERRORS.ERR_REBALANCE_IN_PROGRESS,
+  rdkafka.CODES.ERRORS.ERR_ILLEGAL_GENERATION,
+  rdkafka.CODES.ERRORS.ERR_UNKNOWN_MEMBER_ID,
+]);
 /** Between two looks at an empty queue; short against the second within which a sample is to be scored. */
 const IDLE_MS = 10;
 const COMMITTED_TIMEOUT_MS = 10_000;
@@ -48,8 +54,8 @@ export class RdKafkaLog implements LogConsumer {
   private assignment = new Set<string>();
   private rebalance: Promise<void> = Promise.resolve();
   private failure: Error | undefined;
-  private pendingCommit: { resolve: () => void; reject: (error: Error) => void } | undefined;
-  private commitQueue: Promise<void> = Promise.resolve();
+  private pendingCommit: { resolve: (committed: boolean) => void; reject: (error: Error) => void } | undefined;
+  private commitQueue: Promise<unknown> = Promise.resolve();
   private readonly stash: Message[] = [];
   private readonly ends = new Map<string, number>();
   private closed = false;
@@ -124,12 +130,12 @@ export class RdKafkaLog implements LogConsumer {
     }
   }
 
-  commit(offsets: readonly TopicPartitionOffset[]): Promise<void> {
+  commit(offsets: readonly TopicPartitionOffset[]): Promise<boolean> {
     const mine = offsets.filter((offset) => this.assignment.has(keyOf(offset)));
-    if (mine.length === 0) return Promise.resolve();
+    if (mine.length === 0) return Promise.resolve(offsets.length === 0);
     const commit = this.commitQueue.then(
       () =>
-        new Promise<void>((resolve, reject) => {
+        new Promise<boolean>((resolve, reject) => {
           this.pendingCommit = { resolve, reject };
           this.consumer.commit(mine.map((offset) => ({ ...offset })));
           this.pump().catch(reject);
