@@ -16,7 +16,7 @@ from augment import GROUPS, drop_fields, without_cadence
 from dataset import Dataset, concatenate, read_fleet
 from fleets import Fleet, FleetMaker, gap_ms
 from hazards import at_risk
-from main import Model, golden, last_rows, write
+from main import Model, golden, one_row_each, write
 
 NAMES = ["gpu_temp_mean", "thermal_throttle_count", "ecc_dbe_event_count", "gpu_age_days", "noise"]
 
@@ -63,7 +63,6 @@ class Reading(unittest.TestCase):
         self.assertEqual(data.gpu.tolist(), [0, 0, 0, 1])
         np.testing.assert_array_equal(data.x, np.float32([[1, 1], [1, 1], [1, np.nan], [2, 5]]))
         self.assertEqual(data.position.tolist(), [0, 0.5, 1.5, 0])
-        self.assertEqual(last_rows(data).days.tolist(), [0.5, np.inf])
 
     def test_gpus_of_different_fleets_stay_apart(self):
         first, _ = world(1, 10, 1)
@@ -75,6 +74,22 @@ class Reading(unittest.TestCase):
         simulate, replay = FleetMaker(Path("/r"), Path("/d")).commands(Fleet("test", 7, 20, "10m", 4.0), Path("/w"))
         self.assertEqual(simulate[:3], ["simulate", "--gpus", "20"])
         self.assertIn("windows.gapMs=1500000", replay)
+
+
+class Sampling(unittest.TestCase):
+    def test_takes_a_gpu_at_a_time_that_knows_nothing_of_its_end(self):
+        # Ten rows of each GPU; every other one fails after its third.
+        position = np.tile(np.arange(10.0), 2000)
+        gpu = np.repeat(np.arange(2000), 10)
+        alive = (gpu % 2 == 0) | (position < 3)
+        data = Dataset(
+            x=np.zeros((20000, 1), np.float32), days=np.where(gpu % 2 == 0, np.inf, 2.5 - position), kind=gpu, gpu=gpu,
+            scale=np.ones(20000), position=position,
+        ).take(np.flatnonzero(alive))  # fmt: skip
+        taken = one_row_each(data)
+        self.assertEqual(len(np.unique(taken.gpu)), len(taken))
+        self.assertAlmostEqual((taken.gpu % 2 == 1).sum() / 1000, 0.3, delta=0.06)
+        self.assertAlmostEqual((taken.gpu % 2 == 0).sum() / 1000, 1, delta=0.001)
 
 
 class Risk(unittest.TestCase):
