@@ -207,7 +207,7 @@ export class BatchBuilder {
   private grow(): void {
     const capacity = this.capacity * 2;
     const larger = <T extends Float64Array | Uint32Array | Int32Array>(array: T, copy: T): T => {
-      copy.set(array as never);
+      copy.set(array);
       return copy;
     };
     this.gpuIndex = larger(this.gpuIndex, new Uint32Array(capacity));

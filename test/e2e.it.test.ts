@@ -31,13 +31,13 @@ interface Cluster {
 describe('end to end on the embedded cluster', () =>
   suite(async () => {
     const kafka = await startEmbeddedKafka();
-    return { brokers: kafka.brokers, embedded: true, stop: kafka.stop };
+    return { brokers: kafka.brokers, embedded: true, stop: () => kafka.stop() };
   }));
 
 await describeWith('kraft', 'end to end on a real KRaft broker', () =>
   suite(async () => {
     const broker = await startBroker();
-    return { brokers: [broker.brokers], embedded: false, stop: broker.stop };
+    return { brokers: [broker.brokers], embedded: false, stop: () => broker.stop() };
   }),
 );
 

@@ -64,7 +64,12 @@ export async function startBroker(heap = '1g'): Promise<Broker> {
     'message.max.bytes': 20 * 1024 * 1024,
   };
   const file = join(directory, 'server.properties');
-  await writeFile(file, Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join(''));
+  await writeFile(
+    file,
+    Object.entries(properties)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join(''),
+  );
   const classPath = join(libraries(), '*');
   const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
   await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', file]);

@@ -44,8 +44,7 @@ export function configurationOf(
 
 /** GPU_ACTUARY_CONFIG names the file and is no key of it. */
 function withoutOwn(environment: CommandContext['environment']): CommandContext['environment'] {
-  const { GPU_ACTUARY_CONFIG: _file, ...rest } = environment;
-  return rest;
+  return { ...environment, GPU_ACTUARY_CONFIG: undefined };
 }
 
 export function version(): string {

@@ -61,11 +61,11 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
   let ending = false;
   const stopped = signal.signalled.then((received): Stopped => {
     ending = true;
-    return { stopped: received };
+    return new Stopped(received);
   });
   const unlessStopped = async <T>(work: Promise<T>): Promise<T> => {
     const result = await Promise.race([work, stopped]);
-    if (isStopped(result)) throw result;
+    if (result instanceof Stopped) throw result;
     return result;
   };
   try {
@@ -140,8 +140,8 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
     writeLine(context.stdout, tryNext(engine.url));
     await unlessStopped(Promise.race([telemetry.live(speed, LIVE_CADENCE_MS), engine.failed]));
   } catch (error) {
-    if (!isStopped(error)) throw error;
-    say(`${error.stopped}: ending`);
+    if (!(error instanceof Stopped)) throw error;
+    say(`${error.signal}: ending`);
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
     signal.release();
@@ -149,12 +149,11 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
   say('ended; nothing is left');
 }
 
-interface Stopped {
-  readonly stopped: NodeJS.Signals;
-}
-
-function isStopped(value: unknown): value is Stopped {
-  return typeof value === 'object' && value !== null && 'stopped' in value;
+/** The demo was told to end; thrown to unwind it from wherever it is. */
+class Stopped extends Error {
+  constructor(readonly signal: NodeJS.Signals) {
+    super(`stopped by ${signal}`);
+  }
 }
 
 /** The configured port, or any free one where that is taken and nobody insisted on it. */

@@ -104,13 +104,19 @@ export class KafkaJsLog implements LogConsumer {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: CONCURRENCY,
-      eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
+      eachBatch: async (payload) => {
+        const { batch } = payload;
         await this.assigning;
         const partition = { topic: batch.topic, partition: batch.partition };
         if (!this.assignment.has(keyOf(partition))) return;
         this.ends.set(keyOf(partition), Number(batch.highWatermark));
-        await this.offer(partition, batch, heartbeat, () => this.closed || !isRunning() || isStale());
-        resolveOffset(batch.lastOffset());
+        await this.offer(
+          partition,
+          batch,
+          () => payload.heartbeat(),
+          () => this.closed || !payload.isRunning() || payload.isStale(),
+        );
+        payload.resolveOffset(batch.lastOffset());
       },
     });
     joined.catch((error: Error) => {

@@ -1,4 +1,4 @@
-import rdkafka, { type ConsumerGlobalConfig, type KafkaConsumer, type LibrdKafkaError } from 'node-rdkafka';
+import rdkafka, { type KafkaConsumer, type LibrdKafkaError } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
 import type { TopicPartition } from './log.js';
@@ -20,7 +20,7 @@ export class LagProbe {
         ...clientProperties(connection, 'lag'),
         'group.id': group,
         'enable.auto.commit': false,
-      } as ConsumerGlobalConfig,
+      },
       {},
     );
   }

@@ -1,9 +1,4 @@
-import rdkafka, {
-  type ConsumerGlobalConfig,
-  type KafkaConsumer,
-  type LibrdKafkaError,
-  type Message,
-} from 'node-rdkafka';
+import rdkafka, { type KafkaConsumer, type LibrdKafkaError, type Message } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
 
@@ -24,7 +19,7 @@ export async function peekKeyed(connection: KafkaConnection, topics: readonly st
       'enable.auto.commit': false,
       'allow.auto.create.topics': true,
       'fetch.wait.max.ms': 100,
-    } as ConsumerGlobalConfig,
+    },
     { 'auto.offset.reset': 'earliest' },
   );
   const failed = (what: string) => (error: LibrdKafkaError) =>

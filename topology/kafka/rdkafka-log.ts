@@ -86,9 +86,9 @@ export class RdKafkaLog implements LogConsumer {
       offset_commit_cb: (error: LibrdKafkaError | undefined) => {
         const pending = this.pendingCommit;
         this.pendingCommit = undefined;
-        if (error)
-          pending?.reject(new ActuaryError('kafka_failed', `offset commit: ${error.message}`, { cause: error }));
-        else pending?.resolve();
+        if (!error) pending?.resolve(true);
+        else if (REBALANCE_ERRORS.has(error.code)) pending?.resolve(false);
+        else pending?.reject(new ActuaryError('kafka_failed', `offset commit: ${error.message}`, { cause: error }));
       },
     };
     this.consumer = new rdkafka.KafkaConsumer(config, { 'auto.offset.reset': 'earliest' });

@@ -49,7 +49,7 @@ export function assignRanges(
   for (const { memberId, memberMetadata } of members)
     for (const topic of AssignerProtocol.MemberMetadata.decode(memberMetadata)?.topics ?? [])
       subscribers.set(topic, [...(subscribers.get(topic) ?? []), memberId]);
-  const result = new Map(members.map(({ memberId }) => [memberId, {} as Assignment]));
+  const result = new Map<string, Assignment>(members.map(({ memberId }) => [memberId, {}]));
   for (const [topic, ids] of subscribers) {
     const partitions = partitionsOf(topic).sort((a, b) => a - b);
     ids.sort();

@@ -1,4 +1,4 @@
-import rdkafka, { type GlobalConfig, type LibrdKafkaError, type NewTopic } from 'node-rdkafka';
+import rdkafka, { type LibrdKafkaError, type NewTopic } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { TOPICS, topicName, type Topic, type TopicKey } from '../../schema/topics.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
@@ -21,7 +21,7 @@ export async function createTopics(
   partitions: number,
   replicationFactor: number,
 ): Promise<TopicResult[]> {
-  const admin = rdkafka.AdminClient.create(clientProperties(connection, 'admin') as GlobalConfig);
+  const admin = rdkafka.AdminClient.create(clientProperties(connection, 'admin'));
   try {
     const results: TopicResult[] = [];
     for (const key of Object.keys(TOPICS) as TopicKey[]) {
@@ -31,7 +31,7 @@ export async function createTopics(
         topic: name,
         num_partitions: topic.partitions ?? partitions,
         replication_factor: replicationFactor,
-        config: topic.config as NewTopic['config'],
+        config: topic.config,
       });
       results.push({ topic: name, created });
     }

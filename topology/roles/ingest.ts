@@ -83,7 +83,7 @@ export class IngestRole implements Role {
   async stop(): Promise<void> {
     if (this.stopped) return;
     this.stopped = true;
-    await Promise.all(this.readings.map(({ reader, ownership }) => (ownership ?? reader)?.stop()));
+    await Promise.all(this.readings.map(async ({ reader, ownership }) => (ownership ?? reader)?.stop()));
     await this.sink?.close();
   }
 

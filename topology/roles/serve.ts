@@ -84,7 +84,7 @@ export class ServeRole implements Role {
     }
     try {
       const value = await codec.decode<RecordOf[RecordKind]>(kind, record.value);
-      view.apply(kind, value as RecordOf[typeof kind]);
+      view.apply(kind, value);
       if (kind === 'predictions') view.observe(gpuUuid, value as RecordOf['predictions']);
     } catch (error) {
       // Somebody else wrote to the topic, or a newer version did: the others of its records still count.
