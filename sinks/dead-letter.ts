@@ -16,7 +16,7 @@ export interface LetterOrigin {
   readonly offset: number;
 }
 
-/** A dead letter with the original bytes of a message. */
+/** A dead letter with the original bytes of a message; with the first of them where the broker refuses the whole. */
 export function messageLetter(
   topic: string,
   origin: LetterOrigin,
@@ -25,16 +25,30 @@ export function messageLetter(
   code: DeadLetterCode,
   detail: string,
 ): OutputRecord {
-  const tooLarge = value !== null && value.length + OVERHEAD_BYTES > DEAD_LETTER_MAX_BYTES;
+  const whole = letterOf(topic, origin, key, value, code, detail, null);
+  if (value === null || value.length <= TRUNCATED_BYTES) return whole;
+  const truncated = letterOf(topic, origin, key, value.subarray(0, TRUNCATED_BYTES), code, detail, value.length);
+  return value.length + OVERHEAD_BYTES > DEAD_LETTER_MAX_BYTES ? truncated : { ...whole, ifTooLarge: truncated };
+}
+
+function letterOf(
+  topic: string,
+  origin: LetterOrigin,
+  key: Buffer | null,
+  value: Buffer | null,
+  code: DeadLetterCode,
+  detail: string,
+  originalLength: number | null,
+): OutputRecord {
   return {
     topic,
     partition: null,
     key: key === null ? null : key.toString('utf8').slice(0, 1024),
     // A copy: the original may be a view into a larger buffer that is about to go.
-    value: value === null ? null : Buffer.from(tooLarge ? value.subarray(0, TRUNCATED_BYTES) : value),
+    value: value === null ? null : Buffer.from(value),
     headers: [
       ...headersOf(code, origin, detail),
-      ...(tooLarge ? [['original_length', String(value.length)] as const] : []),
+      ...(originalLength === null ? [] : [['original_length', String(originalLength)] as const]),
     ],
   };
 }

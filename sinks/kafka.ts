@@ -10,6 +10,8 @@ export interface OutputRecord {
   readonly key: string | null;
   readonly value: Buffer | null;
   readonly headers?: readonly (readonly [string, string])[];
+  /** Written instead if the broker refuses this one for its size. */
+  readonly ifTooLarge?: OutputRecord;
   /** Record timestamp, epoch ms; the time of writing if left out, which is right for the engine's own topics. */
   readonly timestampMs?: number;
 }
@@ -23,6 +25,7 @@ export interface KafkaSinkOptions {
   readonly onTransientError: (message: string) => void;
 }
 
+const TOO_LARGE = rdkafka.CODES.ERRORS.ERR_MSG_SIZE_TOO_LARGE;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** librdkafka's local queue is full: it drains in the background, so wait a moment and go on. */
 const QUEUE_FULL_WAIT_MS = 5;
@@ -41,6 +44,8 @@ const FLUSH_TIMEOUT_MS = 120_000;
 export class KafkaSink {
   private readonly producer: Producer;
   private failure: Error | undefined;
+  /** Smaller forms of records that the broker refused, to be written with the next flush. */
+  private instead: OutputRecord[] = [];
 
   constructor(private readonly options: KafkaSinkOptions) {
     const config: ProducerGlobalConfig = {
@@ -54,8 +59,11 @@ export class KafkaSink {
       'client.id': options.clientId,
       'enable.idempotence': true,
       'delivery.report.only.error': true,
-      dr_cb: (error: LibrdKafkaError | null) => {
-        if (error) this.failure ??= new ActuaryError('kafka_failed', `write: ${error.message}`, { cause: error });
+      dr_cb: (error: LibrdKafkaError | null, report: { opaque?: OutputRecord }) => {
+        if (!error) return;
+        const instead = report.opaque?.ifTooLarge;
+        if (error.code === TOO_LARGE && instead !== undefined) this.instead.push(instead);
+        else this.failure ??= new ActuaryError('kafka_failed', `write: ${error.message}`, { cause: error });
       },
     };
     // Kafka's own default for keyed records; librdkafka's is CRC32, which would part a GPU from its state.
@@ -93,12 +101,17 @@ export class KafkaSink {
             record.value,
             record.key,
             record.timestampMs,
-            undefined,
+            record.ifTooLarge === undefined ? undefined : record,
             record.headers?.map(([name, value]) => ({ [name]: value })),
           );
           break;
         } catch (error) {
-          if ((error as LibrdKafkaError).code !== rdkafka.CODES.ERRORS.ERR__QUEUE_FULL)
+          const { code } = error as LibrdKafkaError;
+          if (code === TOO_LARGE && record.ifTooLarge !== undefined) {
+            this.instead.push(record.ifTooLarge);
+            break;
+          }
+          if (code !== rdkafka.CODES.ERRORS.ERR__QUEUE_FULL)
             throw new ActuaryError('kafka_failed', `write to ${record.topic}: ${(error as Error).message}`, {
               cause: error,
             });
@@ -120,6 +133,11 @@ export class KafkaSink {
     this.producer.poll();
     await new Promise((resolve) => setImmediate(resolve));
     if (this.failure) throw this.failure;
+    if (this.instead.length === 0) return;
+    const smaller = this.instead;
+    this.instead = [];
+    await this.write(smaller);
+    await this.flush();
   }
 
   /** Number of partitions of a topic; asking for it creates the topic where the cluster does that. */

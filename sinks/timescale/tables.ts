@@ -14,9 +14,15 @@ export interface Table {
 type AnyRecord = Record<string, unknown>;
 const TIMES = new Set(['as_of', 'newest_reading_at', 'emitted_at', 'failed_at']);
 
+/** A time that is none is left for the database to refuse, with its row and no other. */
+function timestamp(epochMs: number): string {
+  const time = new Date(epochMs);
+  return Number.isNaN(time.getTime()) ? `no time: ${epochMs}` : time.toISOString();
+}
+
 function cell(column: string, value: unknown): Cell {
   if (value === null || value === undefined) return null;
-  if (typeof value === 'number') return TIMES.has(column) ? new Date(value).toISOString() : value;
+  if (typeof value === 'number') return TIMES.has(column) ? timestamp(value) : value;
   if (typeof value === 'string') return value;
   return JSON.stringify(value);
 }

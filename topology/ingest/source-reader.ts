@@ -65,6 +65,8 @@ export class SourceReader implements LogListener {
   private readonly busy = new Busy();
   private judgedMessages = 0;
   private judgedLetters = 0;
+  /** Counts revocations. */
+  private generation = 0;
   hasAssignment = false;
 
   constructor(private readonly options: SourceReaderOptions) {
@@ -106,6 +108,7 @@ export class SourceReader implements LogListener {
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
     // The cycle in hand ends with its commit; what waits in step was not committed and is read again by the next owner.
     await this.busy.idle();
+    this.generation++;
     for (const partition of partitions) {
       const key = keyOf(partition);
       this.positions.delete(key);
@@ -123,7 +126,10 @@ export class SourceReader implements LogListener {
     let bytes = 0;
     let until = Infinity;
     do {
+      const { generation } = this;
       const polled = await consumer.poll(POLL_RECORDS, POLL_WAIT_MS);
+      // What was collected under another assignment is read again by whoever has the partition now.
+      if (generation !== this.generation) records.length = 0;
       for (const record of polled) {
         records.push(record);
         bytes += record.value?.length ?? 0;

@@ -57,6 +57,8 @@ export class RdKafkaLog implements LogConsumer {
   private pendingCommit: { resolve: (committed: boolean) => void; reject: (error: Error) => void } | undefined;
   private commitQueue: Promise<unknown> = Promise.resolve();
   private readonly stash: Message[] = [];
+  /** Counts assignments and revocations. */
+  private generation = 0;
   private readonly ends = new Map<string, number>();
   private closed = false;
 
@@ -122,7 +124,10 @@ export class RdKafkaLog implements LogConsumer {
       await this.rebalance;
       if (this.failure) throw this.failure;
       if (this.closed) return [];
+      const { generation } = this;
       const messages = this.stash.length > 0 ? this.stash.splice(0) : await this.consume(max);
+      // Fetched under an assignment that has changed since: what is still ours is read again from where it was committed.
+      if (generation !== this.generation) continue;
       const records: LogRecord[] = [];
       for (const message of messages) if (this.assignment.has(keyOf(message))) records.push(toRecord(message));
       if (records.length > 0 || performance.now() >= until) return records;
@@ -193,7 +198,9 @@ export class RdKafkaLog implements LogConsumer {
    */
   private async pump(): Promise<void> {
     while (this.pendingCommit !== undefined && !this.closed) {
-      this.stash.push(...(await this.consume(PUMP_RECORDS)));
+      const { generation } = this;
+      const messages = await this.consume(PUMP_RECORDS);
+      if (generation === this.generation) this.stash.push(...messages);
       if (this.pendingCommit !== undefined) await delay(1);
     }
   }
@@ -208,6 +215,8 @@ export class RdKafkaLog implements LogConsumer {
   }
 
   private async onRebalance(code: number | undefined, partitions: TopicPartition[]): Promise<void> {
+    this.generation++;
+    this.stash.length = 0;
     try {
       if (code === ERR__ASSIGN_PARTITIONS) await this.onAssigned(partitions);
       else if (code === ERR__REVOKE_PARTITIONS) {
@@ -226,6 +235,8 @@ export class RdKafkaLog implements LogConsumer {
     const wanted = await this.listener!.assigned(partitions, committed);
     const starts = new Map<string, number>();
     for (const position of [...committed, ...wanted]) starts.set(keyOf(position), position.offset);
+    this.generation++;
+    this.stash.length = 0;
     this.assignment = new Set(partitions.map(keyOf));
     this.ends.clear();
     this.consumer.assign(
