@@ -62,7 +62,8 @@ export class KafkaSink {
       dr_cb: (error: LibrdKafkaError | null, report: { opaque?: OutputRecord }) => {
         if (!error) return;
         const instead = report.opaque?.ifTooLarge;
-        if (error.code === TOO_LARGE && instead !== undefined) this.instead.push(instead);
+        // Delivery reports carry librdkafka's text, not its code.
+        if (/message size too large/i.test(error.message) && instead !== undefined) this.instead.push(instead);
         else this.failure ??= new ActuaryError('kafka_failed', `write: ${error.message}`, { cause: error });
       },
     };
@@ -93,6 +94,9 @@ export class KafkaSink {
   /** Queues records; waits where the queue is full. @throws ActuaryError kafka_failed */
   async write(records: Iterable<OutputRecord>): Promise<void> {
     for (const record of records) {
+      // The broker refuses whole batches for one record that is too large: such a one travels alone.
+      const alone = record.ifTooLarge !== undefined;
+      if (alone) await this.drain();
       for (;;) {
         try {
           this.producer.produce(
@@ -118,11 +122,23 @@ export class KafkaSink {
           await delay(QUEUE_FULL_WAIT_MS);
         }
       }
+      if (alone) await this.drain();
     }
   }
 
   /** Waits for the acknowledgement of all that was written. @throws ActuaryError kafka_failed */
   async flush(): Promise<void> {
+    await this.drain();
+    if (this.failure) throw this.failure;
+    if (this.instead.length === 0) return;
+    const smaller = this.instead;
+    this.instead = [];
+    await this.write(smaller);
+    await this.flush();
+  }
+
+  /** Waits until nothing is on its way, and until what became of it is known. */
+  private async drain(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.producer.flush(FLUSH_TIMEOUT_MS, (error: LibrdKafkaError | null) => {
         if (error) reject(new ActuaryError('kafka_failed', `write: ${error.message}`, { cause: error }));
@@ -132,12 +148,6 @@ export class KafkaSink {
     // Reports of failed deliveries come by the event loop: let those that the flush set off arrive.
     this.producer.poll();
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.failure) throw this.failure;
-    if (this.instead.length === 0) return;
-    const smaller = this.instead;
-    this.instead = [];
-    await this.write(smaller);
-    await this.flush();
   }
 
   /** Number of partitions of a topic; asking for it creates the topic where the cluster does that. */
