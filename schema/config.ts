@@ -86,10 +86,11 @@ export const ConfigSchema = Type.Object(
       file: nullable(Type.String({ minLength: 1 }), 'JSON Lines file of assets; its differences go to gpu.assets'),
     }),
     model: section('Failure model', {
-      directory: nullable(
-        Type.String({ minLength: 1 }),
-        'Directory with model.onnx and card.json; null: the heuristic. A relative path is looked up here, then in the package',
-      ),
+      directory: Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        default: 'models/champion',
+        description:
+          'Directory with model.onnx and card.json; null: the heuristic. A relative path is looked up here, then in the package',
+      }),
     }),
     windows: section('Sliding windows', {
       gapMs: positiveMs(
