@@ -44,7 +44,7 @@ export function ingest<Polled, Unit>(stages: IngestStages<Polled, Unit>): Observ
 }
 
 export interface ScoreStages<Polled, Unit> extends Chain<Polled> {
-  readonly fold: (polled: Polled) => Unit;
+  readonly fold: (polled: Polled) => Promise<Unit>;
   readonly score: (unit: Unit) => Promise<Unit>;
   readonly publish: (unit: Unit) => Promise<Unit>;
   readonly commit: (unit: Unit) => Promise<void>;
@@ -57,7 +57,7 @@ export function score<Polled, Unit>(stages: ScoreStages<Polled, Unit>): Observab
     (polled) =>
       polled.pipe(
         // Into the windows, sample by sample; what is due is collected as rows of features.
-        map(stages.fold),
+        concatMap(stages.fold),
         // The model speaks on all rows at once; health and decisions follow from the same rows.
         concatMap(stages.score),
         concatMap(stages.publish),

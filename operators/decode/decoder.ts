@@ -31,4 +31,6 @@ export interface DecodeOptions {
 export interface Decoder {
   readonly format: string;
   decode(message: RawMessage, into: BatchBuilder, reject: RejectReading): DecodeOutcome;
+  /** What looks wrong with the source as a whole, once; null otherwise. */
+  warning?(): string | null;
 }

@@ -7,6 +7,7 @@ import { messageLetter, sampleLetter } from '../../sinks/dead-letter.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
 import { isoTime } from '../../schema/records.js';
 import type { LogRecord } from '../kafka/log.js';
+import { CadenceMonitor } from './cadence.js';
 
 /** What one read of a partition came to. */
 export interface Decoded {
@@ -21,14 +22,20 @@ export interface IntakeOptions {
   readonly deadLetterTopic: string;
   readonly reject: RejectReading;
   readonly onLetter: (code: DeadLetterCode) => void;
+  /** Told what looks wrong with the source as a whole; each thing once. */
+  readonly onWarning: (warning: string) => void;
+  readonly gapMs: number;
 }
 
 /** Decodes the records of one source and judges their time against the record's timestamp. */
 export class Intake {
   private readonly builder = new BatchBuilder();
   private readonly accepted = new BatchBuilder();
+  private readonly cadence: CadenceMonitor;
 
-  constructor(private readonly options: IntakeOptions) {}
+  constructor(private readonly options: IntakeOptions) {
+    this.cadence = new CadenceMonitor(options.gapMs);
+  }
 
   /** @param records of one partition, in offset order */
   decode(records: Iterable<LogRecord>): Decoded {
@@ -48,7 +55,10 @@ export class Intake {
       timestamps.push(record.timestampMs);
     }
     const batch = this.builder.build();
-    return { samples: this.judge(batch, firstRow, timestamps, letters), letters };
+    const samples = this.judge(batch, firstRow, timestamps, letters);
+    for (const warning of [this.cadence.observe(samples), decoder.warning?.() ?? null])
+      if (warning !== null) this.options.onWarning(warning);
+    return { samples, letters };
   }
 
   /** Leaves out what is too far from its record's timestamp; a batch without such samples is passed on as it is. */

@@ -158,6 +158,8 @@ export class IngestRole implements Role {
         deadLetterTopic: topicName(connection.topicPrefix, 'deadLetter'),
         reject: rejections.reject,
         onLetter: (code) => instruments.deadLettered(code, 1),
+        onWarning: (warning) => this.context.log.warn({ source: name }, warning),
+        gapMs: config.windows.gapMs,
       }),
       keyed,
       lingerMs: config.ingest.lingerMs,

@@ -3,10 +3,10 @@ import { WindowStore } from '../../operators/window/window-store.js';
 import type { Scorer } from '../../models/scorer.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
-import type { Clock } from '../../schema/clock.js';
+import { HOUR_MS, type Clock } from '../../schema/clock.js';
 import type { Config } from '../../schema/config.js';
 import { fromSamplesRecord } from '../../schema/samples.js';
-import { topicName, type TopicKey } from '../../schema/topics.js';
+import { TOPICS, topicName, type TopicKey } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
 import type { KafkaSink } from '../../sinks/kafka.js';
 import { RejectionCounter, type Instruments } from '../instruments.js';
@@ -33,6 +33,7 @@ import type { Readiness, Role, RoleContext } from './role.js';
 const POLL_WAIT_MS = 50;
 /** A batch that waited longer than this in gpu.samples was not scored at once: the role is behind. */
 const BEHIND_MS = 1_000;
+const RETENTION_MS = Number(TOPICS.samples.config['retention.ms']);
 
 export interface ScoreDependencies {
   readonly config: Config;
@@ -81,6 +82,7 @@ export class ScoreRole implements Role, LogListener {
   private readonly busy = new Busy();
   private stopping = false;
   private assignedOnce = false;
+  private farBehind = false;
 
   constructor(
     private readonly dependencies: ScoreDependencies,
@@ -206,7 +208,7 @@ export class ScoreRole implements Role, LogListener {
   }
 
   /** Decodes batches and folds them into the windows; collects what is due. */
-  private fold(records: readonly LogRecord[]): Unit {
+  private async fold(records: readonly LogRecord[]): Promise<Unit> {
     const { clock, config, connection } = this.dependencies;
     const startedMs = clock.now();
     const work = new UnitOfWork(
@@ -224,7 +226,8 @@ export class ScoreRole implements Role, LogListener {
       if (owned === undefined) continue;
       const muted = record.offset < owned.mutedUntil;
       owned.next = record.offset + 1;
-      const batch = this.decode(record, work, muted);
+      const batch = await this.decode(record, work, muted);
+      this.watchAge(startedMs - record.timestampMs);
       if (batch !== null) {
         const behind = startedMs - record.timestampMs > BEHIND_MS;
         samples += batch.count;
@@ -239,10 +242,10 @@ export class ScoreRole implements Role, LogListener {
     return { work, offsets: [...offsets.values()], samples, rows, skipped, oldestMs, startedMs, modelSeconds: 0 };
   }
 
-  private decode(record: LogRecord, work: UnitOfWork, muted: boolean): SampleBatch | null {
+  private async decode(record: LogRecord, work: UnitOfWork, muted: boolean): Promise<SampleBatch | null> {
     if (record.value === null) return null;
     try {
-      return fromSamplesRecord(this.dependencies.codec.decodeKnown('samples', record.value));
+      return fromSamplesRecord(await this.dependencies.codec.decode('samples', record.value));
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       if (muted) return null;
@@ -251,6 +254,17 @@ export class ScoreRole implements Role, LogListener {
       this.dependencies.instruments.deadLettered(error.code, 1);
       return null;
     }
+  }
+
+  /** A role that is far behind loses what retention takes before it gets there. */
+  private watchAge(ageMs: number): void {
+    const isFar = ageMs > RETENTION_MS / 2;
+    if (isFar && !this.farBehind)
+      this.context.log.warn(
+        { role: 'score', hoursBehind: Math.round(ageMs / HOUR_MS) },
+        'more than half of the retention of gpu.samples behind: what is not read in time is lost',
+      );
+    this.farBehind = isFar;
   }
 
   /** Asks the model about all rows and turns its answers into records. */
