@@ -38,6 +38,12 @@ async function fetchLibraries(): Promise<void> {
   await rename(temporary, libraries());
 }
 
+/** A cluster id as Kafka writes them; one that begins with a dash would be taken for an option. */
+function clusterId(): string {
+  const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  return id.startsWith('-') ? clusterId() : id;
+}
+
 /** @param heap of the broker's JVM */
 export async function startBroker(heap = '1g'): Promise<Broker> {
   await fetchLibraries();
@@ -71,8 +77,7 @@ export async function startBroker(heap = '1g'): Promise<Broker> {
       .join(''),
   );
   const classPath = join(libraries(), '*');
-  const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
-  await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', file]);
+  await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', file]);
   const broker = start('java', [`-Xmx${heap}`, '-cp', classPath, 'kafka.Kafka', file]);
   await untilListening(port, broker, START_TIMEOUT_MS);
   return {
