@@ -60,6 +60,7 @@ export class RdKafkaLog implements LogConsumer {
   /** Counts assignments and revocations. */
   private generation = 0;
   private readonly ends = new Map<string, number>();
+  private pumping: Promise<void> = Promise.resolve();
   private closed = false;
 
   constructor(private readonly options: RdKafkaLogOptions) {
@@ -122,6 +123,8 @@ export class RdKafkaLog implements LogConsumer {
     const until = performance.now() + waitMs;
     for (;;) {
       await this.rebalance;
+      // What it has under way comes before anything that is fetched from here on.
+      await this.pumping;
       if (this.failure) throw this.failure;
       if (this.closed) return [];
       const { generation } = this;
@@ -143,7 +146,7 @@ export class RdKafkaLog implements LogConsumer {
         new Promise<boolean>((resolve, reject) => {
           this.pendingCommit = { resolve, reject };
           this.consumer.commit(mine.map((offset) => ({ ...offset })));
-          this.pump().catch(reject);
+          this.pumping = this.pump().catch(reject);
         }),
     );
     this.commitQueue = commit.catch(() => undefined);
