@@ -5,8 +5,8 @@ import { Random } from './random.js';
 /** What a host's GPUs share: jobs, reboots, an exporter that sometimes is not there, and the air. */
 
 /** Jobs: about 45 % of samples of production fleets are idle, most of the others near full use. */
-const JOB_HOURS = 7;
-const IDLE_HOURS = 6;
+const JOB_HOURS = 9;
+const IDLE_HOURS = 4.5;
 /** Share of jobs that take every GPU of the host. */
 const WHOLE_HOST = 0.7;
 const REBOOT_EVERY_DAYS = 25;

@@ -32,10 +32,10 @@ const DEFECTS_PER_YEAR: Readonly<Record<DefectKind, number>> = {
 };
 /** Failures a day at full severity. */
 const KILLS_PER_DAY: Readonly<Record<DefectKind, number>> = {
-  memory: 0.012,
-  thermal: 0.008,
-  power: 0.01,
-  interconnect: 0.01,
+  memory: 0.004,
+  thermal: 0.0027,
+  power: 0.0033,
+  interconnect: 0.0033,
 };
 /** Days in which a defect grows to half its final severity: median and spread over defects. */
 const GROWTH_DAYS = 18;
