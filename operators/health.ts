@@ -106,9 +106,13 @@ export class HealthGrader {
   private readonly points = new Float64Array(DIMENSIONS.length);
   private coverage = 0;
 
+  /** @throws Error for a factor that is not in the table, or whose `from` would equal its `to` */
   constructor(options: HealthOptions = {}) {
-    for (const factor of Object.keys(options.rules ?? {}))
-      if (!HEALTH_RULES.some((rule) => rule.factor === factor)) throw new Error(`unknown health factor ${factor}`);
+    for (const [factor, change] of Object.entries(options.rules ?? {})) {
+      const rule = HEALTH_RULES.find((each) => each.factor === factor);
+      if (rule === undefined) throw new Error(`unknown health factor ${factor}`);
+      if ((change?.from ?? rule.from) === (change?.to ?? rule.to)) throw new Error(`${factor}: from and to are equal`);
+    }
     for (const model of [null, ...GPU_MODELS]) this.compiled.set(model, compile(model, options));
   }
 

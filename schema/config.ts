@@ -1,4 +1,5 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox';
+import { GPU_MODELS } from './gpu-models.js';
 import { DEFAULT_PARTITIONS } from './topics.js';
 
 /**
@@ -34,6 +35,29 @@ const Source = Type.Object(
       description:
         'Whether the messages are keyed by GPU or host, so that a partition holds its GPUs in order; auto: by looking at the newest messages at start',
     }),
+  },
+  { additionalProperties: false },
+);
+
+const Limits = Type.Object(
+  {
+    slowdownCelsius: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'Core temperature at which clocks are slowed' }),
+    ),
+    memoryCelsius: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'Highest memory temperature of regular operation' }),
+    ),
+    boardPowerWatts: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'Highest power of the board' })),
+  },
+  { additionalProperties: false },
+);
+
+const RuleChange = Type.Object(
+  {
+    from: Type.Optional(Type.Number({ description: 'Value beyond which points are taken' })),
+    to: Type.Optional(Type.Number({ description: 'Value at which the most are taken; not equal to from' })),
+    pointsAtFrom: Type.Optional(Type.Number({ minimum: 0, maximum: 100, description: 'Points just beyond from' })),
+    pointsAtTo: Type.Optional(Type.Number({ minimum: 0, maximum: 100, description: 'Points at to and beyond' })),
   },
   { additionalProperties: false },
 );
@@ -121,8 +145,17 @@ export const ConfigSchema = Type.Object(
       }),
       heartbeatMs: positiveMs(3_600_000, 'A prediction record at least each so much event time'),
     }),
-    health: section('Health records', {
+    health: section('Health', {
       everyMs: positiveMs(900_000, 'A health record each so much event time, beside those on a change of grade'),
+      limits: Type.Object(Object.fromEntries(GPU_MODELS.map((model) => [model, Type.Optional(Limits)])), {
+        additionalProperties: false,
+        default: {},
+        description: 'Limits by model family that replace those of docs/health.md',
+      }),
+      rules: Type.Record(Type.String(), RuleChange, {
+        default: {},
+        description: 'Thresholds and points by factor that replace those of docs/health.md',
+      }),
     }),
     decisions: section('Economic decisions', {
       profile: Type.Union([Type.Literal('reference')], { default: 'reference', description: 'Valuation profile' }),

@@ -74,6 +74,22 @@ describe('configuration', () => {
     },
   );
 
+  it('takes limits and thresholds of health one by one, and refuses what the table does not have', () => {
+    const config = loadConfiguration({
+      environment: {},
+      sets: ['health.limits.H100.slowdownCelsius=85', 'health.rules.time_throttled.from=1'],
+    });
+    expect(config.health).toMatchObject({
+      limits: { H100: { slowdownCelsius: 85 } },
+      rules: { time_throttled: { from: 1 } },
+    });
+    const refused = (set: string) => () => loadConfiguration({ environment: {}, sets: [set] });
+    expect(refused('health.limits.H1000.slowdownCelsius=85')).toThrow(/health\.limits\.H1000/);
+    expect(refused('health.rules.no_such.from=1')).toThrow(/unknown health factor no_such/);
+    expect(refused('health.rules.time_throttled.from=24')).toThrow(/from and to are equal/);
+    expect(refused('health.rules.time_throttled.points=2')).toThrow(/health\.rules\.time_throttled\.points/);
+  });
+
   it('refuses a missing file with its path', () => {
     expect(() => load([], {}, '/nonexistent/config.yaml')).toThrow(/\/nonexistent\/config\.yaml/);
   });

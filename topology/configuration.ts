@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { Kind, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { parse as parseYaml } from 'yaml';
+import { HealthGrader } from '../operators/health.js';
 import { ConfigSchema, type Config } from '../schema/config.js';
 import { ActuaryError, messageOf } from '../schema/errors.js';
 
@@ -60,7 +61,13 @@ export function validate(tree: unknown): Config {
     const lines = [...problems].map(([path, problem]) => `${path}: ${problem}`);
     throw new ActuaryError('config_invalid', `configuration: ${lines.join('; ')}`);
   }
-  return withDefaults as Config;
+  const config = withDefaults as Config;
+  try {
+    new HealthGrader(config.health);
+  } catch (error) {
+    throw new ActuaryError('config_invalid', `configuration: health.rules: ${messageOf(error)}`, { cause: error });
+  }
+  return config;
 }
 
 function describeError(schema: TSchema, message: string, value: unknown): string {
@@ -128,7 +135,7 @@ function schemaAt(path: readonly string[]): TSchema | undefined {
     if (schema.type === 'array') schema = schema.items as TSchema;
     else if (schema.properties !== undefined) schema = (schema.properties as Record<string, TSchema>)[key];
     else if (schema.patternProperties !== undefined)
-      return Object.values(schema.patternProperties as object)[0] as TSchema;
+      schema = Object.values(schema.patternProperties as object)[0] as TSchema;
     else return undefined;
   }
   return schema;

@@ -132,7 +132,7 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
 /** Computes and writes what is asked for, row by row. */
 class Results {
   private readonly names;
-  private readonly grader = new HealthGrader();
+  private readonly grader;
   private readonly profile;
   private readonly grades: (Grade | null)[] = [];
 
@@ -144,6 +144,7 @@ class Results {
     private readonly output: LineWriter,
   ) {
     this.names = publishedFeatures(config.windows.featureSet);
+    this.grader = new HealthGrader(config.health);
     this.profile = PROFILES[config.decisions.profile];
   }
 

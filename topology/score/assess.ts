@@ -13,7 +13,7 @@ import type { UnitOfWork } from './unit.js';
  * of a GPU come in event-time order, for each is judged against what was emitted before it.
  */
 export class Assessor {
-  private readonly grader = new HealthGrader();
+  private readonly grader;
   private readonly profile: ValuationProfile;
   /** Models without a price that were named in the log; each is named once. */
   private readonly unpriced = new Set<string>();
@@ -24,6 +24,7 @@ export class Assessor {
     config: Config,
     private readonly onUnpriced: (model: string) => void,
   ) {
+    this.grader = new HealthGrader(config.health);
     this.profile = PROFILES[config.decisions.profile];
   }
 
