@@ -11,6 +11,7 @@ export interface BenchOptions {
   readonly brokers?: string;
   readonly gpus: string;
   readonly samples: string;
+  readonly featureSet?: 'v1' | 'v2';
   readonly json?: boolean;
 }
 

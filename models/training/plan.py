@@ -9,10 +9,10 @@ from fleets import Fleet
 CADENCES = ["15m", "10m", "15m", "5m", "15m", "10m", "15m", "15m"]
 
 PLAN: list[Fleet] = [
-    *(Fleet("train", seed, gpus=800, cadence=CADENCES[seed % 8], hazard_scale=4) for seed in range(1001, 1025)),
-    Fleet("train", 1101, gpus=200, cadence="2m", hazard_scale=4),
-    Fleet("train", 1102, gpus=80, cadence="30s", hazard_scale=4),
-    *(Fleet("calibrate", seed, gpus=1000, cadence="15m", hazard_scale=2) for seed in range(2001, 2009)),
+    *(Fleet("train", seed, gpus=800, cadence=CADENCES[seed % 8], hazard_scale=8) for seed in range(1001, 1025)),
+    Fleet("train", 1101, gpus=200, cadence="2m", hazard_scale=8),
+    Fleet("train", 1102, gpus=80, cadence="30s", hazard_scale=8),
+    *(Fleet("calibrate", seed, gpus=1000, cadence="15m", hazard_scale=5) for seed in range(2001, 2009)),
     *(Fleet("test", seed, gpus=1200, cadence="15m" if seed % 2 else "10m", hazard_scale=1) for seed in range(3001, 3009)),
 ]  # fmt: skip
 
