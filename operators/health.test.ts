@@ -79,7 +79,13 @@ describe('HealthGrader', () => {
 
   it('grades what a default exporter gives: no profiling, no ECC, no throttle reasons', () => {
     const assessment = grader.assess(
-      row({ gpu_temp_mean: 61, power_usage_mean: 300, gpu_util_mean: 97, remap_failure: 0, hours_with_readings: 24 }),
+      row({
+        gpu_temp_mean: 61,
+        power_usage_mean: 300,
+        performance_heard: 1,
+        remap_failure: 0,
+        hours_with_readings: 24,
+      }),
       0,
       H100,
     );

@@ -73,11 +73,15 @@ export const EVIDENCE: Readonly<Record<Dimension, readonly string[]>> = {
     'memory_temp_mean',
   ],
   thermal: ['gpu_temp_mean', 'throttle_readings'],
-  performance: ['sm_clock_mean', 'gpu_util_mean', 'sm_active_mean'],
+  performance: ['performance_heard'],
   power: ['power_usage_mean', 'throttle_readings'],
   reliability: ['hours_with_readings'],
 };
-const COUNTS_OF_READINGS: ReadonlySet<string> = new Set(['throttle_readings', 'hours_with_readings']);
+const COUNTS_OF_READINGS: ReadonlySet<string> = new Set([
+  'throttle_readings',
+  'hours_with_readings',
+  'performance_heard',
+]);
 
 /** A rule with its thresholds for one model, its columns looked up. */
 interface CompiledRule {

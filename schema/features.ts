@@ -77,7 +77,7 @@ const v2: [string, string, string][] = [
 /** What health and coverage read besides the published features. */
 const internal: [string, string, string][] = [
   ['hours_with_readings', 'h', 'Hours of the window that hold a reading of any metric'],
-  ['gpu_util_mean', 'percent', 'Mean GPU utilisation'],
+  ['performance_heard', '0 or 1', 'Whether the window holds a reading of a clock, gpu_util or sm_active'],
   ['throttle_readings', 'count', 'Readings of throttle_reasons'],
 ];
 

@@ -1,5 +1,5 @@
 import { DAY_GROUPS, P, PANE_GROUPS, V1_WIDTH, V2_WIDTH, type PaneGroup, type PaneSet } from './pane-layout.js';
-import { WINDOW_HOURS, cellOf, type Ring } from './ring.js';
+import { WINDOW_HOURS, forSegments, type Ring } from './ring.js';
 
 /**
  * Aggregates of panes. A vector has one float64 a pane field, at the field's index, and behind the fields of its set
@@ -39,24 +39,34 @@ export function clearVector(set: PaneSet, vector: Float64Array, at: number): voi
 
 const groupsBySet: Readonly<Record<PaneSet, readonly PaneGroup[]>> = { v1: groupsOf('v1'), v2: groupsOf('v2') };
 
-// The panes at hand: their cells and hours, and values of the fields being folded. Refilled by each fold.
-const cells = new Int32Array(WINDOW_HOURS);
-const hours = new Float64Array(WINDOW_HOURS);
+/** The panes at hand, as runs of adjacent cells of the ring; refilled by each fold. */
+const runs: { cell: number; count: number; hour: number }[] = [];
+let panes = 0;
+// Values of the fields being folded, one a pane.
 const counts = new Float64Array(WINDOW_HOURS);
 const first = new Float64Array(WINDOW_HOURS);
 const second = new Float64Array(WINDOW_HOURS);
-const third = new Float64Array(WINDOW_HOURS);
 
-/** Finds the panes that hold anything. @returns how many */
-function findPanes(ring: Ring, slot: number, from: number, until: number): number {
-  let found = 0;
-  for (let hour = from; hour < until; hour++) {
-    const cell = cellOf(slot, hour);
-    if (ring.get(P.samples, cell) === 0) continue;
-    cells[found] = cell;
-    hours[found++] = hour;
+/** Takes the positions of some hours in hand; those without a pane hold what adds nothing. */
+function take(slot: number, from: number, until: number): void {
+  runs.length = 0;
+  panes = Math.max(0, until - from);
+  forSegments(slot, from, until, (cell, count, hour) => runs.push({ cell, count, hour }));
+}
+
+function read(ring: Ring, field: number, out: Float64Array): void {
+  let at = 0;
+  for (const { cell, count } of runs) {
+    ring.read(field, cell, count, out, at);
+    at += count;
   }
-  return found;
+}
+
+/** Panes of those read last into `counts` that hold any. */
+function hoursCounted(): number {
+  let hours = 0;
+  for (let pane = 0; pane < panes; pane++) if (counts[pane] > 0) hours++;
+  return hours;
 }
 
 /**
@@ -75,80 +85,91 @@ export function foldWindow(
   out: Float64Array,
   at: number,
 ): void {
-  const panes = findPanes(ring, slot, from, until);
-  for (const group of groupsBySet[set]) foldGroup(group, ring, panes, out, at + group.at);
+  take(slot, from, until);
   const extras = at + paneWidth(set);
-  out[extras + EXTRA.hours] = panes;
-  out[extras + EXTRA.powerHours] = hoursOf(ring, P.powerUsage, panes);
-  out[extras + EXTRA.pairHours] = set === 'v2' ? hoursOf(ring, P.tempPower, panes) : 0;
-  // Last, because the trend reads the counts of gpu_temp that this leaves behind.
-  out[extras + EXTRA.tempHours] = hoursOf(ring, P.gpuTemp, panes);
-  const total = out[at + P.gpuTemp];
-  const tempMean = out[at + P.gpuTemp + 1];
-  let trendMean = 0;
-  let trendM2 = 0;
+  out[extras + EXTRA.pairHours] = 0;
+  for (const group of groupsBySet[set]) {
+    foldGroup(group, ring, out, at + group.at);
+    switch (group.at) {
+      case P.samples:
+        out[extras + EXTRA.hours] = hoursCounted();
+        break;
+      case P.gpuTemp:
+        out[extras + EXTRA.tempHours] = hoursCounted();
+        foldTrend(from - zeroHour, out[at + P.gpuTemp], out[at + P.gpuTemp + 1], out, extras);
+        break;
+      case P.powerUsage:
+        out[extras + EXTRA.powerHours] = hoursCounted();
+        break;
+      case P.tempPower:
+        out[extras + EXTRA.pairHours] = hoursCounted();
+        break;
+    }
+  }
+}
+
+/** Least squares of the hourly means read last into `first`, over their hours. @param firstHour of the panes at hand */
+function foldTrend(firstHour: number, total: number, tempMean: number, out: Float64Array, extras: number): void {
+  let mean = 0;
+  let m2 = 0;
   let products = 0;
   if (total > 0) {
-    ring.gather(P.gpuTemp + 1, cells, panes, first);
-    for (let pane = 0; pane < panes; pane++) trendMean += counts[pane] * (hours[pane] - zeroHour);
-    trendMean /= total;
+    for (let pane = 0; pane < panes; pane++) mean += counts[pane] * (firstHour + pane);
+    mean /= total;
     for (let pane = 0; pane < panes; pane++) {
-      const dx = hours[pane] - zeroHour - trendMean;
-      trendM2 += counts[pane] * dx * dx;
+      const dx = firstHour + pane - mean;
+      m2 += counts[pane] * dx * dx;
       products += counts[pane] * dx * (first[pane] - tempMean);
     }
   }
-  out[extras + EXTRA.trendMean] = trendMean;
-  out[extras + EXTRA.trendM2] = trendM2;
+  out[extras + EXTRA.trendMean] = mean;
+  out[extras + EXTRA.trendM2] = m2;
   out[extras + EXTRA.trendProducts] = products;
 }
 
 /** Folds closed panes into the layout of the 24-hour aggregate; feature set v2 only. */
 export function foldDay(ring: Ring, slot: number, from: number, until: number, out: Float64Array, at: number): void {
-  const panes = findPanes(ring, slot, from, until);
-  for (const group of DAY_GROUPS) foldGroup(group, ring, panes, out, at + group.dayAt);
+  take(slot, from, until);
+  for (const group of DAY_GROUPS) foldGroup(group, ring, out, at + group.dayAt);
 }
 
-/** Panes with readings of a moments or pairs group. */
-function hoursOf(ring: Ring, field: number, panes: number): number {
-  ring.gather(field, cells, panes, counts);
-  let found = 0;
-  for (let pane = 0; pane < panes; pane++) if (counts[pane] > 0) found++;
-  return found;
-}
-
-function foldGroup(group: PaneGroup, ring: Ring, panes: number, out: Float64Array, at: number): void {
-  ring.gather(group.at, cells, panes, counts);
+/** Folds a group of the panes at hand; leaves what was counted in `counts`, and means in `first`. */
+function foldGroup(group: PaneGroup, ring: Ring, out: Float64Array, at: number): void {
   switch (group.kind) {
     case 'moments':
-      foldMoments(group, ring, panes, out, at);
+      foldMoments(group, ring, out, at);
       return;
     case 'pairs':
-      foldPairs(group, ring, panes, out, at);
+      foldPairs(group, ring, out, at);
       return;
-    case 'sum': {
-      let sum = 0;
-      for (let pane = 0; pane < panes; pane++) sum += counts[pane];
-      out[at] = sum;
+    case 'sum':
+      if (group.at === P.samples) {
+        read(ring, group.at, counts);
+        let sum = 0;
+        for (let pane = 0; pane < panes; pane++) sum += counts[pane];
+        out[at] = sum;
+      } else out[at] = sumOf(ring, group.at);
       return;
-    }
     case 'least': {
+      read(ring, group.at, first);
       let least = Infinity;
-      for (let pane = 0; pane < panes; pane++) if (counts[pane] < least) least = counts[pane];
+      for (let pane = 0; pane < panes; pane++) if (first[pane] < least) least = first[pane];
       out[at] = least;
       return;
     }
     case 'most': {
+      read(ring, group.at, first);
       let most = -Infinity;
-      for (let pane = 0; pane < panes; pane++) if (counts[pane] > most) most = counts[pane];
+      for (let pane = 0; pane < panes; pane++) if (first[pane] > most) most = first[pane];
       out[at] = most;
       return;
     }
   }
 }
 
-function foldMoments(group: PaneGroup, ring: Ring, panes: number, out: Float64Array, at: number): void {
-  ring.gather(group.at + 1, cells, panes, first);
+function foldMoments(group: PaneGroup, ring: Ring, out: Float64Array, at: number): void {
+  read(ring, group.at, counts);
+  read(ring, group.at + 1, first);
   let n = 0;
   let sum = 0;
   for (let pane = 0; pane < panes; pane++) {
@@ -159,18 +180,18 @@ function foldMoments(group: PaneGroup, ring: Ring, panes: number, out: Float64Ar
   out[at] = n;
   out[at + 1] = mean;
   if (!group.spread) return;
-  ring.gather(group.at + 2, cells, panes, second);
-  let m2 = 0;
+  let between = 0;
   for (let pane = 0; pane < panes; pane++) {
     const deviation = first[pane] - mean;
-    m2 += second[pane] + counts[pane] * deviation * deviation;
+    between += counts[pane] * deviation * deviation;
   }
-  out[at + 2] = m2;
+  out[at + 2] = between + sumOf(ring, group.at + 2);
 }
 
-function foldPairs(group: PaneGroup, ring: Ring, panes: number, out: Float64Array, at: number): void {
-  ring.gather(group.at + 1, cells, panes, first);
-  ring.gather(group.at + 2, cells, panes, second);
+function foldPairs(group: PaneGroup, ring: Ring, out: Float64Array, at: number): void {
+  read(ring, group.at, counts);
+  read(ring, group.at + 1, first);
+  read(ring, group.at + 2, second);
   let n = 0;
   let sumX = 0;
   let sumY = 0;
@@ -195,15 +216,14 @@ function foldPairs(group: PaneGroup, ring: Ring, panes: number, out: Float64Arra
     products += counts[pane] * dx * dy;
   }
   // What lies between the panes, then what lies within them.
-  out[at + 3] = m2X + sumOf(ring, group.at + 3, panes);
-  out[at + 4] = m2Y + sumOf(ring, group.at + 4, panes);
-  out[at + 5] = products + sumOf(ring, group.at + 5, panes);
+  out[at + 3] = m2X + sumOf(ring, group.at + 3);
+  out[at + 4] = m2Y + sumOf(ring, group.at + 4);
+  out[at + 5] = products + sumOf(ring, group.at + 5);
 }
 
-function sumOf(ring: Ring, field: number, panes: number): number {
-  ring.gather(field, cells, panes, third);
+function sumOf(ring: Ring, field: number): number {
   let sum = 0;
-  for (let pane = 0; pane < panes; pane++) sum += third[pane];
+  for (const { cell, count } of runs) sum += ring.sum(field, cell, count, second);
   return sum;
 }
 

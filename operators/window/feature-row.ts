@@ -69,9 +69,12 @@ const I = {
   longestGap: featureIndex('longest_gap_hours'),
   silentMinutes: featureIndex('silent_minutes'),
   hours: featureIndex('hours_with_readings'),
-  gpuUtilMean: featureIndex('gpu_util_mean'),
+  performanceHeard: featureIndex('performance_heard'),
   throttleReadings: featureIndex('throttle_readings'),
 } as const;
+
+/** Series that say how a GPU performs. */
+const PERFORMANCE = [S.smClock, S.memClock, S.gpuUtil, S.smActive];
 
 /** Computes feature rows of one feature set from a GPU's state; reads it only. */
 export class FeatureRow {
@@ -154,9 +157,9 @@ export class FeatureRow {
     out[offset + I.memoryUtilStd] = std(w, P.memoryUtil);
     out[offset + I.memoryTempMean] = mean(w, P.memoryTemp);
     if (w[P.memoryTemp] > 0) out[offset + I.memoryTempMax] = w[P.memoryTempMax];
-    out[offset + I.gpuUtilMean] = mean(w, P.gpuUtil);
+    if (!this.v2) return;
     out[offset + I.smClockMean] = mean(w, P.smClock);
-    if (this.v2) out[offset + I.smClockStd] = std(w, P.smClock);
+    out[offset + I.smClockStd] = std(w, P.smClock);
   }
 
   /** A count is 0 only if what it counts was read in the window. */
@@ -170,6 +173,7 @@ export class FeatureRow {
       out[offset + I.throttleHours] = w[P.throttleMs] / HOUR_MS;
     }
     out[offset + I.throttleReadings] = w[P.throttleReadings];
+    out[offset + I.performanceHeard] = PERFORMANCE.some(read) ? 1 : 0;
     if (read(S.eccSbeVol) || read(S.eccSbeAgg)) out[offset + I.eccSbe] = w[P.eccSbe];
     if (read(S.eccDbeVol) || read(S.eccDbeAgg)) out[offset + I.eccDbe] = w[P.eccDbe];
     if (carried[at + C.tempJudgedMs] >= fromMs) out[offset + I.tempSpikes] = w[P.tempSpikes];

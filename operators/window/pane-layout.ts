@@ -5,14 +5,15 @@ import { S } from '../../schema/metrics.js';
  * every aggregate (one float64 a field, at the field's index), the merging, and the records of gpu.panes.
  *
  * Closed panes are kept 168 times a GPU, so their bytes are spent with care:
- * - counts and increments are one or two bytes, and exact: a value that does not fit goes to a side table (ring.ts);
+ * - counts and increments take half a byte to two, and are exact: a value that does not fit goes to a side table;
+ * - the readings of a metric are nearly as many as the event times of the hour, or none: a byte tells which (ring.ts);
  * - second moments and most means are float32: 6e-8 of the value, where 1e-6 is promised;
  * - gpu_temp's mean is float64, because the trend of two adjacent hours multiplies its error by 48, and so are the
  *   means of temperature and power at the same event time, whose differences make a slope.
  */
 
-/** How a closed pane stores a field; u8 and u16 hold whole numbers of any size (see ring.ts). */
-export type Storage = 'u8' | 'u16' | 'f32' | 'f64';
+/** How a closed pane stores a field; all but f32 and f64 hold whole numbers of any size (see ring.ts). */
+export type Storage = 'u4' | 'u8' | 'u16' | 'readings' | 'f32' | 'f64';
 
 /** v1: the 27 features and what health reads, always there. v2: only where feature set v2 is kept. */
 export type PaneSet = 'v1' | 'v2';
@@ -51,8 +52,6 @@ interface GroupOptions {
   /** Also kept over the last 24 hours. */
   readonly day?: boolean;
   readonly spread?: boolean;
-  /** Set of the second moment, where it is not the group's. */
-  readonly spreadSet?: PaneSet;
   readonly mean?: Storage;
 }
 
@@ -60,14 +59,14 @@ const groups: PaneGroup[] = [];
 let width = 0;
 let dayWidth = 0;
 
-type FieldRow = [name: string, storage: Storage, set?: PaneSet];
+type FieldRow = [name: string, storage: Storage];
 
 function add(kind: GroupKind, rows: FieldRow[], of: readonly number[] | 'any', options: GroupOptions = {}): void {
   const empty = kind === 'least' ? Infinity : kind === 'most' ? -Infinity : 0;
   groups.push({
     kind,
     at: width,
-    fields: rows.map(([name, storage, set]) => ({ name, storage, set: set ?? options.set ?? 'v1', empty })),
+    fields: rows.map(([name, storage]) => ({ name, storage, set: options.set ?? 'v1', empty })),
     spread: options.spread ?? false,
     dayAt: options.day === true ? dayWidth : -1,
     of,
@@ -78,10 +77,10 @@ function add(kind: GroupKind, rows: FieldRow[], of: readonly number[] | 'any', o
 
 function moments(name: string, options: GroupOptions = {}): void {
   const rows: FieldRow[] = [
-    [`${name}_n`, 'u16'],
+    [`${name}_n`, 'readings'],
     [`${name}_mean`, options.mean ?? 'f32'],
   ];
-  if (options.spread === true) rows.push([`${name}_m2`, 'f32', options.spreadSet]);
+  if (options.spread === true) rows.push([`${name}_m2`, 'f32']);
   add('moments', rows, 'any', options);
 }
 
@@ -96,36 +95,36 @@ moments('memory_util', { spread: true, day: true });
 moments('sm_active', { spread: true });
 moments('sm_occupancy');
 moments('memory_temp');
-moments('gpu_util');
-moments('sm_clock', { spread: true, spreadSet: 'v2' });
 add('least', [['gpu_temp_min', 'f32']], [S.gpuTemp]);
 add('most', [['gpu_temp_max', 'f32']], [S.gpuTemp]);
 add('most', [['memory_temp_max', 'f32']], [S.memoryTemp]);
-sum('throttle_n', 'u16', [S.throttleReasons]);
+sum('throttle_n', 'readings', [S.throttleReasons]);
 sum('thermal_throttle_onsets', 'u8', [S.throttleReasons]);
-sum('power_brake_onsets', 'u8', [S.throttleReasons]);
+sum('power_brake_onsets', 'u4', [S.throttleReasons]);
 sum('sw_power_cap_onsets', 'u8', [S.throttleReasons]);
 sum('throttle_duration_ms', 'f32', [S.throttleReasons]);
 sum('ecc_sbe_errors', 'u16', [S.eccSbeVol, S.eccSbeAgg], { day: true });
-sum('ecc_dbe_errors', 'u8', [S.eccDbeVol, S.eccDbeAgg]);
+sum('ecc_dbe_errors', 'u4', [S.eccDbeVol, S.eccDbeAgg]);
 sum('temp_spikes', 'u8', [S.gpuTemp]);
 sum('power_anomalies', 'u8', [S.powerUsage]);
-sum('remap_correctable_rows', 'u8', [S.remapCorrectable]);
-sum('remap_uncorrectable_rows', 'u8', [S.remapUncorrectable]);
-sum('xid_hardware', 'u8', 'any');
-sum('xid_precursor', 'u8', 'any');
-sum('xid_application', 'u8', 'any');
-sum('gaps', 'u8', 'any');
+sum('remap_correctable_rows', 'u4', [S.remapCorrectable]);
+sum('remap_uncorrectable_rows', 'u4', [S.remapUncorrectable]);
+sum('xid_hardware', 'u4', 'any');
+sum('xid_precursor', 'u4', 'any');
+sum('xid_application', 'u4', 'any');
+sum('gaps', 'u4', 'any');
 add('most', [['longest_gap_ms', 'f32']], 'any');
 
 /** Fields of a store without v2: a prefix. */
 export const V1_WIDTH = width;
 
+moments('gpu_util', { set: 'v2' });
+moments('sm_clock', { set: 'v2', spread: true });
 // x is power (W), y the temperature (°C) at the same event time.
 add(
   'pairs',
   [
-    ['temp_power_n', 'u16'],
+    ['temp_power_n', 'readings'],
     ['temp_power_mean_power', 'f64'],
     ['temp_power_mean_temp', 'f64'],
     ['temp_power_m2_power', 'f32'],

@@ -248,7 +248,8 @@ export class Twin {
     const loaded = this.clockByActivity.filter((pair) => pair.x >= 50);
     const clocks = (list: Pair[]): number => mean(list.map((pair) => pair.y));
     delta('sm_clock_under_load_24h_delta', clocks(day(loaded)), clocks(week(loaded)));
-    set('gpu_util_mean', mean(numbers(week(this.all('gpu_util')))));
+    const performance = ['sm_clock', 'mem_clock', 'gpu_util', 'sm_active'];
+    set('performance_heard', performance.some((series) => week(this.all(series)).length > 0) ? 1 : 0);
     this.setPresence(set, t, from);
     return { values, scales };
   }

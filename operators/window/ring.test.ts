@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { P, PANE_FIELDS, V2_WIDTH } from './pane-layout.js';
+import { Ring, WINDOW_HOURS, cellOf, forSegments } from './ring.js';
+
+/** A pane that may hold anything: none, few or far too many of what is counted. */
+const pane = fc
+  .tuple(
+    fc.integer({ min: 1, max: 70_000 }),
+    fc.array(fc.oneof(fc.nat(20), fc.integer({ min: 200, max: 70_000 }), fc.constant(0)), {
+      minLength: V2_WIDTH,
+      maxLength: V2_WIDTH,
+    }),
+  )
+  .map(([samples, numbers]) => {
+    const vector = Float64Array.from(numbers);
+    PANE_FIELDS.forEach((field, index) => {
+      if (field.storage === 'readings') vector[index] = Math.max(0, samples - numbers[index]);
+    });
+    vector[P.samples] = samples;
+    return vector;
+  });
+
+const SLOTS = 2;
+const hours = { min: 490_000, max: 490_000 + 2 * WINDOW_HOURS };
+
+describe('the ring of closed panes', () => {
+  it('gives back every whole number exactly, whatever its size, and sums and copies of it', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(SLOTS - 1), fc.integer(hours), pane), { maxLength: 40 }), (writes) => {
+        const ring = new Ring(SLOTS, 'v2');
+        for (let slot = 0; slot < SLOTS; slot++) ring.clear(slot, 0, WINDOW_HOURS);
+        const model = new Map<number, Float64Array>();
+        for (const [slot, hour, vector] of writes) {
+          ring.write(slot, hour, vector, 0);
+          model.set(cellOf(slot, hour), vector);
+        }
+        const scratch = new Float64Array(WINDOW_HOURS);
+        for (let slot = 0; slot < SLOTS; slot++) {
+          const first = slot * WINDOW_HOURS;
+          const expected = (field: number): number[] =>
+            Array.from(
+              { length: WINDOW_HOURS },
+              (_, index) => model.get(first + index)?.[field] ?? PANE_FIELDS[field].empty,
+            );
+          for (let field = 0; field < V2_WIDTH; field++) {
+            const values = expected(field);
+            ring.read(field, first, WINDOW_HOURS, scratch, 0);
+            expect([...scratch]).toEqual(values);
+            expect(values.map((_, index) => ring.get(field, first + index))).toEqual(values);
+            const sum = values.reduce((total, value) => total + value, 0);
+            if (Number.isFinite(sum)) expect(ring.sum(field, first, WINDOW_HOURS, scratch)).toBe(sum);
+          }
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('empties the hours that are cleared and no others', () => {
+    fc.assert(
+      fc.property(fc.integer(hours), fc.integer({ min: 0, max: 200 }), pane, (from, count, vector) => {
+        const ring = new Ring(SLOTS, 'v2');
+        for (let slot = 0; slot < SLOTS; slot++)
+          for (let hour = 0; hour < WINDOW_HOURS; hour++) ring.write(slot, hour, vector, 0);
+        ring.clear(1, from, from + count);
+        const cleared = new Set(Array.from({ length: count }, (_, index) => cellOf(1, from + index)));
+        for (let cell = 0; cell < SLOTS * WINDOW_HOURS; cell++)
+          expect(PANE_FIELDS.map((_, field) => ring.get(field, cell))).toEqual(
+            cleared.has(cell) ? PANE_FIELDS.map(({ empty }) => empty) : [...vector],
+          );
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('runs through the hours of a window in their order', () => {
+    for (const from of [0, 100, 167, -30]) {
+      const seen: [number, number][] = [];
+      forSegments(1, from, from + WINDOW_HOURS, (cell, count, hour) => {
+        for (let index = 0; index < count; index++) seen.push([cell + index, hour + index]);
+      });
+      expect(seen).toEqual(Array.from({ length: WINDOW_HOURS }, (_, index) => [cellOf(1, from + index), from + index]));
+    }
+  });
+});
