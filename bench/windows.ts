@@ -1,3 +1,5 @@
+import { Runs } from '../operators/window/runs.js';
+import { RowResults } from '../operators/window/window.js';
 import { WindowStore } from '../operators/window/window-store.js';
 import type { SampleBatch } from '../schema/batch.js';
 import { FEATURE_COUNT } from '../schema/features.js';
@@ -28,10 +30,17 @@ export async function benchWindows(options: BenchOptions): Promise<object> {
   }
   const store = new WindowStore({ gapMs: 300_000, featureSet, asset: () => undefined });
   let rejected = 0;
+  const refuse = (): void => void rejected++;
+  const results = new RowResults();
   const fold = (batch: SampleBatch, timeMs: number): void => {
     batch.eventTimeMs.fill(timeMs);
-    const slots = batch.gpus.map((uuid) => store.slotOf(uuid));
-    for (let row = 0; row < batch.count; row++) store.accept(batch, row, slots[batch.gpuIndex[row]], () => rejected++);
+    const slots = Int32Array.from(batch.gpus, (uuid) => store.slotOf(uuid));
+    const runs = new Runs(batch);
+    for (let from = 0; from < batch.count;) {
+      const until = runs.end(from);
+      store.acceptRows(batch, from, until, slots, refuse, refuse, results);
+      from = until;
+    }
   };
   let timeMs = START_MS;
   for (let hour = 0; hour < 168; hour++, timeMs += HOUR_MS)

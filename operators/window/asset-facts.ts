@@ -14,7 +14,7 @@ const DEPLOYMENT = 2;
 const PURCHASE = 3;
 const WARRANTY = 4;
 const FIELDS = 5;
-/** Float64s a GPU. */
+/** Float64s a GPU: values, NaN for none, then the event times they bear, −Infinity for never. */
 export const METADATA_WIDTH = 2 * FIELDS;
 
 /** Dates are epoch ms of midnight UTC, NaN for none. */
@@ -67,12 +67,6 @@ export class AssetFacts {
       rows[at + field] = value;
       rows[at + FIELDS + field] = ms;
     }
-  }
-
-  /** Row of a GPU of which nothing is known. */
-  clear(rows: Float64Array, at: number): void {
-    rows.fill(NaN, at, at + FIELDS);
-    rows.fill(-Infinity, at + FIELDS, at + METADATA_WIDTH);
   }
 
   /** What holds of a GPU; the object is valid until the next call. */

@@ -1,5 +1,6 @@
 import type { SampleBatch } from '../../schema/batch.js';
 import { S, SERIES } from '../../schema/metrics.js';
+import { P, type PaneSet } from './pane-layout.js';
 
 /** How a series is folded; numbers, so that the loop over readings is one jump. */
 export const enum Op {
@@ -12,7 +13,6 @@ export const enum Op {
   Power,
   SmActive,
   SmClock,
-  MemoryUtil,
   Throttle,
   EccVolatile,
   EccAggregate,
@@ -25,25 +25,33 @@ export const enum Op {
   Nvlink,
 }
 
-const opBySeries = new Map<number, Op>([
-  [S.gpuTemp, Op.GpuTemp],
-  [S.memoryTemp, Op.MemoryTemp],
-  [S.powerUsage, Op.Power],
-  [S.smActive, Op.SmActive],
-  [S.smOccupancy, Op.Mean],
-  [S.gpuUtil, Op.Mean],
-  [S.memoryUtil, Op.MemoryUtil],
-  [S.throttleReasons, Op.Throttle],
-  [S.eccSbeVol, Op.EccVolatile],
-  [S.eccDbeVol, Op.EccVolatile],
-  [S.eccSbeAgg, Op.EccAggregate],
-  [S.eccDbeAgg, Op.EccAggregate],
-  [S.remapCorrectable, Op.Remap],
-  [S.remapUncorrectable, Op.Remap],
-  [S.remapFailure, Op.RemapFailure],
-  [S.pcieReplay, Op.PcieReplay],
-  [S.xid, Op.Xid],
-  [S.smClock, Op.SmClock],
+interface Folding {
+  readonly op: Op;
+  /** First pane field, where the operation is that of several series. */
+  readonly field?: number;
+  /** Folded only where feature set v2 is kept; else just heard. */
+  readonly v2?: true;
+}
+
+const foldings = new Map<number, Folding>([
+  [S.gpuTemp, { op: Op.GpuTemp }],
+  [S.memoryTemp, { op: Op.MemoryTemp }],
+  [S.powerUsage, { op: Op.Power }],
+  [S.smActive, { op: Op.SmActive }],
+  [S.smOccupancy, { op: Op.Mean, field: P.smOccupancy }],
+  [S.gpuUtil, { op: Op.Mean, field: P.gpuUtil, v2: true }],
+  [S.memoryUtil, { op: Op.Moments, field: P.memoryUtil }],
+  [S.throttleReasons, { op: Op.Throttle }],
+  [S.eccSbeVol, { op: Op.EccVolatile }],
+  [S.eccDbeVol, { op: Op.EccVolatile }],
+  [S.eccSbeAgg, { op: Op.EccAggregate }],
+  [S.eccDbeAgg, { op: Op.EccAggregate }],
+  [S.remapCorrectable, { op: Op.Remap }],
+  [S.remapUncorrectable, { op: Op.Remap }],
+  [S.remapFailure, { op: Op.RemapFailure }],
+  [S.pcieReplay, { op: Op.PcieReplay, v2: true }],
+  [S.xid, { op: Op.Xid }],
+  [S.smClock, { op: Op.SmClock, v2: true }],
 ]);
 
 /**
@@ -52,30 +60,41 @@ const opBySeries = new Map<number, Op>([
  */
 const FIRST = [S.memoryUtil, S.fbTotal, S.fbFree, S.fbReserved, S.fbUsed];
 
-/** The columns of a batch that hold anything, with what is to be done with each. */
-export class BatchPlan {
-  readonly columns: Float64Array[] = [];
-  readonly series: number[] = [];
-  readonly ops: Op[] = [];
-  length = 0;
+/** A column of a batch that holds anything, with what is to be done with it. */
+export interface PlannedColumn {
+  readonly values: Float64Array;
+  readonly series: number;
+  readonly op: Op;
+  readonly field: number;
+}
 
-  constructor(batch: SampleBatch) {
-    for (const id of FIRST) this.add(batch, id);
-    for (let id = 0; id < SERIES.length; id++) if (!(FIRST as readonly number[]).includes(id)) this.add(batch, id);
+export class BatchPlan {
+  readonly columns: PlannedColumn[] = [];
+  /** Whether some column holds what is no reading by itself. */
+  hasInputs = false;
+
+  constructor(batch: SampleBatch, set: PaneSet) {
+    for (const id of FIRST) this.add(batch, id, set);
+    for (let id = 0; id < SERIES.length; id++) if (!(FIRST as readonly number[]).includes(id)) this.add(batch, id, set);
   }
 
-  private add(batch: SampleBatch, id: number): void {
-    const column = batch.columns[id];
-    if (column === undefined) return;
-    this.columns.push(column);
-    this.series.push(id);
-    this.ops.push(opOf(id));
-    this.length++;
+  /** Whether a sample holds a reading, not only inputs. */
+  hasReading(row: number): boolean {
+    for (const { op, values } of this.columns) if (op !== Op.Input && values[row] === values[row]) return true;
+    return false;
+  }
+
+  private add(batch: SampleBatch, series: number, set: PaneSet): void {
+    const values = batch.columns[series];
+    if (values === undefined) return;
+    this.columns.push({ values, series, ...foldingOf(series, set) });
+    if (SERIES[series].kind === 'input') this.hasInputs = true;
   }
 }
 
-function opOf(id: number): Op {
-  if (id >= S.nvlinkFirst) return Op.Nvlink;
-  if (SERIES[id].kind === 'input') return Op.Input;
-  return opBySeries.get(id) ?? Op.Heard;
+function foldingOf(series: number, set: PaneSet): { op: Op; field: number } {
+  if (series >= S.nvlinkFirst) return { op: Op.Nvlink, field: -1 };
+  if (SERIES[series].kind === 'input') return { op: Op.Input, field: -1 };
+  const { op, field = -1, v2 } = foldings.get(series) ?? { op: Op.Heard };
+  return v2 === true && set === 'v1' ? { op: Op.Heard, field: -1 } : { op, field };
 }

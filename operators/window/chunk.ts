@@ -1,67 +1,50 @@
-import { EXTRA_WIDTH, clearVector, paneWidth } from './aggregate.js';
+import { clearVector } from './aggregate.js';
 import { METADATA_WIDTH } from './asset-facts.js';
-import { BASELINE_WIDTH } from './baseline.js';
-import { CARRIED_WIDTH, UNHEARD } from './carried.js';
+import { UNHEARD } from './carried.js';
 import { RECENT } from './event-times.js';
-import { DAY_WIDTH, type PaneSet } from './pane-layout.js';
+import { BASELINE, LAYOUTS, METADATA, PANE, type RecordLayout } from './gpu-record.js';
+import type { PaneSet } from './pane-layout.js';
 import { Ring, WINDOW_HOURS } from './ring.js';
 
-/**
- * State of a fixed number of GPUs in typed arrays. A store grows by whole chunks, so growing copies nothing. What
- * dies with the window (ring, open pane, aggregates) lies apart from what outlives it (carried, metadata).
- */
+/** State of a fixed number of GPUs in typed arrays. A store grows by whole chunks, so growing copies nothing. */
 export class Chunk {
   /** Closed panes. */
   readonly ring: Ring;
-  /** The open pane: one float64 a pane field. */
-  readonly pane: Float64Array;
-  /** Aggregate of the 167 closed hours before the open one, with extras. */
-  readonly closed: Float64Array;
-  /** Aggregate of the 23 closed hours before the open one; empty without v2. */
-  readonly day: Float64Array;
-  readonly baseline: Float64Array;
+  /** A record a GPU (gpu-record.ts). */
+  readonly state: Float64Array;
   /** Last event times of the open hour. */
   readonly recent: Uint32Array;
-  readonly carried: Float64Array;
-  readonly metadata: Float64Array;
-  readonly paneWidth: number;
-  readonly closedWidth: number;
+  readonly layout: RecordLayout;
   readonly bytes: number;
 
   constructor(
     slots: number,
     private readonly set: PaneSet,
   ) {
-    this.paneWidth = paneWidth(set);
-    this.closedWidth = this.paneWidth + EXTRA_WIDTH;
+    this.layout = LAYOUTS[set];
     this.ring = new Ring(slots, set);
-    this.pane = new Float64Array(slots * this.paneWidth);
-    this.closed = new Float64Array(slots * this.closedWidth);
-    this.day = new Float64Array(set === 'v2' ? slots * DAY_WIDTH : 0);
-    this.baseline = new Float64Array(slots * BASELINE_WIDTH);
+    this.state = new Float64Array(slots * this.layout.width);
     this.recent = new Uint32Array(slots * RECENT);
-    this.carried = new Float64Array(slots * CARRIED_WIDTH);
-    this.metadata = new Float64Array(slots * METADATA_WIDTH);
-    this.bytes =
-      this.ring.bytes +
-      [this.pane, this.closed, this.day, this.baseline, this.recent, this.carried, this.metadata].reduce(
-        (sum, array) => sum + array.byteLength,
-        0,
-      );
+    this.bytes = this.ring.bytes + this.state.byteLength + this.recent.byteLength;
   }
 
   /** Makes a slot that of a GPU never heard. @param local slot within the chunk */
   init(local: number): void {
+    const { state, layout } = this;
+    const at = local * layout.width;
     // A window of hours, whichever: every position once.
     this.ring.clear(local, 0, WINDOW_HOURS);
-    this.clearPane(local);
-    clearVector(this.set, this.closed, local * this.closedWidth);
-    this.baseline.fill(NaN, local * BASELINE_WIDTH, (local + 1) * BASELINE_WIDTH);
-    this.carried.set(UNHEARD, local * CARRIED_WIDTH);
+    state.fill(0, at, at + layout.width);
+    state.set(UNHEARD, at);
+    state.fill(NaN, at + BASELINE, at + METADATA);
+    state.fill(NaN, at + METADATA, at + METADATA + METADATA_WIDTH / 2);
+    state.fill(-Infinity, at + METADATA + METADATA_WIDTH / 2, at + PANE);
+    this.clearPane(at);
+    clearVector(this.set, state, at + layout.closed);
   }
 
-  /** Empties the open pane. */
-  clearPane(local: number): void {
-    clearVector(this.set, this.pane, local * this.paneWidth);
+  /** Empties the open pane. @param at offset of the GPU's record */
+  clearPane(at: number): void {
+    clearVector(this.set, this.state, at + PANE);
   }
 }

@@ -5,8 +5,9 @@ import { S } from '../../schema/metrics.js';
 import { EXTRA, EXTRA_WIDTH, clearVector, foldDay, foldWindow, mergeDay, mergePane, paneWidth } from './aggregate.js';
 import type { Facts } from './asset-facts.js';
 import { resistance, std } from './baseline.js';
-import { C, CARRIED_WIDTH } from './carried.js';
+import { C } from './carried.js';
 import type { Chunk } from './chunk.js';
+import { PANE } from './gpu-record.js';
 import { D, DAY_WIDTH, P, type PaneSet } from './pane-layout.js';
 import { WINDOW_HOURS, cellOf } from './ring.js';
 
@@ -93,24 +94,25 @@ export class FeatureRow {
   /** @param out receives FEATURE_COUNT values from `offset` on; NaN where there is nothing to compute from */
   compute(chunk: Chunk, local: number, facts: Facts, asOfMs: number, out: Float64Array, offset: number): void {
     const hour = Math.floor(asOfMs / HOUR_MS);
+    const { state } = chunk;
+    const at = local * chunk.layout.width;
     this.gather(chunk, local, hour);
     out.fill(NaN, offset, offset + FEATURE_COUNT);
     const fromMs = (hour - WINDOW_HOURS + 1) * HOUR_MS;
-    const { carried } = chunk;
-    const at = local * CARRIED_WIDTH;
     this.writeLevels(out, offset);
-    this.writeCounts(carried, at, fromMs, out, offset);
-    this.writeMemory(carried, at, asOfMs, fromMs, out, offset);
-    this.writePresence(carried, at, asOfMs, hour, out, offset);
-    if (this.v2) this.writeDay(carried, at, hour, out, offset);
+    this.writeCounts(state, at, fromMs, out, offset);
+    this.writeMemory(state, at, asOfMs, fromMs, out, offset);
+    this.writePresence(state, at, asOfMs, hour, out, offset);
+    if (this.v2) this.writeDay(state, at, hour, out, offset);
     this.writeAsset(chunk, local, facts, asOfMs, hour, out, offset);
   }
 
   /** Merges closed panes and the open one into the window of an hour. */
   private gather(chunk: Chunk, local: number, hour: number): void {
     const { set, window, day, width } = this;
-    const openHour = chunk.carried[local * CARRIED_WIDTH + C.openHour];
-    const paneAt = local * chunk.paneWidth;
+    const { state, layout } = chunk;
+    const at = local * layout.width;
+    const openHour = state[at + C.openHour];
     if (openHour === -Infinity) {
       clearVector(set, window, 0);
       window.fill(0, width);
@@ -118,18 +120,18 @@ export class FeatureRow {
       return;
     }
     if (hour === openHour) {
-      const closedAt = local * chunk.closedWidth;
-      for (let index = 0; index < window.length; index++) window[index] = chunk.closed[closedAt + index];
-      if (this.v2) for (let index = 0; index < DAY_WIDTH; index++) day[index] = chunk.day[local * DAY_WIDTH + index];
+      const closedAt = at + layout.closed;
+      for (let index = 0; index < window.length; index++) window[index] = state[closedAt + index];
+      if (this.v2) for (let index = 0; index < DAY_WIDTH; index++) day[index] = state[at + layout.day + index];
     } else {
       // A later hour than the open pane's, or, after draining, the one before: the ring has what lies in it.
       const until = Math.min(hour + 1, openHour);
       foldWindow(set, chunk.ring, local, hour - WINDOW_HOURS + 1, until, openHour, window, 0);
       if (this.v2) foldDay(chunk.ring, local, hour - DAY_HOURS + 1, until, day, 0);
     }
-    if (chunk.pane[paneAt + P.samples] === 0 || openHour > hour) return;
-    if (openHour > hour - WINDOW_HOURS) mergePane(set, window, 0, chunk.pane, paneAt, 0);
-    if (this.v2 && openHour > hour - DAY_HOURS) mergeDay(day, 0, chunk.pane, paneAt);
+    if (state[at + PANE + P.samples] === 0 || openHour > hour) return;
+    if (openHour > hour - WINDOW_HOURS) mergePane(set, window, 0, state, at + PANE, 0);
+    if (this.v2 && openHour > hour - DAY_HOURS) mergeDay(day, 0, state, at + PANE);
   }
 
   private writeLevels(out: Float64Array, offset: number): void {
@@ -163,9 +165,9 @@ export class FeatureRow {
   }
 
   /** A count is 0 only if what it counts was read in the window. */
-  private writeCounts(carried: Float64Array, at: number, fromMs: number, out: Float64Array, offset: number): void {
+  private writeCounts(state: Float64Array, at: number, fromMs: number, out: Float64Array, offset: number): void {
     const w = this.window;
-    const read = (series: number): boolean => carried[at + C.lastMs + series] >= fromMs;
+    const read = (series: number): boolean => state[at + C.lastMs + series] >= fromMs;
     if (w[P.throttleReadings] > 0) {
       out[offset + I.thermalThrottle] = w[P.thermalOnsets];
       out[offset + I.powerBrake] = w[P.brakeOnsets];
@@ -176,9 +178,9 @@ export class FeatureRow {
     out[offset + I.performanceHeard] = PERFORMANCE.some(read) ? 1 : 0;
     if (read(S.eccSbeVol) || read(S.eccSbeAgg)) out[offset + I.eccSbe] = w[P.eccSbe];
     if (read(S.eccDbeVol) || read(S.eccDbeAgg)) out[offset + I.eccDbe] = w[P.eccDbe];
-    if (carried[at + C.tempJudgedMs] >= fromMs) out[offset + I.tempSpikes] = w[P.tempSpikes];
-    if (carried[at + C.powerJudgedMs] >= fromMs) out[offset + I.powerAnomalies] = w[P.powerAnomalies];
-    if (carried[at + C.newestMs] >= fromMs) {
+    if (state[at + C.tempJudgedMs] >= fromMs) out[offset + I.tempSpikes] = w[P.tempSpikes];
+    if (state[at + C.powerJudgedMs] >= fromMs) out[offset + I.powerAnomalies] = w[P.powerAnomalies];
+    if (state[at + C.newestMs] >= fromMs) {
       // No XID means no series, so any reading says that there was none.
       out[offset + I.xidHardware] = w[P.xidHardware];
       out[offset + I.xidPrecursor] = w[P.xidPrecursor];
@@ -187,33 +189,33 @@ export class FeatureRow {
     if (read(S.remapCorrectable)) out[offset + I.remapCorrectable] = w[P.remapCorrectable];
     if (read(S.remapUncorrectable)) out[offset + I.remapUncorrectable] = w[P.remapUncorrectable];
     if (!this.v2) return;
-    if (carried[at + C.residualJudgedMs] >= fromMs) out[offset + I.residualSpikes] = w[P.residualSpikes];
+    if (state[at + C.residualJudgedMs] >= fromMs) out[offset + I.residualSpikes] = w[P.residualSpikes];
     if (read(S.pcieReplay)) out[offset + I.pcieReplay] = w[P.pcieReplays];
-    if (carried[at + C.nvlinkMs] >= fromMs) out[offset + I.nvlinkErrors] = w[P.nvlinkErrors];
+    if (state[at + C.nvlinkMs] >= fromMs) out[offset + I.nvlinkErrors] = w[P.nvlinkErrors];
   }
 
   /** What the newest reading says, as long as it lies in the window. */
   private writeMemory(
-    carried: Float64Array,
+    state: Float64Array,
     at: number,
     asOfMs: number,
     fromMs: number,
     out: Float64Array,
     offset: number,
   ): void {
-    if (carried[at + C.remapCorrectableMs] >= fromMs)
-      out[offset + I.remapCorrectableTotal] = carried[at + C.remapCorrectable];
-    if (carried[at + C.remapUncorrectableMs] >= fromMs)
-      out[offset + I.remapUncorrectableTotal] = carried[at + C.remapUncorrectable];
+    if (state[at + C.remapCorrectableMs] >= fromMs)
+      out[offset + I.remapCorrectableTotal] = state[at + C.remapCorrectable];
+    if (state[at + C.remapUncorrectableMs] >= fromMs)
+      out[offset + I.remapUncorrectableTotal] = state[at + C.remapUncorrectable];
     // The maximum over the window is 1 if the newest 1 lies in it.
-    if (carried[at + C.lastMs + S.remapFailure] >= fromMs)
-      out[offset + I.remapFailure] = carried[at + C.remapFailureMs] >= fromMs ? 1 : 0;
-    if (carried[at + C.hardwareXidMs] > -Infinity)
-      out[offset + I.sinceHardwareXid] = (asOfMs - carried[at + C.hardwareXidMs]) / HOUR_MS;
+    if (state[at + C.lastMs + S.remapFailure] >= fromMs)
+      out[offset + I.remapFailure] = state[at + C.remapFailureMs] >= fromMs ? 1 : 0;
+    if (state[at + C.hardwareXidMs] > -Infinity)
+      out[offset + I.sinceHardwareXid] = (asOfMs - state[at + C.hardwareXidMs]) / HOUR_MS;
   }
 
   private writePresence(
-    carried: Float64Array,
+    state: Float64Array,
     at: number,
     asOfMs: number,
     hour: number,
@@ -223,23 +225,23 @@ export class FeatureRow {
     const w = this.window;
     const hours = w[this.width + EXTRA.hours];
     out[offset + I.hours] = hours;
-    const firstMs = carried[at + C.firstMs];
+    const firstMs = state[at + C.firstMs];
     if (Number.isNaN(firstMs)) return;
     const firstHour = Math.max(Math.floor(firstMs / HOUR_MS), hour - WINDOW_HOURS + 1);
     out[offset + I.reportingRatio] = hours / (hour - firstHour + 1);
     out[offset + I.gaps] = w[P.gaps];
     out[offset + I.longestGap] = Math.max(0, w[P.longestGapMs]) / HOUR_MS;
-    out[offset + I.silentMinutes] = (asOfMs - carried[at + C.newestMs]) / MINUTE_MS;
+    out[offset + I.silentMinutes] = (asOfMs - state[at + C.newestMs]) / MINUTE_MS;
   }
 
-  private writeDay(carried: Float64Array, at: number, hour: number, out: Float64Array, offset: number): void {
+  private writeDay(state: Float64Array, at: number, hour: number, out: Float64Array, offset: number): void {
     const w = this.window;
     const { day } = this;
     const fromMs = (hour - DAY_HOURS + 1) * HOUR_MS;
     out[offset + I.gpuTempDelta] = mean(day, D.gpuTemp) - mean(w, P.gpuTemp);
     out[offset + I.powerDelta] = mean(day, D.powerUsage) - mean(w, P.powerUsage);
     out[offset + I.memoryUtilDelta] = mean(day, D.memoryUtil) - mean(w, P.memoryUtil);
-    if (carried[at + C.lastMs + S.eccSbeVol] >= fromMs || carried[at + C.lastMs + S.eccSbeAgg] >= fromMs)
+    if (state[at + C.lastMs + S.eccSbeVol] >= fromMs || state[at + C.lastMs + S.eccSbeAgg] >= fromMs)
       out[offset + I.eccSbeDay] = day[D.eccSbe];
     const slope = resistance(w, P.tempPower);
     out[offset + I.resistance] = slope;
@@ -282,15 +284,15 @@ function mean(vector: Float64Array, moments: number): number {
  * @param hour the open hour, not counted
  */
 function silentHours(chunk: Chunk, local: number, sinceMs: number, hour: number): number {
-  const { carried, pane, ring } = chunk;
-  const at = local * CARRIED_WIDTH;
-  const firstMs = carried[at + C.firstMs];
+  const { state, ring } = chunk;
+  const at = local * chunk.layout.width;
+  const firstMs = state[at + C.firstMs];
   if (Number.isNaN(firstMs)) return 0;
-  const openHour = carried[at + C.openHour];
-  const openCounts = openHour < hour && pane[local * chunk.paneWidth + P.samples] > 0 ? 1 : 0;
+  const openHour = state[at + C.openHour];
+  const openCounts = openHour < hour && state[at + PANE + P.samples] > 0 ? 1 : 0;
   if (sinceMs <= firstMs) {
     // After draining, the hour itself is counted already.
-    const counted = carried[at + C.hoursCounted] + openCounts - (openHour > hour ? 1 : 0);
+    const counted = state[at + C.hoursCounted] + openCounts - (openHour > hour ? 1 : 0);
     return hour - Math.floor(firstMs / HOUR_MS) - counted;
   }
   const from = Math.max(hour - WINDOW_HOURS + 1, Math.ceil(sinceMs / HOUR_MS));

@@ -4,35 +4,22 @@ import { S, SERIES } from '../../schema/metrics.js';
 import type { ReadingReason, RejectReading } from '../../schema/outcome.js';
 import { isoTime } from '../../schema/records.js';
 import { foldDay, foldWindow } from './aggregate.js';
-import { AssetFacts, METADATA_WIDTH, toMetadata } from './asset-facts.js';
-import { BASELINE_WIDTH, computeBaseline } from './baseline.js';
-import { BatchPlan, Op } from './batch-plan.js';
-import { C, CARRIED_WIDTH } from './carried.js';
+import { AssetFacts, toMetadata } from './asset-facts.js';
+import { computeBaseline } from './baseline.js';
+import { BatchPlan, Op, type PlannedColumn } from './batch-plan.js';
+import { C } from './carried.js';
 import { Chunk } from './chunk.js';
 import { EventTimes, RECENT } from './event-times.js';
 import { FeatureRow } from './feature-row.js';
-import {
-  addToMean,
-  addToMoments,
-  advance,
-  foldEccAggregate,
-  foldEccVolatile,
-  foldGpuTemp,
-  foldPower,
-  foldRemap,
-  foldSmActive,
-  foldSmClock,
-  foldThrottle,
-  foldXid,
-  recountEarlyXid,
-  type Target,
-} from './fold.js';
+import { addToMoments, foldReading, recountEarlyXid } from './fold.js';
+import { BASELINE, METADATA, PANE } from './gpu-record.js';
 import { takeInput, utilisation } from './framebuffer.js';
 import { NvlinkBaselines } from './nvlink.js';
-import { DAY_WIDTH, P, type PaneSet } from './pane-layout.js';
+import { P, type PaneSet } from './pane-layout.js';
 import { paneAggregates } from './pane-record.js';
 import { WINDOW_HOURS } from './ring.js';
-import { ACCEPTED, LATE, PANE_CLOSED, type WindowOptions, type Windows } from './window.js';
+import { PlainRows } from './plain-rows.js';
+import { ACCEPTED, LATE, MAX_ROWS, PANE_CLOSED, type RowResults, type WindowOptions, type Windows } from './window.js';
 
 export interface WindowStoreOptions extends WindowOptions {
   /** v1 keeps the 27 features and what health reads; v2, the default, everything. */
@@ -60,12 +47,15 @@ export class WindowStore implements Windows {
   private readonly facts: AssetFacts;
   private readonly eventTimes: EventTimes;
   private readonly row: FeatureRow;
+  private readonly plain = new PlainRows(MAX_ROWS);
 
   // The batch at hand, and the sample at hand.
   private batch: SampleBatch | undefined;
   private plan: BatchPlan | undefined;
-  private readonly target: Target;
   private chunk: Chunk | undefined;
+  /** The GPU's record (gpu-record.ts) and where it begins. */
+  private state: Float64Array = new Float64Array(0);
+  private at = 0;
   private slot = 0;
   private local = 0;
   private ms = 0;
@@ -84,8 +74,6 @@ export class WindowStore implements Windows {
     this.facts = new AssetFacts(options.asset);
     this.eventTimes = new EventTimes(options.gapMs);
     this.row = new FeatureRow(this.set);
-    const none = new Float64Array(0);
-    this.target = { pane: none, paneAt: 0, carried: none, carriedAt: 0, baseline: none, baselineAt: 0 };
   }
 
   get size(): number {
@@ -102,10 +90,7 @@ export class WindowStore implements Windows {
     const slot = this.uuids.push(gpuUuid) - 1;
     this.slots.set(gpuUuid, slot);
     if (slot >>> this.shift === this.chunks.length) this.chunks.push(new Chunk(this.chunkSlots, this.set));
-    const chunk = this.chunks[slot >>> this.shift];
-    const local = slot & (this.chunkSlots - 1);
-    chunk.init(local);
-    this.facts.clear(chunk.metadata, local * METADATA_WIDTH);
+    this.chunks[slot >>> this.shift].init(slot & (this.chunkSlots - 1));
     return slot;
   }
 
@@ -130,37 +115,37 @@ export class WindowStore implements Windows {
     if (batch !== this.batch) this.useBatch(batch);
     this.select(slot);
     const ms = batch.eventTimeMs[row];
-    const { target } = this;
-    const { carried, carriedAt } = target;
-    const last = carriedAt + C.lastMs;
+    const { state, at } = this;
     this.ms = ms;
     this.result = 0;
     this.reject = reject;
     this.refusedMetric = '';
     this.late = undefined;
     if (this.lateReadings !== NO_READINGS) this.lateReadings = NO_READINGS;
-    const closedHour = ms < carried[carriedAt + C.openHour] * HOUR_MS;
-    const plan = this.plan!;
-    for (let column = 0; column < plan.length; column++) {
-      const value = plan.columns[column][row];
+    const closedHour = ms < state[at + C.openHour] * HOUR_MS;
+    for (const column of this.plan!.columns) {
+      const value = column.values[row];
       if (value !== value) continue;
-      const series = plan.series[column];
-      const op = plan.ops[column];
+      const { series, op } = column;
       if (op === Op.Input) {
         this.takeInput(series, value, closedHour);
         continue;
       }
-      const before = op === Op.Nvlink ? this.nvlink.lastMs(slot, series - S.nvlinkFirst) : carried[last + series];
+      const last = at + C.lastMs + series;
+      const before = op === Op.Nvlink ? this.nvlink.lastMs(slot, series - S.nvlinkFirst) : state[last];
       if (!(ms > before) || closedHour) {
         this.refuse(series, value, before);
         continue;
       }
       if (this.result === 0) this.admit();
-      if (op !== Op.Nvlink) carried[last + series] = ms;
-      this.fold(op, series, before, value);
+      if (op === Op.Nvlink) this.takeNvlink(series, value);
+      else {
+        state[last] = ms;
+        foldReading(column, state, at, ms, before, value, this.gapMs, this.v2);
+      }
     }
     if ((this.result & ACCEPTED) !== 0 && batch.metadataIndex[row] >= 0)
-      this.facts.take(this.chunk!.metadata, this.local * METADATA_WIDTH, batch.metadataIndex[row], ms);
+      this.facts.take(state, at + METADATA, batch.metadataIndex[row], ms);
     if (this.late !== undefined) {
       this.lateReadings = this.late;
       this.result |= LATE;
@@ -168,184 +153,184 @@ export class WindowStore implements Windows {
     return this.result;
   }
 
+  acceptRows(
+    batch: SampleBatch,
+    from: number,
+    until: number,
+    slots: Int32Array,
+    reject: RejectReading,
+    onLate: (row: number) => void,
+    results: RowResults,
+  ): void {
+    if (batch !== this.batch) this.useBatch(batch);
+    const { plain } = this;
+    const plan = this.plan!;
+    plain.count = 0;
+    for (let row = from; row < until; row++) {
+      const slot = slots[batch.gpuIndex[row]];
+      const ms = batch.eventTimeMs[row];
+      const chunk = this.chunks[slot >>> this.shift];
+      const local = slot & (this.chunkSlots - 1);
+      const { state } = chunk;
+      const at = local * chunk.layout.width;
+      const newest = state[at + C.newestMs];
+      results.beforeMs[row - from] = newest;
+      const isPlain =
+        ms > newest && ms < (state[at + C.openHour] + 1) * HOUR_MS && (!plan.hasInputs || plan.hasReading(row));
+      if (!isPlain) {
+        results.bits[row - from] = this.accept(batch, row, slot, reject);
+        if ((results.bits[row - from] & LATE) !== 0) onLate(row);
+        continue;
+      }
+      this.eventTimes.take(slot, ms, state, at + PANE, state, at, chunk.recent, local * RECENT);
+      plain.add(row, slot, ms, state, at);
+      results.bits[row - from] = ACCEPTED;
+    }
+    if (plain.count === 0) return;
+    this.reject = reject;
+    for (const column of plan.columns)
+      if (column.op === Op.Input || column.op === Op.Nvlink) this.foldByGpu(column);
+      else plain.fold(column, this.gapMs, this.v2);
+    for (let index = 0; index < plain.count; index++) {
+      const metadata = batch.metadataIndex[plain.rows[index]];
+      if (metadata >= 0) this.facts.take(plain.states[index], plain.at[index] + METADATA, metadata, plain.ms[index]);
+    }
+  }
+
   features(slot: number, asOfMs: number, out: Float64Array, offset: number): void {
     this.select(slot);
     const chunk = this.chunk!;
-    const facts = this.facts.of(slot, this.uuids[slot], chunk.metadata, this.local * METADATA_WIDTH);
+    const facts = this.facts.of(slot, this.uuids[slot], this.state, this.at + METADATA);
     this.row.compute(chunk, this.local, facts, asOfMs, out, offset);
   }
 
   metadata(slot: number): SampleMetadata {
     this.select(slot);
-    return toMetadata(this.facts.of(slot, this.uuids[slot], this.chunk!.metadata, this.local * METADATA_WIDTH));
+    return toMetadata(this.facts.of(slot, this.uuids[slot], this.state, this.at + METADATA));
   }
 
   closeOpenPane(slot: number): void {
     this.select(slot);
-    const { pane, paneAt, carried, carriedAt } = this.target;
-    if (pane[paneAt + P.samples] > 0) this.openHour(carried[carriedAt + C.openHour] + 1);
+    const { state, at } = this;
+    if (state[at + PANE + P.samples] > 0) this.openHour(state[at + C.openHour] + 1);
   }
 
   private carried(slot: number, index: number): number {
-    return this.chunks[slot >>> this.shift].carried[(slot & (this.chunkSlots - 1)) * CARRIED_WIDTH + index];
+    const { state, layout } = this.chunks[slot >>> this.shift];
+    return state[(slot & (this.chunkSlots - 1)) * layout.width + index];
   }
 
   private useBatch(batch: SampleBatch): void {
     this.batch = batch;
-    this.plan = new BatchPlan(batch);
+    this.plan = new BatchPlan(batch, this.set);
     this.facts.useBatch(batch);
   }
 
   private select(slot: number): void {
     const chunk = this.chunks[slot >>> this.shift];
     const local = slot & (this.chunkSlots - 1);
-    const { target } = this;
     this.chunk = chunk;
     this.slot = slot;
     this.local = local;
-    target.pane = chunk.pane;
-    target.paneAt = local * chunk.paneWidth;
-    target.carried = chunk.carried;
-    target.carriedAt = local * CARRIED_WIDTH;
-    target.baseline = chunk.baseline;
-    target.baselineAt = local * BASELINE_WIDTH;
+    this.state = chunk.state;
+    this.at = local * chunk.layout.width;
   }
 
   /** The first accepted reading of a sample: closes the open pane if its hour is over, and counts the event time. */
   private admit(): void {
-    const { pane, paneAt, carried, carriedAt } = this.target;
+    const { state, at } = this;
     this.result |= ACCEPTED;
     const hour = Math.floor(this.ms / HOUR_MS);
-    if (hour > carried[carriedAt + C.openHour]) {
-      if (pane[paneAt + P.samples] > 0) this.result |= PANE_CLOSED;
+    if (hour > state[at + C.openHour]) {
+      if (state[at + PANE + P.samples] > 0) this.result |= PANE_CLOSED;
       this.openHour(hour);
     }
-    const first = carried[carriedAt + C.firstMs];
-    this.eventTimes.take(this.slot, this.ms, pane, paneAt, carried, carriedAt, this.chunk!.recent, this.local * RECENT);
-    if (carried[carriedAt + C.firstMs] < first) recountEarlyXid(this.target);
+    const first = state[at + C.firstMs];
+    this.eventTimes.take(this.slot, this.ms, state, at + PANE, state, at, this.chunk!.recent, this.local * RECENT);
+    if (state[at + C.firstMs] < first) recountEarlyXid(state, at);
   }
 
   /** Closes the open pane, if there is one, and opens a later hour. */
   private openHour(hour: number): void {
-    const chunk = this.chunk!;
-    const { pane, paneAt, carried, carriedAt, baseline, baselineAt } = this.target;
-    const { local, set } = this;
-    const { ring } = chunk;
-    const before = carried[carriedAt + C.openHour];
-    if (pane[paneAt + P.samples] > 0) {
+    const { ring, layout } = this.chunk!;
+    const { local, set, state, at } = this;
+    const before = state[at + C.openHour];
+    if (state[at + PANE + P.samples] > 0) {
       this.options.onPaneClosed?.({
         slot: this.slot,
         hourStartMs: before * HOUR_MS,
-        samples: pane[paneAt + P.samples],
-        aggregates: paneAggregates(set, pane, paneAt, carried, carriedAt, before * HOUR_MS),
+        samples: state[at + PANE + P.samples],
+        aggregates: paneAggregates(set, state, at + PANE, state, at, before * HOUR_MS),
       });
-      ring.write(local, before, pane, paneAt);
-      carried[carriedAt + C.hoursCounted]++;
+      ring.write(local, before, state, at + PANE);
+      state[at + C.hoursCounted]++;
       ring.clear(local, before + 1, hour);
     } else if (before > -Infinity) ring.clear(local, before, hour);
-    carried[carriedAt + C.openHour] = hour;
+    state[at + C.openHour] = hour;
     this.eventTimes.closed(this.slot);
-    chunk.clearPane(local);
-    const closedAt = local * chunk.closedWidth;
-    foldWindow(set, ring, local, hour - WINDOW_HOURS + 1, hour, hour, chunk.closed, closedAt);
-    if (this.v2) foldDay(ring, local, hour - 23, hour, chunk.day, local * DAY_WIDTH);
-    computeBaseline(set, chunk.closed, closedAt, baseline, baselineAt);
+    this.chunk!.clearPane(at);
+    foldWindow(set, ring, local, hour - WINDOW_HOURS + 1, hour, hour, state, at + layout.closed);
+    if (this.v2) foldDay(ring, local, hour - 23, hour, state, at + layout.day);
+    computeBaseline(set, state, at + layout.closed, state, at + BASELINE);
   }
 
-  private fold(op: Op, series: number, before: number, value: number): void {
-    const { target, ms, gapMs, v2 } = this;
-    const { pane, paneAt, carried, carriedAt } = target;
-    switch (op) {
-      case Op.GpuTemp:
-        return foldGpuTemp(target, ms, before, value, gapMs, v2);
-      case Op.Power:
-        return foldPower(target, ms, before, value, gapMs, v2);
-      case Op.SmActive:
-        return foldSmActive(target, ms, value, v2);
-      case Op.SmClock:
-        return foldSmClock(target, ms, value, v2);
-      case Op.Mean:
-        return addToMean(pane, paneAt + (series === S.gpuUtil ? P.gpuUtil : P.smOccupancy), value);
-      case Op.MemoryUtil:
-        return addToMoments(pane, paneAt + P.memoryUtil, value);
-      case Op.MemoryTemp:
-        addToMean(pane, paneAt + P.memoryTemp, value);
-        if (value > pane[paneAt + P.memoryTempMax]) pane[paneAt + P.memoryTempMax] = value;
-        return;
-      case Op.Throttle:
-        return foldThrottle(target, ms, before, value, gapMs);
-      case Op.EccVolatile:
-        if (series === S.eccSbeVol)
-          return foldEccVolatile(target, ms, value, P.eccSbe, C.eccSbeVol, S.eccSbeAgg, C.eccSbeAggAdded);
-        return foldEccVolatile(target, ms, value, P.eccDbe, C.eccDbeVol, S.eccDbeAgg, C.eccDbeAggAdded);
-      case Op.EccAggregate:
-        if (series === S.eccSbeAgg)
-          return foldEccAggregate(target, value, P.eccSbe, C.eccSbeVol, C.eccSbeAgg, C.eccSbeAggAdded);
-        return foldEccAggregate(target, value, P.eccDbe, C.eccDbeVol, C.eccDbeAgg, C.eccDbeAggAdded);
-      case Op.Remap:
-        if (series === S.remapCorrectable)
-          return foldRemap(target, ms, value, P.remapCorrectable, C.remapCorrectable, C.remapCorrectableMs);
-        return foldRemap(target, ms, value, P.remapUncorrectable, C.remapUncorrectable, C.remapUncorrectableMs);
-      case Op.RemapFailure:
-        if (value > 0) carried[carriedAt + C.remapFailureMs] = ms;
-        return;
-      case Op.PcieReplay: {
-        const increment = advance(carried, carriedAt + C.pcieReplay, value, true);
-        if (v2) pane[paneAt + P.pcieReplays] += increment;
-        return;
-      }
-      case Op.Xid:
-        return foldXid(target, ms, value);
-      case Op.Nvlink: {
-        const increment = this.nvlink.take(this.slot, series - S.nvlinkFirst, ms, value);
-        if (v2) pane[paneAt + P.nvlinkErrors] += increment;
-        if (ms > carried[carriedAt + C.nvlinkMs]) carried[carriedAt + C.nvlinkMs] = ms;
-        return;
-      }
+  /** Folds a column of plain rows whose readings need more than their GPU's record. */
+  private foldByGpu({ op, series, values }: PlannedColumn): void {
+    const { plain } = this;
+    for (let index = 0; index < plain.count; index++) {
+      const value = values[plain.rows[index]];
+      if (value !== value) continue;
+      this.select(plain.slots[index]);
+      this.ms = plain.ms[index];
+      this.result = ACCEPTED;
+      this.refusedMetric = '';
+      if (op === Op.Nvlink) this.takeNvlink(series, value);
+      else this.takeInput(series, value, false);
     }
+  }
+
+  private takeNvlink(series: number, value: number): void {
+    const { state, at, ms } = this;
+    const increment = this.nvlink.take(this.slot, series - S.nvlinkFirst, ms, value);
+    if (this.v2) state[at + PANE + P.nvlinkErrors] += increment;
+    if (ms > state[at + C.nvlinkMs]) state[at + C.nvlinkMs] = ms;
   }
 
   /** A framebuffer input: no reading by itself, but memory_util of its event time follows from it. */
   private takeInput(series: number, value: number, closedHour: boolean): void {
-    const { ms } = this;
-    const { pane, paneAt, carried, carriedAt } = this.target;
-    const utilLast = carriedAt + C.lastMs + S.memoryUtil;
-    const isNew = !closedHour && takeInput(carried, carriedAt, series, ms, value);
+    const { ms, state, at } = this;
+    const utilLast = at + C.lastMs + S.memoryUtil;
+    const isNew = !closedHour && takeInput(state, at, series, ms, value);
     if (!isNew) {
-      const isReading = series === S.fbUsed && carried[carriedAt + C.fbTotalFirstMs] <= ms;
-      if (isReading && (closedHour || ms <= carried[utilLast])) this.refuse(series, value, carried[utilLast]);
+      const isReading = series === S.fbUsed && state[at + C.fbTotalFirstMs] <= ms;
+      if (isReading && (closedHour || ms <= state[utilLast])) this.refuse(series, value, state[utilLast]);
       return;
     }
-    if (carried[carriedAt + C.lastMs + S.fbUsed] !== ms) return;
-    const used = carried[carriedAt + C.fbUsed];
-    const util = utilisation(carried, carriedAt, used, ms);
+    if (state[at + C.lastMs + S.fbUsed] !== ms) return;
+    const used = state[at + C.fbUsed];
+    const util = utilisation(state, at, used, ms);
     if (util !== util) return;
-    const derivedAgain = carried[carriedAt + C.memoryUtilDerivedMs] === ms;
+    const derivedAgain = state[at + C.memoryUtilDerivedMs] === ms;
     // Given by itself at this time: not derived as well.
-    if (carried[utilLast] === ms && !derivedAgain) return;
-    if (carried[utilLast] > ms) return this.refuse(series, value, carried[utilLast]);
+    if (state[utilLast] === ms && !derivedAgain) return;
+    if (state[utilLast] > ms) return this.refuse(series, value, state[utilLast]);
     if (util > SERIES[S.memoryUtil].max) {
-      this.reject(
-        'range',
-        this.uuids[this.slot],
-        'memory_util',
-        `${used} MiB used of ${carried[carriedAt + C.fbTotal]}`,
-      );
+      this.reject('range', this.uuids[this.slot], 'memory_util', `${used} MiB used of ${state[at + C.fbTotal]}`);
       return;
     }
     if (derivedAgain) {
-      pane[paneAt + P.memoryUtil] = carried[carriedAt + C.memoryUtilN];
-      pane[paneAt + P.memoryUtil + 1] = carried[carriedAt + C.memoryUtilMean];
-      pane[paneAt + P.memoryUtil + 2] = carried[carriedAt + C.memoryUtilM2];
+      state[at + PANE + P.memoryUtil] = state[at + C.memoryUtilN];
+      state[at + PANE + P.memoryUtil + 1] = state[at + C.memoryUtilMean];
+      state[at + PANE + P.memoryUtil + 2] = state[at + C.memoryUtilM2];
     } else {
       if (this.result === 0) this.admit();
-      carried[carriedAt + C.memoryUtilN] = pane[paneAt + P.memoryUtil];
-      carried[carriedAt + C.memoryUtilMean] = pane[paneAt + P.memoryUtil + 1];
-      carried[carriedAt + C.memoryUtilM2] = pane[paneAt + P.memoryUtil + 2];
-      carried[carriedAt + C.memoryUtilDerivedMs] = ms;
-      carried[utilLast] = ms;
+      state[at + C.memoryUtilN] = state[at + PANE + P.memoryUtil];
+      state[at + C.memoryUtilMean] = state[at + PANE + P.memoryUtil + 1];
+      state[at + C.memoryUtilM2] = state[at + PANE + P.memoryUtil + 2];
+      state[at + C.memoryUtilDerivedMs] = ms;
+      state[utilLast] = ms;
     }
-    addToMoments(pane, paneAt + P.memoryUtil, util);
+    addToMoments(state, at + PANE + P.memoryUtil, util);
   }
 
   /** A reading that order refuses: counted once a metric and sample. */
@@ -361,10 +346,10 @@ export class WindowStore implements Windows {
   }
 
   private why(reason: ReadingReason, lastMs: number): string {
-    const at = isoTime(this.ms);
-    if (reason === 'duplicate') return `a second reading at ${at}`;
-    if (lastMs > this.ms) return `${at} is before the last accepted reading at ${isoTime(lastMs)}`;
-    const { carried, carriedAt } = this.target;
-    return `${at} is in a closed hour; the newest accepted reading is of ${isoTime(carried[carriedAt + C.newestMs])}`;
+    const time = isoTime(this.ms);
+    if (reason === 'duplicate') return `a second reading at ${time}`;
+    if (lastMs > this.ms) return `${time} is before the last accepted reading at ${isoTime(lastMs)}`;
+    const { state, at } = this;
+    return `${time} is in a closed hour; the newest accepted reading is of ${isoTime(state[at + C.newestMs])}`;
   }
 }

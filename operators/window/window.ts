@@ -9,6 +9,17 @@ export const PANE_CLOSED = 2;
 /** Some reading was late: the sample belongs in the dead-letter topic, its refused readings in `lateReadings`. */
 export const LATE = 4;
 
+/** Most rows of one {@link Windows.acceptRows}: their GPUs' records stay in a core's cache. */
+export const MAX_ROWS = 64;
+
+/** What came of rows that were folded together. */
+export class RowResults {
+  /** Bits as of {@link Windows.accept}. */
+  readonly bits = new Uint8Array(MAX_ROWS);
+  /** The GPU's newest event time before; −Infinity if there was none. */
+  readonly beforeMs = new Float64Array(MAX_ROWS);
+}
+
 /** A closed hour of a GPU, as gpu.panes carries it: aggregates by name, absent ones null. */
 export interface ClosedPane {
   readonly slot: number;
@@ -45,6 +56,22 @@ export interface Windows {
    * @returns bits: ACCEPTED if any reading was, PANE_CLOSED, LATE
    */
   accept(batch: SampleBatch, row: number, slot: number, reject: RejectReading): number;
+  /**
+   * Folds rows of a batch, no GPU twice among them and at most {@link MAX_ROWS}: the same as `accept` for each, and
+   * several times as fast where all is in order.
+   * @param slots by index into the batch's GPUs
+   * @param onLate called for a sample with late readings while `lateReadings` has them
+   * @param results receives what came of row `from + i` at index i
+   */
+  acceptRows(
+    batch: SampleBatch,
+    from: number,
+    until: number,
+    slots: Int32Array,
+    reject: RejectReading,
+    onLate: (row: number) => void,
+    results: RowResults,
+  ): void;
   /** Readings refused as late by the last `accept`, by series name. */
   readonly lateReadings: Readonly<Record<string, number>>;
   /** Epoch ms of the newest accepted reading of any metric; NaN before the first. */

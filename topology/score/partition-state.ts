@@ -1,6 +1,7 @@
 import { DUE_FEATURES, DUE_PANE, NEEDS_SCORE, dueBits, heartbeatOffsetMs, type Schedule } from '../../operators/due.js';
 import { Emission } from '../../operators/emission.js';
-import { ACCEPTED, LATE, PANE_CLOSED, type ClosedPane, type Windows } from '../../operators/window/window.js';
+import { Runs } from '../../operators/window/runs.js';
+import { ACCEPTED, PANE_CLOSED, RowResults, type ClosedPane, type Windows } from '../../operators/window/window.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import { FEATURE_COUNT } from '../../schema/features.js';
 import type { RejectReading } from '../../schema/outcome.js';
@@ -45,6 +46,7 @@ export class PartitionState {
   private readonly scratch = new Float64Array(FEATURE_COUNT);
   private sink: FoldSink | undefined;
   private muted = false;
+  private readonly results = new RowResults();
 
   constructor(
     makeWindows: (onPaneClosed: (pane: ClosedPane) => void) => Windows,
@@ -66,28 +68,40 @@ export class PartitionState {
     const { windows } = this;
     this.sink = sink;
     this.muted = options.muted;
-    const slots = batch.gpus.map((uuid) => this.slotOf(uuid));
+    const slots = Int32Array.from(batch.gpus, (uuid) => this.slotOf(uuid));
     const reject = options.muted ? ignoreReading : this.reject;
+    const onLate = (row: number): void => {
+      if (!options.muted) sink.late(windows, batch, row);
+    };
+    const { results } = this;
+    const runs = new Runs(batch);
     let skipped = 0;
-    for (let row = 0; row < batch.count; row++) {
-      const slot = slots[batch.gpuIndex[row]];
-      const before = windows.newestMs(slot);
-      const result = windows.accept(batch, row, slot, reject);
-      if (options.muted) continue;
-      if ((result & LATE) !== 0) sink.late(windows, batch, row);
-      if ((result & ACCEPTED) === 0) continue;
-      const now = windows.newestMs(slot);
-      if (now === before) continue;
-      const due =
-        dueBits(before, now, this.schedule, this.heartbeatOffsets[slot]) |
-        ((result & PANE_CLOSED) !== 0 ? DUE_PANE : 0);
-      if (due === 0) continue;
-      windows.features(slot, now, this.scratch, 0);
-      if ((due & (DUE_FEATURES | DUE_PANE)) !== 0)
-        sink.features(windows, slot, now, now, (due & DUE_PANE) !== 0, this.scratch);
-      if ((due & NEEDS_SCORE) !== 0) skipped += this.queue(slot, now, due, options.skipStale);
+    for (let from = 0; from < batch.count;) {
+      const until = runs.end(from);
+      windows.acceptRows(batch, from, until, slots, reject, onLate, results);
+      if (!options.muted)
+        for (let row = from; row < until; row++) {
+          const bits = results.bits[row - from];
+          if ((bits & ACCEPTED) !== 0)
+            skipped += this.accepted(slots[batch.gpuIndex[row]], bits, results.beforeMs[row - from], options.skipStale);
+        }
+      from = until;
     }
     return skipped;
+  }
+
+  /** Works out what a sample with accepted readings makes due. @returns due points it makes stale */
+  private accepted(slot: number, bits: number, beforeMs: number, skipStale: boolean): number {
+    const { windows } = this;
+    const now = windows.newestMs(slot);
+    if (now === beforeMs) return 0;
+    const due =
+      dueBits(beforeMs, now, this.schedule, this.heartbeatOffsets[slot]) | ((bits & PANE_CLOSED) !== 0 ? DUE_PANE : 0);
+    if (due === 0) return 0;
+    windows.features(slot, now, this.scratch, 0);
+    if ((due & (DUE_FEATURES | DUE_PANE)) !== 0)
+      this.sink!.features(windows, slot, now, now, (due & DUE_PANE) !== 0, this.scratch);
+    return (due & NEEDS_SCORE) !== 0 ? this.queue(slot, now, due, skipStale) : 0;
   }
 
   /** The rows were scored and assessed: forgets them. */
