@@ -7,7 +7,16 @@ const exclude = ['**/node_modules/**', 'dist/**', '**/.venv/**'];
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...common, name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, '**/*.it.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: ['**/*.test.ts'],
+          exclude: [...exclude, '**/*.it.test.ts'],
+          // Against hanging only: property tests take seconds on a busy machine.
+          testTimeout: 60_000,
+        },
+      },
       {
         test: {
           ...common,

@@ -22,7 +22,7 @@ interface Drawn {
 const sample = fc.record({
   gpu: fc.nat(GPUS.length - 1),
   stepMs: fc.constantFrom(10_000, 10_000, 10_000, 30_000, 0, -20_000, 6 * MINUTE, 70 * MINUTE, 200 * 60 * MINUTE),
-  readings: fc.oneof(
+  readings: fc.oneof<fc.MaybeWeightedArbitrary<number[]>[]>(
     { weight: 4, arbitrary: fc.constant([0, 1, 2, 3, 4, 7, 8, 13, 14, 16, 21, 23, 24]) },
     { weight: 2, arbitrary: fc.uniqueArray(fc.nat(SERIES.length - 1), { minLength: 1, maxLength: 8 }) },
     { weight: 1, arbitrary: fc.constant([9, 10]) },

@@ -39,25 +39,37 @@ export function clearVector(set: PaneSet, vector: Float64Array, at: number): voi
 
 const groupsBySet: Readonly<Record<PaneSet, readonly PaneGroup[]>> = { v1: groupsOf('v1'), v2: groupsOf('v2') };
 
-/** The panes at hand, as runs of adjacent cells of the ring; refilled by each fold. */
-const runs: { cell: number; count: number; hour: number }[] = [];
+/** The panes at hand, as runs of adjacent positions of a GPU's ring; refilled by each fold. */
+const runs: { position: number; count: number }[] = [];
+let gpu = 0;
 let panes = 0;
 // Values of the fields being folded, one a pane.
-const counts = new Float64Array(WINDOW_HOURS);
+const samples = new Float64Array(WINDOW_HOURS);
+const fewer = new Float64Array(WINDOW_HOURS);
+/** Readings of the metric being folded: fewer than the samples, or as many. */
+let counts = samples;
 const first = new Float64Array(WINDOW_HOURS);
 const second = new Float64Array(WINDOW_HOURS);
 
 /** Takes the positions of some hours in hand; those without a pane hold what adds nothing. */
-function take(slot: number, from: number, until: number): void {
+function take(ring: Ring, slot: number, from: number, until: number): void {
   runs.length = 0;
+  gpu = slot;
   panes = Math.max(0, until - from);
-  forSegments(slot, from, until, (cell, count, hour) => runs.push({ cell, count, hour }));
+  forSegments(from, until, (position, count) => runs.push({ position, count }));
+  read(ring, P.samples, samples);
+  counts = samples;
+}
+
+function readCounts(ring: Ring, field: number): void {
+  counts = ring.isZero(field, gpu) ? samples : fewer;
+  if (counts === fewer) read(ring, field, fewer);
 }
 
 function read(ring: Ring, field: number, out: Float64Array): void {
   let at = 0;
-  for (const { cell, count } of runs) {
-    ring.read(field, cell, count, out, at);
+  for (const { position, count } of runs) {
+    ring.read(field, gpu, position, count, out, at);
     at += count;
   }
 }
@@ -85,7 +97,7 @@ export function foldWindow(
   out: Float64Array,
   at: number,
 ): void {
-  take(slot, from, until);
+  take(ring, slot, from, until);
   const extras = at + paneWidth(set);
   out[extras + EXTRA.pairHours] = 0;
   for (const group of groupsBySet[set]) {
@@ -129,7 +141,7 @@ function foldTrend(firstHour: number, total: number, tempMean: number, out: Floa
 
 /** Folds closed panes into the layout of the 24-hour aggregate; feature set v2 only. */
 export function foldDay(ring: Ring, slot: number, from: number, until: number, out: Float64Array, at: number): void {
-  take(slot, from, until);
+  take(ring, slot, from, until);
   for (const group of DAY_GROUPS) foldGroup(group, ring, out, at + group.dayAt);
 }
 
@@ -143,12 +155,7 @@ function foldGroup(group: PaneGroup, ring: Ring, out: Float64Array, at: number):
       foldPairs(group, ring, out, at);
       return;
     case 'sum':
-      if (group.at === P.samples) {
-        read(ring, group.at, counts);
-        let sum = 0;
-        for (let pane = 0; pane < panes; pane++) sum += counts[pane];
-        out[at] = sum;
-      } else out[at] = sumOf(ring, group.at);
+      out[at] = sumOf(ring, group.at);
       return;
     case 'least': {
       read(ring, group.at, first);
@@ -168,7 +175,7 @@ function foldGroup(group: PaneGroup, ring: Ring, out: Float64Array, at: number):
 }
 
 function foldMoments(group: PaneGroup, ring: Ring, out: Float64Array, at: number): void {
-  read(ring, group.at, counts);
+  readCounts(ring, group.at);
   read(ring, group.at + 1, first);
   let n = 0;
   let sum = 0;
@@ -189,7 +196,7 @@ function foldMoments(group: PaneGroup, ring: Ring, out: Float64Array, at: number
 }
 
 function foldPairs(group: PaneGroup, ring: Ring, out: Float64Array, at: number): void {
-  read(ring, group.at, counts);
+  readCounts(ring, group.at);
   read(ring, group.at + 1, first);
   read(ring, group.at + 2, second);
   let n = 0;
@@ -223,7 +230,7 @@ function foldPairs(group: PaneGroup, ring: Ring, out: Float64Array, at: number):
 
 function sumOf(ring: Ring, field: number): number {
   let sum = 0;
-  for (const { cell, count } of runs) sum += ring.sum(field, cell, count, second);
+  for (const { position, count } of runs) sum += ring.sum(field, gpu, position, count, second);
   return sum;
 }
 

@@ -9,7 +9,7 @@ import { C } from './carried.js';
 import type { Chunk } from './chunk.js';
 import { PANE } from './gpu-record.js';
 import { D, DAY_WIDTH, P, type PaneSet } from './pane-layout.js';
-import { WINDOW_HOURS, cellOf } from './ring.js';
+import { WINDOW_HOURS, positionOf } from './ring.js';
 
 const DAY_HOURS = 24;
 
@@ -298,6 +298,6 @@ function silentHours(chunk: Chunk, local: number, sinceMs: number, hour: number)
   const from = Math.max(hour - WINDOW_HOURS + 1, Math.ceil(sinceMs / HOUR_MS));
   let heard = openCounts === 1 && openHour >= from ? 1 : 0;
   for (let index = from; index < Math.min(hour, openHour); index++)
-    if (ring.get(P.samples, cellOf(local, index)) > 0) heard++;
+    if (ring.get(P.samples, local, positionOf(index)) > 0) heard++;
   return Math.max(0, hour - from) - heard;
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { P, PANE_FIELDS, V2_WIDTH } from './pane-layout.js';
-import { Ring, WINDOW_HOURS, cellOf, forSegments } from './ring.js';
+import { Ring, WINDOW_HOURS, forSegments, positionOf } from './ring.js';
 
 /** A pane that may hold anything: none, few or far too many of what is counted. */
 const pane = fc
@@ -22,6 +22,7 @@ const pane = fc
   });
 
 const SLOTS = 2;
+const cellOf = (slot: number, hour: number): number => slot * WINDOW_HOURS + positionOf(hour);
 const hours = { min: 490_000, max: 490_000 + 2 * WINDOW_HOURS };
 
 describe('the ring of closed panes', () => {
@@ -45,11 +46,11 @@ describe('the ring of closed panes', () => {
             );
           for (let field = 0; field < V2_WIDTH; field++) {
             const values = expected(field);
-            ring.read(field, first, WINDOW_HOURS, scratch, 0);
+            ring.read(field, slot, 0, WINDOW_HOURS, scratch, 0);
             expect([...scratch]).toEqual(values);
-            expect(values.map((_, index) => ring.get(field, first + index))).toEqual(values);
+            expect(values.map((_, index) => ring.get(field, slot, index))).toEqual(values);
             const sum = values.reduce((total, value) => total + value, 0);
-            if (Number.isFinite(sum)) expect(ring.sum(field, first, WINDOW_HOURS, scratch)).toBe(sum);
+            if (Number.isFinite(sum)) expect(ring.sum(field, slot, 0, WINDOW_HOURS, scratch)).toBe(sum);
           }
         }
       }),
@@ -66,9 +67,9 @@ describe('the ring of closed panes', () => {
         ring.clear(1, from, from + count);
         const cleared = new Set(Array.from({ length: count }, (_, index) => cellOf(1, from + index)));
         for (let cell = 0; cell < SLOTS * WINDOW_HOURS; cell++)
-          expect(PANE_FIELDS.map((_, field) => ring.get(field, cell))).toEqual(
-            cleared.has(cell) ? PANE_FIELDS.map(({ empty }) => empty) : [...vector],
-          );
+          expect(
+            PANE_FIELDS.map((_, field) => ring.get(field, Math.floor(cell / WINDOW_HOURS), cell % WINDOW_HOURS)),
+          ).toEqual(cleared.has(cell) ? PANE_FIELDS.map(({ empty }) => empty) : [...vector]);
       }),
       { numRuns: 20 },
     );
@@ -77,10 +78,12 @@ describe('the ring of closed panes', () => {
   it('runs through the hours of a window in their order', () => {
     for (const from of [0, 100, 167, -30]) {
       const seen: [number, number][] = [];
-      forSegments(1, from, from + WINDOW_HOURS, (cell, count, hour) => {
-        for (let index = 0; index < count; index++) seen.push([cell + index, hour + index]);
+      forSegments(from, from + WINDOW_HOURS, (position, count, hour) => {
+        for (let index = 0; index < count; index++) seen.push([position + index, hour + index]);
       });
-      expect(seen).toEqual(Array.from({ length: WINDOW_HOURS }, (_, index) => [cellOf(1, from + index), from + index]));
+      expect(seen).toEqual(
+        Array.from({ length: WINDOW_HOURS }, (_, index) => [positionOf(from + index), from + index]),
+      );
     }
   });
 });

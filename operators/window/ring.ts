@@ -5,6 +5,9 @@ export const WINDOW_HOURS = 168;
 
 type Column = Uint8Array | Uint16Array | Float32Array | Float64Array;
 
+/** Bytes of an element; half bytes are shared by two fields. */
+const WIDTHS = { u4: 1, u8: 1, u16: 2, readings: 1, f32: 4, f64: 8 } as const;
+
 /**
  * Where a column of whole numbers says "too large for me, see the side table": its largest value. 0: never, the column
  * holds floating point.
@@ -14,8 +17,8 @@ const MARKERS = { u4: 15, u8: 0xff, u16: 0xffff, readings: 0xff, f32: 0, f64: 0 
 const NO_READINGS = 0xfe;
 
 /**
- * Closed panes of a fixed number of GPUs: 168 positions a GPU, hour h at position h mod 168, one typed array a field.
- * A GPU's positions are adjacent, so that folding a window is a run through memory, or two.
+ * Closed panes of a fixed number of GPUs: 168 positions a GPU, hour h at position h mod 168. All of a GPU lies together,
+ * field by field, so that folding its window is a run through memory.
  *
  * - u4: two fields share a byte.
  * - readings: how many fewer they are than the event times of the hour, up to 253; 254 for none at all.
@@ -26,78 +29,94 @@ const NO_READINGS = 0xfe;
 export class Ring {
   readonly bytes: number;
   private readonly fields: readonly StoredField[];
-  private readonly samples: Uint16Array;
+  private readonly samples: StoredField;
+  /** By GPU and field: whether anything but 0 was ever stored. Most counts never see anything else. */
+  private readonly touched: Uint8Array;
   private readonly large = new Map<number, number>();
 
   constructor(slots: number, set: PaneSet) {
-    const cells = slots * WINDOW_HOURS;
-    let half: Uint8Array | undefined;
-    let bytes = 0;
-    this.fields = PANE_FIELDS.filter((field) => set === 'v2' || field.set === 'v1').map((field) => {
-      let column: Column;
-      let shift = 0;
-      if (field.storage === 'u4' && half !== undefined) {
-        [column, shift, half] = [half, 4, undefined];
-        bytes -= column.byteLength;
-      } else column = new COLUMNS[field.storage](cells);
-      if (field.storage === 'u4' && shift === 0) half = column as Uint8Array;
-      bytes += column.byteLength;
-      return { field, column, shift, marker: MARKERS[field.storage] };
+    const fields = PANE_FIELDS.filter((field) => set === 'v2' || field.set === 'v1');
+    const { offsets, stride } = layOut(fields);
+    const buffer = new ArrayBuffer(slots * stride);
+    this.touched = new Uint8Array(slots * fields.length);
+    this.bytes = buffer.byteLength + this.touched.byteLength;
+    const views = {
+      1: new Uint8Array(buffer),
+      2: new Uint16Array(buffer),
+      4: new Float32Array(buffer),
+      8: new Float64Array(buffer),
+    };
+    this.fields = fields.map((field, index) => {
+      const width = WIDTHS[field.storage];
+      return {
+        field,
+        column: views[width],
+        start: Math.floor(offsets[index]) / width,
+        stride: stride / width,
+        shift: offsets[index] % 1 === 0 ? 0 : 4,
+        marker: MARKERS[field.storage],
+      };
     });
-    this.samples = this.fields[P.samples].column as Uint16Array;
-    this.bytes = bytes;
+    this.samples = this.fields[P.samples];
   }
 
   /** Stores a pane: all fields of a float64 vector. */
   write(slot: number, hour: number, vector: Float64Array, at: number): void {
-    const cell = cellOf(slot, hour);
+    const position = positionOf(hour);
     for (let index = 0; index < this.fields.length; index++) {
       const stored = this.fields[index];
-      const { column, marker } = stored;
       const value = vector[at + index];
-      if (marker === 0) {
-        column[cell] = value;
+      const cell = stored.start + slot * stored.stride + position;
+      if (stored.marker === 0) {
+        stored.column[cell] = value;
         continue;
       }
       const code = stored.field.storage === 'readings' ? readingsCode(vector[at + P.samples], value) : value;
-      if (this.large.size > 0) this.large.delete(cell * PANE_FIELDS.length + index);
-      if (code >= marker) this.large.set(cell * PANE_FIELDS.length + index, value);
-      put(stored, cell, code < marker ? code : marker);
+      if (code !== 0) this.touched[slot * this.fields.length + index] = 1;
+      if (this.large.size > 0) this.large.delete(keyOf(slot, position, index));
+      if (code >= stored.marker) this.large.set(keyOf(slot, position, index), value);
+      put(stored, cell, code < stored.marker ? code : stored.marker);
     }
   }
 
   /** Empties the positions of hours `from` (included) to `until` (excluded). */
   clear(slot: number, from: number, until: number): void {
-    forSegments(slot, Math.max(from, until - WINDOW_HOURS), until, (cell, count) => {
-      for (const { column, field } of this.fields) column.fill(field.empty, cell, cell + count);
+    forSegments(Math.max(from, until - WINDOW_HOURS), until, (position, count) => {
+      for (const { column, start, stride, field } of this.fields) {
+        const cell = start + slot * stride + position;
+        column.fill(field.empty, cell, cell + count);
+      }
+      if (count === WINDOW_HOURS) this.touched.fill(0, slot * this.fields.length, (slot + 1) * this.fields.length);
       if (this.large.size === 0) return;
-      for (let key = cell * PANE_FIELDS.length; key < (cell + count) * PANE_FIELDS.length; key++)
-        this.large.delete(key);
+      for (let key = keyOf(slot, position, 0); key < keyOf(slot, position + count, 0); key++) this.large.delete(key);
     });
   }
 
   /** Value of a field in a pane. */
-  get(field: number, cell: number): number {
+  get(field: number, slot: number, position: number): number {
     const stored = this.fields[field];
     if (stored === undefined) return 0;
-    const { column, shift, marker } = stored;
-    if (marker === 0) return column[cell];
-    const code = (column[cell] >> shift) & marker;
-    if (code === marker) return this.large.get(cell * PANE_FIELDS.length + field)!;
+    const { column, start, stride, shift, marker } = stored;
+    const content = column[start + slot * stride + position];
+    if (marker === 0) return content;
+    const code = (content >> shift) & marker;
+    if (code === marker) return this.large.get(keyOf(slot, position, field))!;
     if (stored.field.storage !== 'readings') return code;
-    return code === NO_READINGS ? 0 : this.get(P.samples, cell) - code;
+    return code === NO_READINGS ? 0 : this.get(P.samples, slot, position) - code;
+  }
+
+  /** Whether a field of whole numbers is 0 in all panes of a GPU; of readings: whether they are the samples in all. */
+  isZero(field: number, slot: number): boolean {
+    return this.touched[slot * this.fields.length + field] === 0;
   }
 
   /** Copies a field of adjacent panes into float64, so that what follows reads one kind of array. */
-  read(field: number, cell: number, count: number, out: Float64Array, at: number): void {
-    const {
-      column,
-      shift,
-      marker,
-      field: { storage },
-    } = this.fields[field];
+  read(field: number, slot: number, position: number, count: number, out: Float64Array, at: number): void {
+    const stored = this.fields[field];
+    const { column, shift } = stored;
+    const cell = stored.start + slot * stored.stride + position;
     // One loop a kind of array: a loop that meets several is several times slower.
-    switch (storage) {
+    switch (stored.field.storage) {
       case 'f64':
         return copyFloat64(column as Float64Array, cell, count, out, at);
       case 'f32':
@@ -111,23 +130,29 @@ export class Ring {
       case 'u4':
         copyUint4(column as Uint8Array, shift, cell, count, out, at);
         break;
-      case 'readings':
-        copyReadings(column as Uint8Array, this.samples, cell, count, out, at);
+      case 'readings': {
+        const { samples } = this;
+        const from = samples.start + slot * samples.stride + position;
+        copyReadings(column as Uint8Array, cell, samples.column as Uint16Array, from, count, out, at);
         break;
+      }
     }
     if (this.large.size === 0) return;
-    for (let index = 0; index < count; index++)
-      if (((column[cell + index] >> shift) & marker) === marker || this.samples[cell + index] === MARKERS.u16)
-        out[at + index] = this.get(field, cell + index);
+    for (let index = 0; index < count; index++) out[at + index] = this.get(field, slot, position + index);
   }
 
-  /** Sum of a field over adjacent panes. */
-  sum(field: number, cell: number, count: number, scratch: Float64Array): number {
+  /** Sum of a field over adjacent panes. @param scratch overwritten */
+  sum(field: number, slot: number, position: number, count: number, scratch: Float64Array): number {
     const {
       column,
+      start,
+      stride,
       shift,
+      marker,
       field: { storage },
     } = this.fields[field];
+    const cell = start + slot * stride + position;
+    if (marker > 0 && storage !== 'readings' && this.isZero(field, slot)) return 0;
     if (this.large.size === 0)
       switch (storage) {
         case 'u8':
@@ -137,7 +162,7 @@ export class Ring {
         case 'f32':
           return sumFloat32(column as Float32Array, cell, count);
       }
-    this.read(field, cell, count, scratch, 0);
+    this.read(field, slot, position, count, scratch, 0);
     let sum = 0;
     for (let index = 0; index < count; index++) sum += scratch[index];
     return sum;
@@ -146,44 +171,60 @@ export class Ring {
 
 interface StoredField {
   readonly field: PaneField;
+  /** All of the ring's memory, as elements of this field's kind. */
   readonly column: Column;
+  /** Element of the first GPU's position 0, and elements from one GPU to the next. */
+  readonly start: number;
+  readonly stride: number;
   /** Bits that a field of half a byte lies above the lowest. */
   readonly shift: number;
   readonly marker: number;
 }
 
-const COLUMNS = {
-  u4: Uint8Array,
-  u8: Uint8Array,
-  u16: Uint16Array,
-  readings: Uint8Array,
-  f32: Float32Array,
-  f64: Float64Array,
-} as const;
-
-/** Index into a ring's columns. */
-export function cellOf(slot: number, hour: number): number {
-  // Hours before 1970 are negative.
-  const position = hour % WINDOW_HOURS;
-  return slot * WINDOW_HOURS + (position < 0 ? position + WINDOW_HOURS : position);
+/** Byte offsets of the fields within a GPU's share; the second of two half bytes has a half. Wide elements go first. */
+function layOut(fields: readonly PaneField[]): { offsets: number[]; stride: number } {
+  const offsets: number[] = [];
+  let next = 0;
+  for (const width of [8, 4, 2, 1])
+    for (const [index, { storage }] of fields.entries())
+      if (WIDTHS[storage] === width && storage !== 'u4') {
+        offsets[index] = next;
+        next += width * WINDOW_HOURS;
+      }
+  let half = false;
+  for (const [index, { storage }] of fields.entries()) {
+    if (storage !== 'u4') continue;
+    offsets[index] = half ? next - WINDOW_HOURS + 0.5 : next;
+    if (!half) next += WINDOW_HOURS;
+    half = !half;
+  }
+  return { offsets, stride: Math.ceil(next / 8) * 8 };
 }
 
+/** Position of an hour in every GPU's ring. */
+export function positionOf(hour: number): number {
+  // Hours before 1970 are negative.
+  const position = hour % WINDOW_HOURS;
+  return position < 0 ? position + WINDOW_HOURS : position;
+}
+
+const keyOf = (slot: number, position: number, field: number): number =>
+  (slot * WINDOW_HOURS + position) * PANE_FIELDS.length + field;
+
 /**
- * Runs of adjacent cells that hold the hours `from` (included) to `until` (excluded), at most 168, in their order.
- * @param work is given the first cell of a run, how many, and the first one's hour
+ * Runs of adjacent positions that hold the hours `from` (included) to `until` (excluded), at most 168, in their order.
+ * @param work is given the first position of a run, how many, and the first one's hour
  */
 export function forSegments(
-  slot: number,
   from: number,
   until: number,
-  work: (cell: number, count: number, hour: number) => void,
+  work: (position: number, count: number, hour: number) => void,
 ): void {
   if (until <= from) return;
-  const first = cellOf(slot, from);
-  const untilEnd = (slot + 1) * WINDOW_HOURS - first;
-  const count = Math.min(until - from, untilEnd);
+  const first = positionOf(from);
+  const count = Math.min(until - from, WINDOW_HOURS - first);
   work(first, count, from);
-  if (until - from > count) work(slot * WINDOW_HOURS, until - from - count, from + count);
+  if (until - from > count) work(0, until - from - count, from + count);
 }
 
 function readingsCode(samples: number, readings: number): number {
@@ -225,15 +266,16 @@ function copyUint4(
 
 function copyReadings(
   column: Uint8Array,
-  samples: Uint16Array,
   cell: number,
+  samples: Uint16Array,
+  from: number,
   count: number,
   out: Float64Array,
   at: number,
 ): void {
   for (let index = 0; index < count; index++) {
     const code = column[cell + index];
-    out[at + index] = code === NO_READINGS ? 0 : samples[cell + index] - code;
+    out[at + index] = code === NO_READINGS ? 0 : samples[from + index] - code;
   }
 }
 

@@ -28,6 +28,9 @@ async function fetchRegistry(): Promise<void> {
     'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack',
     `-Dartifact=${ARTIFACT}`,
     `-DoutputDirectory=${temporary}`,
+    // Without a project Maven would make a folder named after the variable it cannot resolve.
+    `-Dmdep.unpack.markersDirectory=${temporary}`,
+    `-DmarkersDirectory=${temporary}`,
   ]);
   await rename(temporary, directory());
 }
