@@ -100,4 +100,11 @@ describe('emission', () => {
     expect(emission.decision(0, DUE_DECISION, 'good')).toBe('schedule');
     expect(emission.decision(0, DUE_DECISION, 'fair')).toBe('change');
   });
+
+  it('speaks at every due point where it is told to, and says when nothing else was the reason', () => {
+    const emission = new Emission(0.1, true);
+    expect(emission.prediction(0, DUE_SCORE, 0.01, 0.02, 0.03, 1, 3)).toBe('change');
+    expect(emission.prediction(0, DUE_SCORE, 0.01, 0.02, 0.03, 1, 3)).toBe('interval');
+    expect(emission.prediction(0, DUE_HEARTBEAT, 0.01, 0.02, 0.03, 1, 3)).toBe('heartbeat');
+  });
 });

@@ -28,8 +28,14 @@ export class Emission {
   private healthGrade = new Uint8Array(0);
   private decisionGrade = new Uint8Array(0);
 
-  /** @param minLogOddsDelta change of any horizon's log-odds that is emitted at once */
-  constructor(private readonly minLogOddsDelta: number) {}
+  /**
+   * @param minLogOddsDelta change of any horizon's log-odds that is emitted at once
+   * @param always whether predictions are emitted at every due point, changed or not
+   */
+  constructor(
+    private readonly minLogOddsDelta: number,
+    private readonly always = false,
+  ) {}
 
   /**
    * Whether to emit a prediction now, and why; remembers it if so.
@@ -56,13 +62,14 @@ export class Emission {
       Math.abs(odds90 - this.logOdds[at + 2]) >= this.minLogOddsDelta ||
       type !== this.type[slot] ||
       coverageClass !== this.coverageClass[slot];
-    if (!changed && (due & DUE_HEARTBEAT) === 0) return null;
+    const heartbeat = (due & DUE_HEARTBEAT) !== 0;
+    if (!changed && !heartbeat && !this.always) return null;
     this.logOdds[at] = odds7;
     this.logOdds[at + 1] = odds30;
     this.logOdds[at + 2] = odds90;
     this.type[slot] = type;
     this.coverageClass[slot] = coverageClass;
-    return changed ? 'change' : 'heartbeat';
+    return changed ? 'change' : heartbeat ? 'heartbeat' : 'interval';
   }
 
   /** Grade that was last in force, for its hysteresis; null where there was none. */

@@ -138,6 +138,10 @@ export const ConfigSchema = Type.Object(
       everyMs: positiveMs(900_000, 'A features record each so much event time, beside those at pane close'),
     }),
     predictions: section('Prediction records', {
+      emit: Type.Union([Type.Literal('changes'), Type.Literal('always')], {
+        default: 'changes',
+        description: 'changes: at once on a meaningful change, else each heartbeat; always: at every due point too',
+      }),
       minLogOddsDelta: Type.Number({
         exclusiveMinimum: 0,
         default: 0.1,

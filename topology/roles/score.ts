@@ -1,4 +1,5 @@
 import { lastValueFrom, type Observable } from 'rxjs';
+import { Emission } from '../../operators/emission.js';
 import { WindowStore } from '../../operators/window/window-store.js';
 import type { Scorer } from '../../models/scorer.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
@@ -165,7 +166,7 @@ export class ScoreRole implements Role, LogListener {
             heartbeatMs: config.predictions.heartbeatMs,
             healthEveryMs: config.health.everyMs,
           },
-          config.predictions.minLogOddsDelta,
+          new Emission(config.predictions.minLogOddsDelta, config.predictions.emit === 'always'),
           this.rejections.reject,
         ),
         mutedUntil: done.get(key) ?? 0,

@@ -51,13 +51,13 @@ export class PartitionState {
   constructor(
     makeWindows: (onPaneClosed: (pane: ClosedPane) => void) => Windows,
     private readonly schedule: Schedule,
-    minLogOddsDelta: number,
+    emission: Emission,
     private readonly reject: RejectReading,
   ) {
     this.windows = makeWindows((pane) => {
       if (!this.muted) this.sink?.pane(this.windows, pane);
     });
-    this.emission = new Emission(minLogOddsDelta);
+    this.emission = emission;
   }
 
   /**
