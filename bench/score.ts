@@ -1,7 +1,7 @@
 import { loadScorer } from '../models/load.js';
 import { AvroCodec } from '../schema/avro.js';
 import { systemClock } from '../schema/clock.js';
-import { toSamplesRecord } from '../schema/samples.js';
+import { SamplesCodec } from '../schema/samples.js';
 import { topicName } from '../schema/topics.js';
 import { openSink } from '../topology/kafka/connection.js';
 import { createTopics } from '../topology/kafka/topics-admin.js';
@@ -31,6 +31,7 @@ export async function benchScore(brokers: string[], options: BenchOptions): Prom
   const connection = connectionTo(brokers, prefix);
   await createTopics(connection, PARTITIONS, 1);
   const codec = await AvroCodec.open(null, prefix);
+  const samplesCodec = new SamplesCodec(codec);
   const topic = topicName(prefix, 'samples');
 
   const sink = await openSink(connection, 'bench', 16_000_000, say);
@@ -42,7 +43,7 @@ export async function benchScore(brokers: string[], options: BenchOptions): Prom
     for (const [partition, uuids] of split.entries())
       for (let at = 0; at < uuids.length; at += SAMPLES_PER_BATCH) {
         const batch = benchBatch(uuids.slice(at, at + SAMPLES_PER_BATCH), time, samples, random);
-        await sink.write([{ topic, partition, key: null, value: codec.encode('samples', toSamplesRecord(batch)) }]);
+        await sink.write([{ topic, partition, key: null, value: samplesCodec.encode(batch) }]);
         samples += batch.count;
         batches++;
       }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import avro from 'avsc';
 import { SchemaRegistryClient } from '@confluentinc/schemaregistry';
+import { DecodeError } from './decode-error.js';
 import { ActuaryError, messageOf } from './errors.js';
 import { packageRoot } from './package-root.js';
 import { TOPICS, topicName, type Topic, type TopicKey } from './topics.js';
@@ -13,18 +14,10 @@ import { TOPICS, topicName, type Topic, type TopicKey } from './topics.js';
  */
 
 const MAGIC = 0;
-const HEADER_BYTES = 5;
+/** Bytes before the body. */
+export const HEADER_BYTES = 5;
 
-/** A message whose bytes are not what its topic promises. */
-export class DecodeError extends Error {
-  constructor(
-    readonly code: 'malformed' | 'unknown_schema',
-    message: string,
-  ) {
-    super(message);
-    this.name = 'DecodeError';
-  }
-}
+export { DecodeError };
 
 /** Topics whose values are Avro. */
 export const AVRO_TOPICS = (Object.keys(TOPICS) as TopicKey[]).filter(
@@ -84,12 +77,20 @@ export class AvroCodec {
   }
 
   encode(key: TopicKey, record: object): Buffer {
-    const body = this.typeOf(key).toBuffer(record);
-    const message = Buffer.allocUnsafe(HEADER_BYTES + body.length);
-    message[0] = MAGIC;
-    message.writeUInt32BE(this.ids.get(key)!, 1);
-    body.copy(message, HEADER_BYTES);
-    return message;
+    return Buffer.concat([this.header(key), this.typeOf(key).toBuffer(record)]);
+  }
+
+  /** What a message of a topic begins with. */
+  header(key: TopicKey): Buffer {
+    const header = Buffer.alloc(HEADER_BYTES);
+    header[0] = MAGIC;
+    header.writeUInt32BE(this.ids.get(key)!, 1);
+    return header;
+  }
+
+  /** Whether a message was written with this version's own schema. @throws DecodeError malformed */
+  isOwn(key: TopicKey, message: Buffer): boolean {
+    return schemaIdOf(message) === this.ids.get(key);
   }
 
   /**

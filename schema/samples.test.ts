@@ -2,11 +2,13 @@ import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BatchBuilder, readingsOf, type SampleBatch } from './batch.js';
-import { schemaText } from './avro.js';
+import { AvroCodec, DecodeError, schemaText } from './avro.js';
 import { SERIES } from './metrics.js';
-import { fromSamplesRecord, toSamplesRecord } from './samples.js';
+import { fromSamplesRecord, SamplesCodec, toSamplesRecord } from './samples.js';
 
 const type = avro.Type.forSchema(JSON.parse(schemaText('samples')) as avro.Schema);
+const avroCodec = await AvroCodec.open(null, '');
+const codec = new SamplesCodec(avroCodec);
 const throughAvro = (batch: SampleBatch) => fromSamplesRecord(type.fromBuffer(type.toBuffer(toSamplesRecord(batch))));
 
 const sample = fc.record({
@@ -30,21 +32,56 @@ const rows = (batch: SampleBatch) =>
     readings: readingsOf(batch, row),
   }));
 
+const samples = fc.array(sample, { maxLength: 30 });
+
+type Drawn = typeof sample extends fc.Arbitrary<infer T> ? T : never;
+
+function batchOf(drawn: readonly Drawn[]): SampleBatch {
+  const builder = new BatchBuilder(4);
+  for (const { gpu, time, offset, partition, model, readings } of drawn) {
+    builder.from('raw', partition, offset);
+    builder.begin(gpu, time);
+    for (const [series, value] of readings) builder.set(series, value);
+    if (model !== null) builder.describe({ model, host: 'n1', warrantyEndMs: time - 2 ** 44 });
+    expect(builder.end()).toBe(true);
+  }
+  return builder.build();
+}
+
 describe('gpu.samples', () => {
   it('gives back every sample that was put in', () => {
     fc.assert(
-      fc.property(fc.array(sample, { maxLength: 30 }), (samples) => {
-        const builder = new BatchBuilder(4);
-        for (const { gpu, time, offset, partition, model, readings } of samples) {
-          builder.from('raw', partition, offset);
-          builder.begin(gpu, time);
-          for (const [series, value] of readings) builder.set(series, value);
-          if (model !== null) builder.describe({ model, host: 'n1' });
-          expect(builder.end()).toBe(true);
-        }
-        const batch = builder.build();
-        expect(batch.count).toBe(samples.length);
+      fc.property(samples, (drawn) => {
+        const batch = batchOf(drawn);
+        expect(batch.count).toBe(drawn.length);
         expect(rows(throughAvro(batch))).toEqual(rows(batch));
+        expect(rows(codec.decode(codec.encode(batch)) as SampleBatch)).toEqual(rows(batch));
+      }),
+    );
+  });
+
+  it('is written byte for byte as avsc writes it', () => {
+    fc.assert(
+      fc.property(samples, (drawn) => {
+        const batch = batchOf(drawn);
+        expect(codec.encode(batch)).toEqual(avroCodec.encode('samples', toSamplesRecord(batch)));
+      }),
+    );
+  });
+
+  it('is refused as malformed wherever it is cut or changed so that it no longer fits, and never read beyond', () => {
+    fc.assert(
+      fc.property(samples, fc.nat(), fc.integer({ min: 0, max: 255 }), (drawn, at, byte) => {
+        const message = codec.encode(batchOf(drawn));
+        expect(() => codec.decode(message.subarray(0, 5 + (at % (message.length - 5))))).toThrow(DecodeError);
+        const changed = Buffer.from(message);
+        changed[5 + (at % (message.length - 5))] = byte;
+        try {
+          const batch = codec.decode(changed) as SampleBatch;
+          for (let row = 0; row < batch.count; row++) expect(batch.gpus[batch.gpuIndex[row]]).toBeTypeOf('string');
+        } catch (error) {
+          expect(error).toBeInstanceOf(DecodeError);
+        }
       }),
     );
   });
@@ -86,7 +123,7 @@ describe('gpu.samples', () => {
     builder.begin('GPU-a', 1);
     builder.set(0, 1);
     builder.end();
-    const record = toSamplesRecord(builder.build()) as Record<string, unknown>;
+    const record = toSamplesRecord(builder.build());
     for (const broken of [
       { ...record, count: 2 },
       { ...record, gpus: [] },

@@ -1,5 +1,8 @@
+import type { AvroCodec } from './avro.js';
+import { HEADER_BYTES } from './avro.js';
+import { AvroReader, AvroWriter } from './avro-bytes.js';
 import type { Origin, SampleBatch, SampleMetadata } from './batch.js';
-import { DecodeError } from './avro.js';
+import { DecodeError } from './decode-error.js';
 import { SERIES } from './metrics.js';
 
 /**
@@ -9,7 +12,7 @@ import { SERIES } from './metrics.js';
 
 interface SamplesRecord {
   count: number;
-  gpus: string[];
+  gpus: readonly string[];
   gpu_index: Buffer;
   event_time: Buffer;
   columns: { series: string; values: Buffer }[];
@@ -21,7 +24,7 @@ interface SamplesRecord {
     warranty_end: number | null;
   }[];
   metadata_index: Buffer;
-  origins: Origin[];
+  origins: readonly Origin[];
   origin_index: Buffer;
   origin_offset: Buffer;
 }
@@ -35,8 +38,90 @@ const MAX_SAMPLES = 1_000_000;
 const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
+/** Writes and reads messages of gpu.samples. One at a time: the writer's memory is reused. */
+export class SamplesCodec {
+  private readonly writer = new AvroWriter();
+  private readonly header: Buffer;
+
+  constructor(private readonly codec: AvroCodec) {
+    this.header = codec.header('samples');
+  }
+
+  encode(batch: SampleBatch): Buffer {
+    const { writer } = this;
+    writer.reset().raw(this.header);
+    writeRecord(writer, toSamplesRecord(batch));
+    return writer.take();
+  }
+
+  /**
+   * A batch that shares no memory with the message; by promise where it was written with another schema.
+   * @throws DecodeError malformed, unknown_schema
+   */
+  decode(message: Buffer): SampleBatch | Promise<SampleBatch> {
+    if (!this.codec.isOwn('samples', message)) return this.codec.decode('samples', message).then(fromSamplesRecord);
+    const reader = new AvroReader(message, HEADER_BYTES);
+    const record = readRecord(reader);
+    if (reader.offset !== message.length)
+      throw new DecodeError('malformed', `${message.length} bytes, of which the schema explains ${reader.offset}`);
+    return fromSamplesRecord(record);
+  }
+}
+
+/** The fields of gpu.samples.avsc in their order. */
+function writeRecord(writer: AvroWriter, record: SamplesRecord): void {
+  writer.long(record.count);
+  writer.array(record.gpus, (uuid) => writer.text(uuid));
+  writer.view(record.gpu_index);
+  writer.view(record.event_time);
+  writer.array(record.columns, ({ series, values }) => {
+    writer.text(series);
+    writer.view(values);
+  });
+  const text = (value: string): void => writer.text(value);
+  const long = (value: number): void => writer.long(value);
+  writer.array(record.metadata, (metadata) => {
+    writer.optional(metadata.model, text);
+    writer.optional(metadata.host, text);
+    writer.optional(metadata.deployment_date, long);
+    writer.optional(metadata.purchase_date, long);
+    writer.optional(metadata.warranty_end, long);
+  });
+  writer.view(record.metadata_index);
+  writer.array(record.origins, ({ topic, partition }) => {
+    writer.text(topic);
+    writer.long(partition);
+  });
+  writer.view(record.origin_index);
+  writer.view(record.origin_offset);
+}
+
+/** The same backwards; byte strings are views of the message. */
+function readRecord(reader: AvroReader): SamplesRecord {
+  const text = (): string => reader.text();
+  const long = (): number => reader.long();
+  return {
+    count: reader.long(),
+    gpus: reader.array(text),
+    gpu_index: reader.view(),
+    event_time: reader.view(),
+    columns: reader.array(() => ({ series: reader.text(), values: reader.view() })),
+    metadata: reader.array(() => ({
+      model: reader.optional(text),
+      host: reader.optional(text),
+      deployment_date: reader.optional(long),
+      purchase_date: reader.optional(long),
+      warranty_end: reader.optional(long),
+    })),
+    metadata_index: reader.view(),
+    origins: reader.array(() => ({ topic: reader.text(), partition: reader.long() })),
+    origin_index: reader.view(),
+    origin_offset: reader.view(),
+  };
+}
+
 /** The Avro record of a batch; shares memory with it. */
-export function toSamplesRecord(batch: SampleBatch): object {
+export function toSamplesRecord(batch: SampleBatch): SamplesRecord {
   const columns: SamplesRecord['columns'] = [];
   for (let id = 0; id < batch.columns.length; id++) {
     const column = batch.columns[id];
@@ -59,7 +144,7 @@ export function toSamplesRecord(batch: SampleBatch): object {
     origins: batch.origins,
     origin_index: bytesOf(batch.originIndex),
     origin_offset: encodeDeltas(batch.originOffset),
-  } satisfies Omit<SamplesRecord, 'gpus' | 'origins'> & { gpus: readonly string[]; origins: readonly Origin[] };
+  };
 }
 
 /** @throws DecodeError malformed: arrays whose lengths or indices do not fit */
@@ -68,21 +153,23 @@ export function fromSamplesRecord(value: unknown): SampleBatch {
   const count = record.count;
   if (count < 0 || count > MAX_SAMPLES) throw new DecodeError('malformed', `a batch of ${count} samples`);
   const columns: (Float64Array | undefined)[] = [];
+  // Event times and columns of 8 bytes a sample, three columns of indices of 4 and what rounding them up takes.
+  const arena = new Arena((8 * (1 + record.columns.length) + 3 * 4) * count + 3 * 8);
   for (const { series, values } of record.columns) {
     const id = idsByName.get(series);
     // A series of a newer version: this one has no use for it.
-    if (id !== undefined) columns[id] = floats(values, count, series);
+    if (id !== undefined) columns[id] = arena.floats(values, count, series);
   }
   const batch: SampleBatch = {
     count,
     gpus: record.gpus,
-    gpuIndex: indices(record.gpu_index, count, record.gpus.length, 'gpu_index'),
-    eventTimeMs: floats(record.event_time, count, 'event_time'),
+    gpuIndex: arena.indices(record.gpu_index, count, record.gpus.length, 'gpu_index'),
+    eventTimeMs: arena.floats(record.event_time, count, 'event_time'),
     columns,
     metadata: record.metadata.map(toMetadata),
-    metadataIndex: new Int32Array(aligned(record.metadata_index, count * 4, 'metadata_index')),
+    metadataIndex: arena.integers(record.metadata_index, count, 'metadata_index'),
     origins: record.origins,
-    originIndex: indices(record.origin_index, count, record.origins.length, 'origin_index'),
+    originIndex: arena.indices(record.origin_index, count, record.origins.length, 'origin_index'),
     originOffset: decodeDeltas(record.origin_offset, count),
   };
   for (let row = 0; row < count; row++)
@@ -101,21 +188,38 @@ function toMetadata(record: SamplesRecord['metadata'][number]): SampleMetadata {
   };
 }
 
-/** A copy at an address that typed arrays accept. */
-function aligned(bytes: Buffer, length: number, name: string): ArrayBuffer {
-  if (bytes.length !== length) throw new DecodeError('malformed', `${name} has ${bytes.length} bytes, not ${length}`);
-  const copy = new ArrayBuffer(length);
-  new Uint8Array(copy).set(bytes);
-  return copy;
-}
+/** Memory for the typed arrays of one batch, which need addresses that a message does not offer: one allocation. */
+class Arena {
+  private readonly memory: ArrayBuffer;
+  private at = 0;
 
-const floats = (bytes: Buffer, count: number, name: string) => new Float64Array(aligned(bytes, count * 8, name));
+  constructor(bytes: number) {
+    this.memory = new ArrayBuffer(bytes);
+  }
 
-function indices(bytes: Buffer, count: number, limit: number, name: string): Uint32Array {
-  const array = new Uint32Array(aligned(bytes, count * 4, name));
-  for (let row = 0; row < count; row++)
-    if (array[row] >= limit) throw new DecodeError('malformed', `${name} out of range`);
-  return array;
+  /** Copies bytes to the next address that suits float64. @returns that address */
+  private take(bytes: Buffer, length: number, name: string): number {
+    if (bytes.length !== length) throw new DecodeError('malformed', `${name} has ${bytes.length} bytes, not ${length}`);
+    const from = this.at;
+    new Uint8Array(this.memory, from, length).set(bytes);
+    this.at = Math.ceil((from + length) / 8) * 8;
+    return from;
+  }
+
+  floats(bytes: Buffer, count: number, name: string): Float64Array {
+    return new Float64Array(this.memory, this.take(bytes, count * 8, name), count);
+  }
+
+  integers(bytes: Buffer, count: number, name: string): Int32Array {
+    return new Int32Array(this.memory, this.take(bytes, count * 4, name), count);
+  }
+
+  indices(bytes: Buffer, count: number, limit: number, name: string): Uint32Array {
+    const array = new Uint32Array(this.memory, this.take(bytes, count * 4, name), count);
+    for (let row = 0; row < count; row++)
+      if (array[row] >= limit) throw new DecodeError('malformed', `${name} out of range`);
+    return array;
+  }
 }
 
 /** Differences as zigzag varints of up to 53 bits: mostly one byte a sample. */

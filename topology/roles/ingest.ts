@@ -1,6 +1,6 @@
 import { timeLimits } from '../../operators/judge-time.js';
 import type { Decoder } from '../../operators/decode/decoder.js';
-import { toSamplesRecord } from '../../schema/samples.js';
+import { SamplesCodec } from '../../schema/samples.js';
 import type { AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import type { Config, SourceConfig } from '../../schema/config.js';
@@ -47,6 +47,7 @@ interface Reading {
  */
 export class IngestRole implements Role {
   readonly name = 'ingest';
+  private readonly samples: SamplesCodec;
   private sink: KafkaSink | undefined;
   private partitionCount = 0;
   private readonly readings: Reading[] = [];
@@ -55,7 +56,9 @@ export class IngestRole implements Role {
   constructor(
     private readonly dependencies: IngestDependencies,
     private readonly context: RoleContext,
-  ) {}
+  ) {
+    this.samples = new SamplesCodec(dependencies.codec);
+  }
 
   async start(): Promise<void> {
     const { config, connection } = this.dependencies;
@@ -184,7 +187,7 @@ export class IngestRole implements Role {
     batches: readonly { partition: number; batch: SampleBatch }[],
     letters: readonly OutputRecord[],
   ): Promise<void> {
-    const { codec, connection, instruments } = this.dependencies;
+    const { connection, instruments } = this.dependencies;
     const topic = topicName(connection.topicPrefix, 'samples');
     const sink = this.sink!;
     await sink.write(
@@ -192,7 +195,7 @@ export class IngestRole implements Role {
         topic,
         partition,
         key: null,
-        value: codec.encode('samples', toSamplesRecord(batch)),
+        value: this.samples.encode(batch),
       })),
     );
     await sink.write(letters);

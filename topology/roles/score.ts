@@ -6,7 +6,7 @@ import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import { HOUR_MS, type Clock } from '../../schema/clock.js';
 import type { Config } from '../../schema/config.js';
-import { fromSamplesRecord } from '../../schema/samples.js';
+import { SamplesCodec } from '../../schema/samples.js';
 import { TOPICS, topicName, type TopicKey } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
 import type { KafkaSink } from '../../sinks/kafka.js';
@@ -72,6 +72,7 @@ interface Unit {
 export class ScoreRole implements Role, LogListener {
   readonly name = 'score';
   private readonly owned = new Map<string, Owned>();
+  private readonly samples: SamplesCodec;
   private readonly assets: AssetTable;
   private readonly assessor: Assessor;
   private readonly rejections = new RejectionCounter();
@@ -90,6 +91,7 @@ export class ScoreRole implements Role, LogListener {
     private readonly context: RoleContext,
   ) {
     const { config, codec, scorer } = dependencies;
+    this.samples = new SamplesCodec(codec);
     this.published = publishedFeatures(config.windows.featureSet);
     this.assets = new AssetTable(codec, (record, error) =>
       context.log.warn({ topic: record.topic, offset: record.offset, code: error.code }, 'asset record left out'),
@@ -246,7 +248,7 @@ export class ScoreRole implements Role, LogListener {
   private async decode(record: LogRecord, work: UnitOfWork, muted: boolean): Promise<SampleBatch | null> {
     if (record.value === null) return null;
     try {
-      return fromSamplesRecord(await this.dependencies.codec.decode('samples', record.value));
+      return await this.samples.decode(record.value);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       if (muted) return null;
