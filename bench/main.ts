@@ -1,40 +1,51 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../schema/errors.js';
+import { benchEngine } from './engine.js';
 import { benchIngest } from './ingest.js';
 import { benchScore } from './score.js';
 import { benchWindows } from './windows.js';
-import { withBroker, type BenchOptions } from './harness.js';
+import { withCluster, type Cluster } from './support/cluster.js';
+import { withinLimits } from './support/embedded-limits.js';
+import { common, throughput, type CommonOptions, type ThroughputOptions } from './support/options.js';
+import { RAW_SHAPES } from './support/raw-messages.js';
+import { publish } from './support/report.js';
+import { exitOnSignals } from './support/scratch.js';
 
-const show = (result: object, { json }: BenchOptions): void => {
-  if (json) console.log(JSON.stringify(result));
-  else console.table(result);
-};
+/** `npm run bench -- engine --json`: one command a question, each against a bare baseline in the same run. */
+const program = new Command('bench').description('measure the engine, each question against a bare baseline');
+const format = (): Option =>
+  new Option('--format <shape>', 'shape of the raw messages')
+    .choices(RAW_SHAPES.map((shape) => shape.format))
+    .default(RAW_SHAPES[0].format);
+const on =
+  <T extends ThroughputOptions>(bench: (cluster: Cluster, options: T) => Promise<object>) =>
+  (options: T): Promise<void> =>
+    publish(options, () => withCluster(options, (cluster) => bench(cluster, withinLimits(cluster, options))));
+const prefill = (): Option => new Option('--no-prefill', 'begin with empty windows, not with seven days of readings');
 
-/** `npm run bench -- score --json`: throughput of a role beside a bare drain of the same topic in the same run. */
-const program = new Command('bench').description('measure the engine against a bare baseline, on a real broker');
-for (const [name, description, run] of [
-  ['score', 'drain prepared samples bare, then through the score role', benchScore],
-  ['ingest', 'drain flat wide JSON, one record a message, bare, then through the ingest role', benchIngest],
-] as const)
-  program
-    .command(name)
-    .description(description)
-    .addOption(new Option('--brokers <list>', 'bootstrap servers; else a KRaft broker is started on this machine'))
-    .option('--gpus <n>', 'GPUs', '10000')
-    .option('--samples <n>', 'samples', name === 'score' ? '4000000' : '1000000')
-    .option('--json', 'the last line is one JSON object')
-    .action(async (options: BenchOptions) => {
-      const result = await withBroker(options.brokers, (brokers) => run(brokers, options));
-      show(result, options);
-    });
-program
-  .command('windows')
-  .description('fold decoded batches into the windows, and compute features: no broker')
+throughput(program.command('engine'), 3_000_000, 2)
+  .description('raw messages through ingest and score, as processes of the command line')
+  .addOption(format())
+  .addOption(prefill())
+  .action(on(benchEngine));
+throughput(program.command('ingest'), 2_000_000, 1)
+  .description('raw messages through the ingest role')
+  .addOption(format())
+  .action(on(benchIngest));
+throughput(program.command('score'), 6_000_000, 1)
+  .description('batches of gpu.samples through the score role')
+  .addOption(prefill())
+  .action(on(benchScore));
+common(program.command('windows'))
+  .description('decoded batches into the windows, and features out of them: no broker')
   .option('--gpus <n>', 'GPUs', '10000')
   .option('--samples <n>', 'samples a repeat', '2000000')
   .addOption(new Option('--feature-set <set>', 'features that the windows keep').choices(['v1', 'v2']).default('v2'))
-  .option('--json', 'the last line is one JSON object')
-  .action(async (options: BenchOptions) => show(await benchWindows(options), options));
+  .action((options: CommonOptions & Parameters<typeof benchWindows>[0]) =>
+    publish(options, () => benchWindows(options)),
+  );
+
+exitOnSignals();
 try {
   await program.parseAsync();
 } catch (error) {

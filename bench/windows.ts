@@ -5,7 +5,9 @@ import type { SampleBatch } from '../schema/batch.js';
 import { FEATURE_COUNT } from '../schema/features.js';
 import { HOUR_MS } from '../schema/clock.js';
 import { benchBatch, benchUuid, randomOf } from './fleet.js';
-import { measure, provenance, say, type BenchOptions, type Measured } from './harness.js';
+import { measure, type Measured } from './support/measure.js';
+import { provenance } from './support/provenance.js';
+import { say } from './support/say.js';
 
 const CADENCE_MS = 10_000;
 const SAMPLES_PER_BATCH = 500;
@@ -15,7 +17,11 @@ const STEPS = 20;
 const REPEATS = 5;
 
 /** The windows alone, in this process: decoded batches in, no broker, no model; and the features they give. */
-export async function benchWindows(options: BenchOptions): Promise<object> {
+export async function benchWindows(options: {
+  readonly gpus: string;
+  readonly samples: string;
+  readonly featureSet?: 'v1' | 'v2';
+}): Promise<object> {
   const gpus = Number(options.gpus);
   const samples = Number(options.samples);
   const featureSet = options.featureSet ?? 'v2';

@@ -8,7 +8,7 @@ import { KafkaSink } from './kafka.js';
 
 await describeWith('kraft', 'the Kafka sink', () => {
   it('writes the first 64 KiB of a dead letter, and its length, where the broker refuses the whole', async () => {
-    const broker = await startBroker('512m');
+    const broker = await startBroker({ heap: '512m' });
     try {
       const admin = new kafkajs.Kafka({ brokers: [broker.brokers], logLevel: kafkajs.logLevel.NOTHING }).admin();
       await admin.connect();

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../../schema/package-root.js';
 import { freePort, has, run, start, untilListening, type Running } from './processes.js';
+import { removeScratch, scratchDirectory } from './scratch.js';
 
 /** A real Kafka broker for tests and benchmarks: the jars of Apache Kafka, one node, KRaft. */
 export interface Broker {
   /** Bootstrap server, host:port. */
   readonly brokers: string;
+  readonly version: string;
   readonly process: Running;
   stop(): Promise<void>;
 }
@@ -44,10 +45,16 @@ function clusterId(): string {
   return id.startsWith('-') ? clusterId() : id;
 }
 
-/** @param heap of the broker's JVM */
-export async function startBroker(heap = '1g'): Promise<Broker> {
+export interface BrokerOptions {
+  /** Of the broker's JVM. */
+  readonly heap?: string;
+  /** Beside or in place of those below. */
+  readonly properties?: Readonly<Record<string, string | number>>;
+}
+
+export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
   await fetchLibraries();
-  const directory = await mkdtemp(join(tmpdir(), 'gpu-actuary-kraft-'));
+  const directory = scratchDirectory('kraft');
   const [port, controllerPort] = [await freePort(), await freePort()];
   const properties = {
     'process.roles': 'broker,controller',
@@ -68,6 +75,7 @@ export async function startBroker(heap = '1g'): Promise<Broker> {
     // Event times lie in the past; what a test writes must not be retention's to take.
     'log.retention.ms': -1,
     'message.max.bytes': 20 * 1024 * 1024,
+    ...options.properties,
   };
   const file = join(directory, 'server.properties');
   await writeFile(
@@ -78,14 +86,21 @@ export async function startBroker(heap = '1g'): Promise<Broker> {
   );
   const classPath = join(libraries(), '*');
   await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', file]);
-  const broker = start('java', [`-Xmx${heap}`, '-cp', classPath, 'kafka.Kafka', file]);
+  const broker = start('java', [`-Xmx${options.heap ?? '1g'}`, '-cp', classPath, 'kafka.Kafka', file]);
   await untilListening(port, broker, START_TIMEOUT_MS);
   return {
     brokers: `127.0.0.1:${port}`,
+    version: await versionOf(),
     process: broker,
     async stop() {
       await broker.stop();
-      await rm(directory, { recursive: true, force: true });
+      removeScratch(directory);
     },
   };
+}
+
+/** As the name of its jar has it: kafka_2.13-4.1.0.jar. */
+async function versionOf(): Promise<string> {
+  const names = await readdir(libraries());
+  return names.flatMap((name) => /^kafka_[\d.]+-([\d.]+)\.jar$/.exec(name)?.[1] ?? [])[0] ?? 'unknown';
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
 import { brokerNeeds } from '../../bench/support/kraft.js';
 import { has } from '../../bench/support/processes.js';
@@ -11,6 +12,7 @@ const CHECKS = {
   chromium: () => has('chromium'),
   promtool: () => has('promtool'),
   kcat: () => has('kcat', ['-V']),
+  procfs: () => Promise.resolve(existsSync('/proc/self/stat')),
 } as const;
 
 export type Tool = keyof typeof CHECKS;

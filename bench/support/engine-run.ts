@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { TOPICS, topicName, type TopicKey } from '../../schema/topics.js';
+import { createTopics } from '../../topology/kafka/topics-admin.js';
+import type { RoleName } from '../../topology/runtime.js';
+import type { Cluster } from './cluster.js';
+import { EngineProcesses } from './engine-process.js';
+import { byLabel, sumOf, type Series } from './exposition.js';
+import type { KafkaAdmin } from './kafka-admin.js';
+import type { Count } from './observation.js';
+import { observe, type Observed } from './observe.js';
+import { connectionTo, PREFILL_SAMPLES_PER_BATCH, prefillTimeMs, WINDOW_HOURS, writeBatches } from './prepare.js';
+
+/** One run of engine processes over a prepared stream, on empty state. */
+export interface EngineRun {
+  readonly processes: readonly (readonly RoleName[])[];
+  readonly config: object;
+  readonly sets: readonly string[];
+  readonly partitions: number;
+  readonly gpus: number;
+  /** Fill the windows with seven days of hourly readings first. */
+  readonly prefill: boolean;
+  /** Samples of the stream. */
+  readonly samples: number;
+  /** Writes what the engine reads that is bound to the topic prefix, if anything is. */
+  readonly prepare?: (topicPrefix: string) => Promise<void>;
+  /** Samples done, where the engine's own count of samples in windows does not tell. */
+  readonly done?: (topicPrefix: string) => Promise<number>;
+  readonly everyMs?: number;
+}
+
+export interface EngineObserved extends Observed {
+  readonly rows: readonly Count[];
+  /** Longest pause of any process's event loop, by look. */
+  readonly pauses: readonly Count[];
+  readonly skipped: number;
+  readonly deadLetters: number;
+  /** Records in the engine's topics at the end. */
+  readonly written: Readonly<Partial<Record<TopicKey, number>>>;
+  /** Samples of each process, by its own count. */
+  readonly share: readonly number[];
+}
+
+const SETTLE_TIMEOUT_MS = 30_000;
+let runs = 0;
+
+export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: EngineRun): Promise<EngineObserved> {
+  const topicPrefix = `bench-${Date.now()}-${++runs}.`;
+  const samplesTopic = topicName(topicPrefix, 'samples');
+  if (cluster.kind !== 'embedded') await createTopics(connectionTo(cluster, topicPrefix), run.partitions, -1);
+  let prefilled = 0;
+  if (run.prefill) {
+    const { gpus } = run;
+    prefilled = (await writeBatches(cluster, topicPrefix, gpus, WINDOW_HOURS, prefillTimeMs, PREFILL_SAMPLES_PER_BATCH))
+      .samples;
+    // The engine starts as after a restart: what is committed rebuilds its windows and says nothing.
+    await admin.commitEnds(`${topicPrefix}gpu-actuary.score`, samplesTopic);
+  }
+  await run.prepare?.(topicPrefix);
+  const engine = await EngineProcesses.start(cluster, {
+    processes: run.processes,
+    config: { ...run.config, kafka: { brokers: cluster.brokers, topicPrefix, partitions: run.partitions } },
+    sets: run.sets,
+  });
+  try {
+    const rows: Count[] = [];
+    const pauses: Count[] = [];
+    let last: Series[] = [];
+    const observed = await observe({
+      processes: engine.all.map(({ running }) => running),
+      brokerPid: cluster.pid,
+      until: run.samples,
+      everyMs: run.everyMs,
+      look: async () => {
+        last = await engine.metrics();
+        const atMs = performance.now();
+        rows.push({ atMs, count: sumOf(last, 'gpu_actuary_score_rows_total') });
+        pauses.push({
+          atMs,
+          count: 1000 * Math.max(...last.map((series) => series.get('nodejs_eventloop_lag_max_seconds') ?? 0)),
+        });
+        return run.done === undefined
+          ? Math.max(0, sumOf(last, 'gpu_actuary_score_samples_total') - prefilled)
+          : run.done(topicPrefix);
+      },
+    });
+    if (run.done === undefined) await countedOnce(engine, prefilled + run.samples);
+    const written: Partial<Record<TopicKey, number>> = {};
+    for (const key of ['samples', 'features', 'predictions', 'health', 'decisions', 'panes', 'deadLetter'] as const)
+      written[key] = await admin.written(topicName(topicPrefix, key));
+    return {
+      ...observed,
+      rows,
+      pauses,
+      skipped: sumOf(last, 'gpu_actuary_score_due_points_skipped_total'),
+      deadLetters: Object.values(byLabel(last, 'gpu_actuary_dead_letters_total', 'code')).reduce((a, b) => a + b, 0),
+      written,
+      share: last.map((series) =>
+        run.done === undefined
+          ? (series.get('gpu_actuary_score_samples_total') ?? 0)
+          : sumOf([...[series]], 'gpu_actuary_score_samples_total') +
+            Object.values(byLabel([series], 'gpu_actuary_ingest_samples_total', 'source')).reduce((a, b) => a + b, 0),
+      ),
+    };
+  } finally {
+    await engine.stop();
+    await admin.deleteTopics((Object.keys(TOPICS) as TopicKey[]).map((key) => topicName(topicPrefix, key)));
+  }
+}
+
+/** Partitions that change hands are read twice; then the engine's count of samples is not that of the stream. */
+async function countedOnce(engine: EngineProcesses, expected: number): Promise<void> {
+  const until = performance.now() + SETTLE_TIMEOUT_MS;
+  let counted = NaN;
+  while (performance.now() < until) {
+    const before = counted;
+    counted = sumOf(await engine.metrics(), 'gpu_actuary_score_samples_total');
+    if (counted === expected && before === expected) return;
+    if (counted > expected) break;
+    await delay(200);
+  }
+  throw new RunSpoilt(`${counted} samples were counted and ${expected} are there: partitions changed hands in the run`);
+}
+
+/** What was measured is not what was meant; again may do. */
+export class RunSpoilt extends Error {}

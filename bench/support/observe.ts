@@ -1,0 +1,56 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Point } from './observation.js';
+import type { Running } from './processes.js';
+import { usageOf } from './usage.js';
+
+export interface Observation {
+  readonly processes: readonly Running[];
+  readonly brokerPid: number | null;
+  /** Records after which the run is over. */
+  readonly until: number;
+  /** Asks how many records are done; called again and again, and part of what is measured: keep it cheap. */
+  readonly look: () => Promise<number>;
+  readonly everyMs?: number;
+}
+
+export interface Observed {
+  readonly points: readonly Point[];
+  /** Sum of the largest memory that each process ever had. */
+  readonly highWaterMb: number;
+}
+
+const LOOK_EVERY_MS = 200;
+/** Nothing done for so long: it will not be. */
+const STALLED_MS = 60_000;
+
+/**
+ * Watches processes from outside until they have done their work.
+ * @throws Error where one of them ends early, or nothing moves any more; with what it printed last
+ */
+export async function observe(run: Observation): Promise<Observed> {
+  const points: Point[] = [];
+  const pids = run.processes.map(({ child }) => child.pid!);
+  let movedMs = performance.now();
+  for (;;) {
+    const done = await run.look();
+    const ended = run.processes.find(({ child }) => child.exitCode !== null || child.signalCode !== null);
+    if (ended !== undefined) throw new Error(`a process ended early: ${ended.output()}`);
+    const usages = pids.map(usageOf);
+    const atMs = performance.now();
+    if (done > (points.at(-1)?.done ?? 0)) movedMs = atMs;
+    points.push({
+      atMs,
+      done,
+      cpuSeconds: usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+      rssMb: usages.reduce((sum, { rssMb }) => sum + rssMb, 0),
+      brokerCpuSeconds: run.brokerPid === null ? 0 : usageOf(run.brokerPid).cpuSeconds,
+    });
+    if (done >= run.until) return { points, highWaterMb: usages.reduce((sum, { peakRssMb }) => sum + peakRssMb, 0) };
+    if (atMs - movedMs > STALLED_MS)
+      throw new Error(
+        `${done} of ${run.until} records are done, and none more for ${STALLED_MS / 1000} s: ` +
+          run.processes.map((process) => process.output()).join('\n'),
+      );
+    await delay(run.everyMs ?? LOOK_EVERY_MS);
+  }
+}

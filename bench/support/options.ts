@@ -1,0 +1,58 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ClusterOptions } from './cluster.js';
+
+/** What every benchmark takes. */
+export interface CommonOptions {
+  readonly json?: boolean;
+  /** Directory that the result is kept in, for the plots. */
+  readonly record?: string;
+}
+
+/** What every benchmark on a cluster takes. */
+export interface RunOptions extends CommonOptions, ClusterOptions {
+  readonly gpus: number;
+  readonly partitions: number;
+  /** Of the engine: key=value, as on its command line. */
+  readonly set: readonly string[];
+}
+
+export interface ThroughputOptions extends RunOptions {
+  readonly samples: number;
+  readonly repeats: number;
+  readonly processes: number;
+  readonly cadenceMs: number;
+  readonly prefill: boolean;
+}
+
+export function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number, 1 or more');
+  return value;
+}
+
+export function common(command: Command): Command {
+  return command
+    .option('--json', 'the last line of stdout is one JSON object')
+    .option('--record <dir>', 'keep the result in DIR/<bench>.json, where the plots are made from');
+}
+
+export function onCluster(command: Command): Command {
+  return common(command)
+    .addOption(new Option('--brokers <list>', 'bootstrap servers; else a KRaft broker is started on this machine'))
+    .option('--embedded', 'use the in-process cluster: shows that the benchmark works, not how fast anything is')
+    .option('--gpus <n>', 'GPUs of the fleet', whole, 10_000)
+    .option('--partitions <n>', 'partitions of every topic', whole, 4)
+    .addOption(
+      new Option('--set <key=value>', "a key of the engine's configuration; may be repeated")
+        .argParser((pair: string, before: string[]) => [...before, pair])
+        .default([], 'none'),
+    );
+}
+
+export function throughput(command: Command, samples: number, processes: number): Command {
+  return onCluster(command)
+    .option('--samples <n>', 'samples of a repeat; the first fifth is warm-up', whole, samples)
+    .option('--repeats <n>', 'repeats, each bare and then the engine, on empty state', whole, 3)
+    .option('--processes <n>', 'processes of the engine, and of the bare consumer', whole, processes)
+    .option('--cadence-ms <n>', "event time between a GPU's readings", whole, 10_000);
+}
