@@ -98,6 +98,12 @@ export class Emission {
     return (due & DUE_DECISION) === 0 ? null : 'schedule';
   }
 
+  /** The slot is another GPU's from now on, to whom nothing was said. */
+  forget(slot: number): void {
+    if (slot >= this.capacity) return;
+    for (const last of [this.type, this.coverageClass, this.healthGrade, this.decisionGrade]) last[slot] = NOTHING;
+  }
+
   private reserve(slot: number): void {
     if (slot < this.capacity) return;
     const capacity = Math.max(64, 2 ** Math.ceil(Math.log2(slot + 1)));

@@ -1,6 +1,8 @@
 import type { SampleBatch, SampleMetadata } from '../../schema/batch.js';
 import type { AssetRecord } from '../../schema/records.js';
 import { dateMs } from '../assets.js';
+import type { PackedReader, PackedWriter } from './packed.js';
+import { Texts } from './texts.js';
 
 /**
  * What is known of a GPU besides readings: fields of its asset record, else those of the newest accepted sample that
@@ -13,6 +15,7 @@ const HOST = 1;
 const DEPLOYMENT = 2;
 const PURCHASE = 3;
 const WARRANTY = 4;
+const TEXTS = [MODEL, HOST];
 const FIELDS = 5;
 /** Float64s a GPU: values, NaN for none, then the event times they bear, −Infinity for never. */
 export const METADATA_WIDTH = 2 * FIELDS;
@@ -35,8 +38,7 @@ interface ParsedAsset {
 }
 
 export class AssetFacts {
-  private readonly texts: string[] = [];
-  private readonly textIds = new Map<string, number>();
+  private readonly shared = new Texts();
   private readonly parsed: (ParsedAsset | undefined)[] = [];
   /** FIELDS values a metadata record of the batch at hand. */
   private batchValues = new Float64Array(0);
@@ -44,18 +46,26 @@ export class AssetFacts {
 
   constructor(private readonly assetOf: (gpuUuid: string) => AssetRecord | undefined) {}
 
+  /** Texts in use. */
+  get texts(): number {
+    return this.shared.size;
+  }
+
   /** Prepares the metadata of a batch, once a batch. */
   useBatch(batch: SampleBatch): void {
+    const before = this.batchValues;
     const values = new Float64Array(batch.metadata.length * FIELDS);
     for (const [index, metadata] of batch.metadata.entries()) {
       const at = index * FIELDS;
-      values[at + MODEL] = this.textId(metadata.model);
-      values[at + HOST] = this.textId(metadata.host);
+      values[at + MODEL] = this.shared.use(metadata.model);
+      values[at + HOST] = this.shared.use(metadata.host);
       values[at + DEPLOYMENT] = metadata.deploymentDateMs ?? NaN;
       values[at + PURCHASE] = metadata.purchaseDateMs ?? NaN;
       values[at + WARRANTY] = metadata.warrantyEndMs ?? NaN;
     }
     this.batchValues = values;
+    for (let at = 0; at < before.length; at += FIELDS)
+      for (const field of TEXTS) this.shared.release(before[at + field]);
   }
 
   /** Takes the metadata of an accepted sample. @param index into the batch's metadata */
@@ -64,6 +74,10 @@ export class AssetFacts {
     for (let field = 0; field < FIELDS; field++) {
       const value = this.batchValues[from + field];
       if (value !== value || ms < rows[at + FIELDS + field]) continue;
+      if (field <= HOST && rows[at + field] !== value) {
+        this.shared.useAgain(value);
+        this.shared.release(rows[at + field]);
+      }
       rows[at + field] = value;
       rows[at + FIELDS + field] = ms;
     }
@@ -73,14 +87,43 @@ export class AssetFacts {
   of(slot: number, gpuUuid: string, rows: Float64Array, at: number): Facts {
     const asset = this.asset(slot, gpuUuid);
     const { facts } = this;
-    facts.model = asset.model ?? this.text(rows[at + MODEL]);
-    facts.host = this.text(rows[at + HOST]);
+    facts.model = asset.model ?? this.shared.of(rows[at + MODEL]);
+    facts.host = this.shared.of(rows[at + HOST]);
     facts.deploymentMs = orElse(asset.deploymentMs, rows[at + DEPLOYMENT]);
     facts.purchaseMs = orElse(asset.purchaseMs, rows[at + PURCHASE]);
     facts.warrantyEndMs = orElse(asset.warrantyEndMs, rows[at + WARRANTY]);
     facts.recordedHours = asset.recordedHours;
     facts.recordedAtMs = asset.recordedAtMs;
     return facts;
+  }
+
+  /** Forgets a GPU. @param kept whether its metadata was packed, and its texts are in use there */
+  free(slot: number, rows: Float64Array, at: number, kept: boolean): void {
+    if (slot < this.parsed.length) this.parsed[slot] = undefined;
+    if (!kept) for (const field of TEXTS) this.shared.release(rows[at + field]);
+  }
+
+  /** Writes the metadata in force; its texts go on being used by what is written. */
+  pack(rows: Float64Array, at: number, writer: PackedWriter): void {
+    for (let field = 0; field < FIELDS; field++) writer.number(rows[at + field]);
+  }
+
+  /** @param ms no earlier than any of the samples that bore the metadata */
+  unpack(rows: Float64Array, at: number, ms: number, reader: PackedReader): void {
+    for (let field = 0; field < FIELDS; field++) {
+      const value = reader.number();
+      if (value !== value) continue;
+      rows[at + field] = value;
+      rows[at + FIELDS + field] = ms;
+    }
+  }
+
+  /** What was packed is dropped, and with it the use of its texts. */
+  discard(reader: PackedReader): void {
+    for (let field = 0; field < FIELDS; field++) {
+      const value = reader.number();
+      if (field <= HOST) this.shared.release(value);
+    }
   }
 
   private asset(slot: number, gpuUuid: string): Facts {
@@ -99,20 +142,6 @@ export class AssetFacts {
     };
     this.parsed[slot] = { record, facts };
     return facts;
-  }
-
-  private textId(text: string | undefined): number {
-    if (text === undefined) return NaN;
-    let id = this.textIds.get(text);
-    if (id === undefined) {
-      id = this.texts.push(text) - 1;
-      this.textIds.set(text, id);
-    }
-    return id;
-  }
-
-  private text(id: number): string | undefined {
-    return id !== id ? undefined : this.texts[id];
   }
 }
 

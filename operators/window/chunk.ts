@@ -14,6 +14,8 @@ export class Chunk {
   readonly state: Float64Array;
   /** Last event times of the open hour. */
   readonly recent: Uint32Array;
+  /** Hour of the store's time in which a GPU last opened an hour, or got its slot. */
+  readonly heardHour: Int32Array;
   readonly layout: RecordLayout;
   readonly bytes: number;
 
@@ -25,7 +27,8 @@ export class Chunk {
     this.ring = new Ring(slots, set);
     this.state = new Float64Array(slots * this.layout.width);
     this.recent = new Uint32Array(slots * RECENT);
-    this.bytes = this.ring.bytes + this.state.byteLength + this.recent.byteLength;
+    this.heardHour = new Int32Array(slots);
+    this.bytes = this.ring.bytes + this.state.byteLength + this.recent.byteLength + this.heardHour.byteLength;
   }
 
   /** Makes a slot that of a GPU never heard. @param local slot within the chunk */

@@ -252,7 +252,12 @@ function countXid(state: Float64Array, at: number, ms: number, code: number): vo
  * @param resetCounts whether the value after a reset is what was counted since, or nothing
  * @returns the increment
  */
-export function advance(baselines: Float64Array, at: number, value: number, resetCounts: boolean): number {
+export function advance(
+  baselines: { [index: number]: number },
+  at: number,
+  value: number,
+  resetCounts: boolean,
+): number {
   const before = baselines[at];
   if (value === 0 && before > 0) return 0;
   baselines[at] = value;

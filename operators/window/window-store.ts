@@ -18,6 +18,7 @@ import { NvlinkBaselines } from './nvlink.js';
 import { P, type PaneSet } from './pane-layout.js';
 import { paneAggregates } from './pane-record.js';
 import { WINDOW_HOURS } from './ring.js';
+import { REMEMBERED_HOURS, Remembered } from './remembered.js';
 import { PlainRows } from './plain-rows.js';
 import { ACCEPTED, LATE, MAX_ROWS, PANE_CLOSED, type RowResults, type WindowOptions, type Windows } from './window.js';
 
@@ -29,6 +30,11 @@ export interface WindowStoreOptions extends WindowOptions {
 }
 
 const DEFAULT_CHUNK_SLOTS = 256;
+/** Hours fit in 32 bits; this one is before all. */
+const NEVER = -(2 ** 31);
+const REMEMBERED_MS = REMEMBERED_HOURS * HOUR_MS;
+/** A UUID as a string, and its entry in the map: as V8 lays them out, about. */
+const UUID_BYTES = 16 + 40 + 40;
 const NO_READINGS: Readonly<Record<string, number>> = Object.freeze({});
 
 /** Sliding windows of many GPUs in typed arrays; see docs/features.md for what the numbers mean. */
@@ -41,10 +47,15 @@ export class WindowStore implements Windows {
   private readonly chunks: Chunk[] = [];
   private readonly chunkSlots: number;
   private readonly shift: number;
-  private readonly uuids: string[] = [];
+  private readonly uuids: (string | undefined)[] = [];
   private readonly slots = new Map<string, number>();
-  private readonly nvlink = new NvlinkBaselines();
+  private readonly freeSlots: number[] = [];
+  private readonly nvlink: NvlinkBaselines;
   private readonly facts: AssetFacts;
+  private readonly remembered: Remembered;
+  /** Newest hour of any GPU: the store's time. When silent GPUs were last looked for. */
+  private hour = NEVER;
+  private searchedHour = NEVER;
   private readonly eventTimes: EventTimes;
   private readonly row: FeatureRow;
   private readonly plain = new PlainRows(MAX_ROWS);
@@ -72,25 +83,43 @@ export class WindowStore implements Windows {
     this.shift = Math.log2(this.chunkSlots);
     if (!Number.isInteger(this.shift)) throw new Error('chunkSlots must be a power of two');
     this.facts = new AssetFacts(options.asset);
+    this.nvlink = new NvlinkBaselines(this.set);
+    this.remembered = new Remembered(this.facts, this.nvlink);
     this.eventTimes = new EventTimes(options.gapMs);
     this.row = new FeatureRow(this.set);
   }
 
   get size(): number {
-    return this.uuids.length;
+    return this.slots.size;
+  }
+
+  /** How many of what grows and shrinks as GPUs come and go: for tests and measurements. */
+  get counts(): Readonly<Record<'slots' | 'remembered' | 'rememberedBytes' | 'texts', number>> {
+    return {
+      slots: this.uuids.length,
+      remembered: this.remembered.size,
+      rememberedBytes: this.remembered.bytes,
+      texts: this.facts.texts,
+    };
   }
 
   get bytes(): number {
-    return this.chunks.reduce((sum, chunk) => sum + chunk.bytes, this.nvlink.bytes);
+    const ofUuids = this.slots.size * UUID_BYTES + 8 * (this.uuids.length + this.freeSlots.length);
+    const aside = ofUuids + this.nvlink.bytes + this.remembered.bytes;
+    return this.chunks.reduce((sum, chunk) => sum + chunk.bytes, aside);
   }
 
   slotOf(gpuUuid: string): number {
     const known = this.slots.get(gpuUuid);
     if (known !== undefined) return known;
-    const slot = this.uuids.push(gpuUuid) - 1;
+    const slot = this.freeSlots.pop() ?? this.uuids.length;
+    this.uuids[slot] = gpuUuid;
     this.slots.set(gpuUuid, slot);
     if (slot >>> this.shift === this.chunks.length) this.chunks.push(new Chunk(this.chunkSlots, this.set));
-    this.chunks[slot >>> this.shift].init(slot & (this.chunkSlots - 1));
+    this.select(slot);
+    this.chunk!.init(this.local);
+    this.chunk!.heardHour[this.local] = this.hour;
+    this.remembered.recall(gpuUuid, slot, this.state, this.at);
     return slot;
   }
 
@@ -99,7 +128,21 @@ export class WindowStore implements Windows {
   }
 
   uuidOf(slot: number): string {
-    return this.uuids[slot];
+    return this.uuids[slot]!;
+  }
+
+  freeSilent(): void {
+    if (this.hour === this.searchedHour) return;
+    this.searchedHour = this.hour;
+    this.remembered.expire(this.hour);
+    for (let slot = 0; slot < this.uuids.length; slot++) {
+      if (this.uuids[slot] === undefined) continue;
+      const { heardHour } = this.chunks[slot >>> this.shift];
+      const local = slot & (this.chunkSlots - 1);
+      if (heardHour[local] === NEVER) heardHour[local] = this.hour;
+      // Heard until an hour after the one in which its own began; a window later nothing of it is left to be asked for.
+      if (this.hour - heardHour[local] > WINDOW_HOURS) this.free(slot);
+    }
   }
 
   newestMs(slot: number): number {
@@ -122,6 +165,7 @@ export class WindowStore implements Windows {
     this.refusedMetric = '';
     this.late = undefined;
     if (this.lateReadings !== NO_READINGS) this.lateReadings = NO_READINGS;
+    if (ms - state[at + C.newestMs] > REMEMBERED_MS && state[at + C.newestMs] > -Infinity) this.forget();
     const closedHour = ms < state[at + C.openHour] * HOUR_MS;
     for (const column of this.plan!.columns) {
       const value = column.values[row];
@@ -137,7 +181,7 @@ export class WindowStore implements Windows {
         this.refuse(series, value, before);
         continue;
       }
-      if (this.result === 0) this.admit();
+      if ((this.result & ACCEPTED) === 0) this.admit();
       if (op === Op.Nvlink) this.takeNvlink(series, value);
       else {
         state[last] = ms;
@@ -200,19 +244,43 @@ export class WindowStore implements Windows {
   features(slot: number, asOfMs: number, out: Float64Array, offset: number): void {
     this.select(slot);
     const chunk = this.chunk!;
-    const facts = this.facts.of(slot, this.uuids[slot], this.state, this.at + METADATA);
+    const facts = this.facts.of(slot, this.uuids[slot]!, this.state, this.at + METADATA);
     this.row.compute(chunk, this.local, facts, asOfMs, out, offset);
   }
 
   metadata(slot: number): SampleMetadata {
     this.select(slot);
-    return toMetadata(this.facts.of(slot, this.uuids[slot], this.state, this.at + METADATA));
+    return toMetadata(this.facts.of(slot, this.uuids[slot]!, this.state, this.at + METADATA));
   }
 
   closeOpenPane(slot: number): void {
     this.select(slot);
     const { state, at } = this;
     if (state[at + PANE + P.samples] > 0) this.openHour(state[at + C.openHour] + 1);
+  }
+
+  private free(slot: number): void {
+    this.closeOpenPane(slot);
+    this.options.onFreed?.(slot);
+    const { state, at } = this;
+    const gpuUuid = this.uuids[slot]!;
+    this.remembered.keep(gpuUuid, this.chunk!.heardHour[this.local], slot, state, at);
+    this.facts.free(slot, state, at + METADATA, true);
+    this.nvlink.free(slot);
+    this.eventTimes.closed(slot);
+    this.slots.delete(gpuUuid);
+    this.uuids[slot] = undefined;
+    this.freeSlots.push(slot);
+  }
+
+  /** Makes the GPU at hand one that was never heard: it was silent for longer than anything is remembered. */
+  private forget(): void {
+    const { slot, state, at } = this;
+    if (state[at + PANE + P.samples] > 0) this.result |= PANE_CLOSED;
+    this.closeOpenPane(slot);
+    this.facts.free(slot, state, at + METADATA, false);
+    this.nvlink.free(slot);
+    this.chunk!.init(this.local);
   }
 
   private carried(slot: number, index: number): number {
@@ -244,6 +312,8 @@ export class WindowStore implements Windows {
     if (hour > state[at + C.openHour]) {
       if (state[at + PANE + P.samples] > 0) this.result |= PANE_CLOSED;
       this.openHour(hour);
+      if (hour > this.hour) this.hour = hour;
+      this.chunk!.heardHour[this.local] = this.hour;
     }
     const first = state[at + C.firstMs];
     this.eventTimes.take(this.slot, this.ms, state, at + PANE, state, at, this.chunk!.recent, this.local * RECENT);
@@ -315,7 +385,7 @@ export class WindowStore implements Windows {
     if (state[utilLast] === ms && !derivedAgain) return;
     if (state[utilLast] > ms) return this.refuse(series, value, state[utilLast]);
     if (util > SERIES[S.memoryUtil].max) {
-      this.reject('range', this.uuids[this.slot], 'memory_util', `${used} MiB used of ${state[at + C.fbTotal]}`);
+      this.reject('range', this.uuids[this.slot]!, 'memory_util', `${used} MiB used of ${state[at + C.fbTotal]}`);
       return;
     }
     if (derivedAgain) {
@@ -323,7 +393,7 @@ export class WindowStore implements Windows {
       state[at + PANE + P.memoryUtil + 1] = state[at + C.memoryUtilMean];
       state[at + PANE + P.memoryUtil + 2] = state[at + C.memoryUtilM2];
     } else {
-      if (this.result === 0) this.admit();
+      if ((this.result & ACCEPTED) === 0) this.admit();
       state[at + C.memoryUtilN] = state[at + PANE + P.memoryUtil];
       state[at + C.memoryUtilMean] = state[at + PANE + P.memoryUtil + 1];
       state[at + C.memoryUtilM2] = state[at + PANE + P.memoryUtil + 2];
@@ -342,7 +412,7 @@ export class WindowStore implements Windows {
     const key = reason + reported;
     if (key === this.refusedMetric) return;
     this.refusedMetric = key;
-    this.reject(reason, this.uuids[this.slot], reported, this.why(reason, lastMs));
+    this.reject(reason, this.uuids[this.slot]!, reported, this.why(reason, lastMs));
   }
 
   private why(reason: ReadingReason, lastMs: number): string {

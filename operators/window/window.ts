@@ -37,6 +37,8 @@ export interface WindowOptions {
   readonly asset: (gpuUuid: string) => AssetRecord | undefined;
   /** Called with each pane that closes, before the next one opens; the object is only valid during the call. */
   readonly onPaneClosed?: (pane: ClosedPane) => void;
+  /** Called with each slot that is given up, while it still is its GPU's: what is indexed by slot is to be forgotten. */
+  readonly onFreed?: (slot: number) => void;
 }
 
 /**
@@ -49,7 +51,7 @@ export interface Windows {
   /** Slot of a GPU already known, or −1. */
   find(gpuUuid: string): number;
   uuidOf(slot: number): string;
-  /** Slots in use. */
+  /** GPUs with a slot. As long as none was freed, they have the first ones. */
   readonly size: number;
   /**
    * Folds one sample of a batch into its GPU's window, reading by reading, in event-time order per metric.
@@ -87,6 +89,12 @@ export interface Windows {
   metadata(slot: number): SampleMetadata;
   /** Closes the open pane of a GPU without a later reading (drain). */
   closeOpenPane(slot: number): void;
-  /** Bytes held in ArrayBuffers. */
+  /**
+   * Frees the slots of GPUs that have lain silent for the length of a window, by the newest event time of all; the hour
+   * they were last heard in is closed if it is not. What outlives a window is remembered for 400 days. To be called
+   * between batches: slots that were asked for before may be another's afterwards.
+   */
+  freeSilent(): void;
+  /** Bytes held, all included. */
   readonly bytes: number;
 }

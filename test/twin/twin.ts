@@ -66,6 +66,8 @@ export class Twin {
 
   offer(sample: TwinSample): void {
     const { ms, readings } = sample;
+    // After 400 silent days it is a new GPU.
+    if (this.eventTimes.size > 0 && ms - this.newestMs > 400 * DAY) this.forget();
     const newest = this.eventTimes.size === 0 ? -Infinity : this.newestMs;
     const closed = ms < hourOf(newest);
     const refused = new Set<string>();
@@ -95,6 +97,12 @@ export class Twin {
     this.pair(fresh, ms, ['power_usage', 'gpu_temp'], this.tempByPower);
     this.pair(fresh, ms, ['sm_active', 'sm_clock'], this.clockByActivity);
     this.rejects.push(...refused);
+  }
+
+  private forget(): void {
+    for (const all of [this.accepted, this.inputs, this.eventTimes]) all.clear();
+    this.tempByPower.length = 0;
+    this.clockByActivity.length = 0;
   }
 
   /** A pair is formed where the later of two metrics arrives while the other's last reading bears the same time. */

@@ -28,7 +28,6 @@ import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { PartitionState } from '../score/partition-state.js';
 import { publishedFeatures, UnitOfWork } from '../score/unit.js';
-import type { ClosedPane } from '../../operators/window/window.js';
 import type { Readiness, Role, RoleContext } from './role.js';
 
 const POLL_WAIT_MS = 50;
@@ -155,12 +154,12 @@ export class ScoreRole implements Role, LogListener {
       this.owned.set(key, {
         partition,
         state: new PartitionState(
-          (onPaneClosed: (pane: ClosedPane) => void) =>
+          (listeners) =>
             new WindowStore({
               gapMs: config.windows.gapMs,
               featureSet: config.windows.featureSet,
               asset: this.assets.get,
-              onPaneClosed,
+              ...listeners,
             }),
           {
             scoreEveryMs: config.score.everyMs,

@@ -1,7 +1,14 @@
 import { DUE_FEATURES, DUE_PANE, NEEDS_SCORE, dueBits, heartbeatOffsetMs, type Schedule } from '../../operators/due.js';
 import { Emission } from '../../operators/emission.js';
 import { Runs } from '../../operators/window/runs.js';
-import { ACCEPTED, PANE_CLOSED, RowResults, type ClosedPane, type Windows } from '../../operators/window/window.js';
+import {
+  ACCEPTED,
+  PANE_CLOSED,
+  RowResults,
+  type ClosedPane,
+  type WindowOptions,
+  type Windows,
+} from '../../operators/window/window.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import { FEATURE_COUNT } from '../../schema/features.js';
 import type { RejectReading } from '../../schema/outcome.js';
@@ -49,13 +56,19 @@ export class PartitionState {
   private readonly results = new RowResults();
 
   constructor(
-    makeWindows: (onPaneClosed: (pane: ClosedPane) => void) => Windows,
+    makeWindows: (listeners: Pick<WindowOptions, 'onPaneClosed' | 'onFreed'>) => Windows,
     private readonly schedule: Schedule,
     emission: Emission,
     private readonly reject: RejectReading,
   ) {
-    this.windows = makeWindows((pane) => {
-      if (!this.muted) this.sink?.pane(this.windows, pane);
+    this.windows = makeWindows({
+      onPaneClosed: (pane) => {
+        if (!this.muted) this.sink?.pane(this.windows, pane);
+      },
+      onFreed: (slot) => {
+        this.emission.forget(slot);
+        this.heartbeatOffsets[slot] = NaN;
+      },
     });
     this.emission = emission;
   }
@@ -68,6 +81,8 @@ export class PartitionState {
     const { windows } = this;
     this.sink = sink;
     this.muted = options.muted;
+    // Rows that wait for the model name their slots.
+    if (this.rows.count === 0) windows.freeSilent();
     const slots = Int32Array.from(batch.gpus, (uuid) => this.slotOf(uuid));
     const reject = options.muted ? ignoreReading : this.reject;
     const onLate = (row: number): void => {
@@ -128,7 +143,7 @@ export class PartitionState {
 
   private slotOf(gpuUuid: string): number {
     const slot = this.windows.slotOf(gpuUuid);
-    if (this.heartbeatOffsets[slot] === undefined)
+    if (!(this.heartbeatOffsets[slot] >= 0))
       this.heartbeatOffsets[slot] = heartbeatOffsetMs(gpuUuid, this.schedule.heartbeatMs);
     if (slot >= this.rowOfSlot.length) {
       const larger = new Int32Array(Math.max(slot + 1, this.rowOfSlot.length * 2)).fill(-1);
