@@ -314,10 +314,37 @@ describe('exposition text', () => {
         `DCGM_FI_DEV_GPU_TEMP{${slice(2)}} 62`,
         `DCGM_FI_DEV_FB_USED{${slice(1)}} 100`,
         `DCGM_FI_PROF_SM_ACTIVE{${slice(2)}} 0.5`,
+        `DCGM_FI_PROF_SM_ACTIVE{${slice(2)}} NaN`,
+        `DCGM_FI_PROF_DRAM_ACTIVE{${slice(2)}} none`,
       ),
     );
     expect(samples[0].readings).toEqual({ gpu_temp: 62 });
-    expect(rejected).toEqual(['mig_slice GPU-a fb_used', 'mig_slice GPU-a sm_active']);
+    expect(rejected).toEqual([
+      'mig_slice GPU-a fb_used',
+      'mig_slice GPU-a sm_active',
+      'mig_slice GPU-a sm_active',
+      'mig_slice GPU-a dram_active',
+    ]);
+  });
+
+  it('takes a line that spells out the record’s time and one without a time for one sample', () => {
+    const { outcome, samples } = read(
+      scrape(
+        `DCGM_FI_DEV_GPU_TEMP{${labels}} 61 ${TIME}`,
+        `DCGM_FI_DEV_GPU_TEMP_CELSIUS{${labels}} 63`,
+        `DCGM_FI_DEV_POWER_USAGE{${labels}} 300`,
+      ),
+    );
+    expect(outcome).toBe('samples 1');
+    expect(samples[0].readings).toEqual({ gpu_temp: 63, power_usage: 300 });
+  });
+
+  it('knows the vendor’s markers in text', () => {
+    const { samples, rejected } = read(
+      scrape(`DCGM_FI_DEV_GPU_TEMP{${labels}} 61`, `DCGM_FI_DEV_POWER_USAGE{${labels}} <<<NOT_SUPPORTED>>>`),
+    );
+    expect(samples[0].readings).toEqual({ gpu_temp: 61 });
+    expect(rejected).toEqual(['sentinel GPU-a power_usage']);
   });
 
   it('keeps GPUs and times of their own apart, and NVLink counters by link', () => {

@@ -3,7 +3,7 @@ import type { BatchBuilder } from '../../schema/batch.js';
 import { DCGM_FIELDS, nvlinkSeriesOf, type DcgmField } from '../../schema/dcgm-fields.js';
 import { SERIES } from '../../schema/metrics.js';
 import type { DecodeOutcome, RejectReading } from '../../schema/outcome.js';
-import { normalise } from '../validate.js';
+import { isBlankText, normalise } from '../validate.js';
 import { checkSize, deadLetter } from './checks.js';
 import type { Decoder, DecodeOptions, RawMessage } from './decoder.js';
 import { LabelSets, type LineLabels } from './exposition-labels.js';
@@ -44,7 +44,7 @@ export class PrometheusTextDecoder implements Decoder {
   private readonly labelSets = new LabelSets();
   private readonly pool: SampleInMaking[] = [];
   private readonly making: SampleInMaking[] = [];
-  /** By UUID and own timestamp; the plain UUID where the record's time holds. */
+  /** By UUID and time; the plain UUID where it is the record's time. */
   private readonly byKey = new Map<string, SampleInMaking>();
   private recordTimeMs = NaN;
   private reject: RejectReading = () => undefined;
@@ -141,7 +141,14 @@ export class PrometheusTextDecoder implements Decoder {
     const valueText = blank < 0 ? rest : rest.slice(0, blank);
     const timeText = blank < 0 ? '' : rest.slice(blank).trim();
     const metric = SERIES[field.series].metric;
-    const raw = toFloat(valueText);
+    if (labels.slice && field.perSlice) {
+      this.lines++;
+      this.reject('mig_slice', labels.uuid, metric, `${field.name} of a MIG slice`);
+      return;
+    }
+    // The vendor's markers are no numbers, but not broken lines either.
+    const marked = isBlankText(valueText);
+    const raw = marked ? NaN : toFloat(valueText);
     const timeMs = timeText === '' ? this.recordTimeMs : /^-?\d+$/.test(timeText) ? Number(timeText) : undefined;
     if (raw === undefined || timeMs === undefined || Math.abs(timeMs) > MAX_EPOCH_MS) {
       this.reject('unparseable', labels.uuid, metric, `${field.name} ${rest.slice(0, 64)}`);
@@ -157,22 +164,19 @@ export class PrometheusTextDecoder implements Decoder {
       this.withoutTime++;
       return;
     }
-    if (labels.slice && field.perSlice) {
-      this.reject('mig_slice', labels.uuid, metric, `${field.name} of a MIG slice`);
-      return;
-    }
-    const result = normalise(raw, field);
+    const result = marked ? 'sentinel' : normalise(raw, field);
     if (typeof result !== 'number') {
       this.reject(result, labels.uuid, metric, `${field.name} ${valueText.slice(0, 64)}`);
       return;
     }
-    const sample = this.sampleOf(labels, timeMs, timeText === '');
+    const sample = this.sampleOf(labels, timeMs);
     sample.set(field.series, result);
   }
 
-  private sampleOf(labels: LineLabels, timeMs: number, ofRecord: boolean): SampleInMaking {
+  /** A line that spells out the record's very time and one without a time are of one sample. */
+  private sampleOf(labels: LineLabels, timeMs: number): SampleInMaking {
     const uuid = labels.uuid!;
-    const key = ofRecord ? uuid : `${uuid} ${timeMs}`;
+    const key = timeMs === this.recordTimeMs ? uuid : `${uuid} ${timeMs}`;
     let sample = this.byKey.get(key);
     if (sample === undefined) {
       sample = this.pool.pop() ?? new SampleInMaking();
@@ -192,7 +196,6 @@ export class PrometheusTextDecoder implements Decoder {
 
   private finish(text: string, into: BatchBuilder): DecodeOutcome {
     let count = 0;
-    // A line with the record's very time spelled out and one without are one sample.
     this.making.sort((a, b) => a.timeMs - b.timeMs);
     for (const sample of this.making) {
       into.begin(sample.uuid, sample.timeMs);

@@ -45,7 +45,10 @@ export function replayCommand(context: CommandContext): Command {
     .option('--assets <file>', 'asset register, JSON Lines')
     .option('--emit <kinds>', `any of ${EMITS.join(',')}`, 'features')
     .option('--as-of <when>', 'last, every:1h (or 15m, 1d) or a time: when each GPU is evaluated', 'last')
-    .option('--now <time>', 'judge event times against this time: future and past readings are rejected')
+    .option(
+      '--now <time>',
+      'judge event times against this time: future readings are rejected, past ones if ingest.maxAgeDays is set by --set',
+    )
     .option('--at <time>', 'event time of a plain scrape file (prometheus-text without JSON)')
     .option('--output <file>', 'results; - for standard output', '-')
     .addHelpText(
@@ -58,7 +61,8 @@ export function replayCommand(context: CommandContext): Command {
 }
 
 async function replay(context: CommandContext, options: ReplayOptions): Promise<void> {
-  const config = configurationOf(context, options);
+  // Recordings are old by nature: only who asks for it by a flag has old readings refused.
+  const config = configurationOf(context, options, ['ingest.maxAgeDays=0']);
   const emits = parseEmits(options.emit);
   const asOf = parseAsOf(options.asOf);
   const nowMs = options.now === undefined ? null : timeOption('--now', options.now);
@@ -106,8 +110,10 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
           });
         }
         if (format === 'prometheus-scrape') plain.push(Buffer.from(line));
-        else if (isBlank(line)) continue;
-        else {
+        else if (isBlank(line)) {
+          if (emits.has('rejected'))
+            output.push({ line: lines, reason: 'empty', gpu_uuid: null, metric: null, detail: 'a blank line' });
+        } else {
           const message = messageOfLine(format, line, lines, emits.has('rejected') ? output : null);
           if (message !== null) await machine!.take(message);
         }
