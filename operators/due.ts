@@ -52,3 +52,61 @@ export function dueBits(beforeMs: number, nowMs: number, schedule: Schedule, hea
   if (passes(beforeMs, nowMs, DAY_MS)) due |= DUE_DECISION;
   return due;
 }
+
+/**
+ * When the GPUs of a partition are next due: what {@link dueBits} says, without a division for every sample. A
+ * function of the event times seen; a GPU not seen yet is due for everything.
+ */
+export class DueTimes {
+  private nextScoreMs = new Float64Array(0);
+  /** The earliest of everything else. */
+  private nextOtherMs = new Float64Array(0);
+  private heartbeatOffsetMs = new Float64Array(0);
+
+  constructor(private readonly schedule: Schedule) {}
+
+  /** Makes a slot that of a GPU not seen yet. */
+  init(slot: number, gpuUuid: string): void {
+    if (slot >= this.nextScoreMs.length) {
+      const capacity = Math.max(64, 2 ** Math.ceil(Math.log2(slot + 1)));
+      this.nextScoreMs = larger(this.nextScoreMs, capacity);
+      this.nextOtherMs = larger(this.nextOtherMs, capacity);
+      this.heartbeatOffsetMs = larger(this.heartbeatOffsetMs, capacity);
+    }
+    this.nextScoreMs[slot] = -Infinity;
+    this.nextOtherMs[slot] = -Infinity;
+    this.heartbeatOffsetMs[slot] = heartbeatOffsetMs(gpuUuid, this.schedule.heartbeatMs);
+  }
+
+  /** Bits of what a sample makes due, as {@link dueBits}. To be asked once for each sample that is the GPU's newest. */
+  take(slot: number, beforeMs: number, nowMs: number): number {
+    const { schedule } = this;
+    let due = 0;
+    if (nowMs >= this.nextScoreMs[slot]) {
+      due = DUE_SCORE;
+      this.nextScoreMs[slot] = following(nowMs, schedule.scoreEveryMs, 0);
+    }
+    if (nowMs >= this.nextOtherMs[slot]) {
+      const offset = this.heartbeatOffsetMs[slot];
+      due |= dueBits(beforeMs, nowMs, schedule, offset);
+      this.nextOtherMs[slot] = Math.min(
+        following(nowMs, schedule.featuresEveryMs, 0),
+        following(nowMs, schedule.heartbeatMs, offset),
+        following(nowMs, schedule.healthEveryMs, 0),
+        following(nowMs, DAY_MS, 0),
+      );
+    }
+    return due;
+  }
+}
+
+/** The first time after `nowMs` that is a multiple of a period, shifted by an offset. */
+function following(nowMs: number, everyMs: number, offsetMs: number): number {
+  return (Math.floor((nowMs - offsetMs) / everyMs) + 1) * everyMs + offsetMs;
+}
+
+function larger(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {
+  const copy = new Float64Array(capacity);
+  copy.set(array);
+  return copy;
+}

@@ -6,6 +6,7 @@ import {
   DUE_HEALTH,
   DUE_HEARTBEAT,
   DUE_SCORE,
+  DueTimes,
   dueBits,
   heartbeatOffsetMs,
   passes,
@@ -41,6 +42,29 @@ describe('due points', () => {
   it('include everything at the first reading of a GPU', () => {
     expect(dueBits(NaN, 12_345, schedule, 0)).toBe(
       DUE_SCORE | DUE_FEATURES | DUE_HEALTH | DUE_DECISION | DUE_HEARTBEAT,
+    );
+  });
+
+  it('are kept per GPU without asking all periods at each sample', () => {
+    const periods = { scoreEveryMs: 10_000, featuresEveryMs: 60_000, heartbeatMs: 90_000, healthEveryMs: 45_000 };
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(2), fc.oneof(fc.constant(10_000), fc.integer({ min: 1, max: 200_000 }))), {
+          maxLength: 100,
+        }),
+        fc.integer({ min: -1_000_000, max: 2 ** 41 }),
+        (steps, startMs) => {
+          const times = new DueTimes(periods);
+          const newest = [NaN, NaN, NaN];
+          for (const gpu of [0, 1, 2]) times.init(gpu, `GPU-${gpu}`);
+          for (const [gpu, step] of steps) {
+            const now = (Number.isNaN(newest[gpu]) ? startMs : newest[gpu]) + step;
+            const offset = heartbeatOffsetMs(`GPU-${gpu}`, periods.heartbeatMs);
+            expect(times.take(gpu, newest[gpu], now)).toBe(dueBits(newest[gpu], now, periods, offset));
+            newest[gpu] = now;
+          }
+        },
+      ),
     );
   });
 
@@ -106,5 +130,18 @@ describe('emission', () => {
     expect(emission.prediction(0, DUE_SCORE, 0.01, 0.02, 0.03, 1, 3)).toBe('change');
     expect(emission.prediction(0, DUE_SCORE, 0.01, 0.02, 0.03, 1, 3)).toBe('interval');
     expect(emission.prediction(0, DUE_HEARTBEAT, 0.01, 0.02, 0.03, 1, 3)).toBe('heartbeat');
+  });
+
+  it('knows nothing of a slot that was forgotten', () => {
+    const emission = new Emission(0.1);
+    emission.prediction(5, DUE_SCORE, ...steady);
+    emission.health(5, 0, 'good');
+    emission.decision(5, 0, 'good');
+    emission.forget(5);
+    emission.forget(1_000_000);
+    expect(emission.prediction(5, DUE_SCORE, ...steady)).toBe('change');
+    expect(emission.grade(5)).toBeNull();
+    expect(emission.health(5, 0, 'good')).toBe('change');
+    expect(emission.decision(5, 0, 'good')).toBe('change');
   });
 });

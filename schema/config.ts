@@ -132,6 +132,10 @@ export const ConfigSchema = Type.Object(
         default: true,
         description: 'While behind, skip stale due points of predictions; features at pane close are never skipped',
       }),
+      maxStalenessMs: positiveMs(
+        10_000,
+        'While behind, a GPU that is due is scored at the latest after this much wall-clock time',
+      ),
       maxBatches: Type.Integer({ minimum: 1, default: 200, description: 'Batches of gpu.samples worked on at once' }),
     }),
     features: section('Feature records', {

@@ -52,6 +52,10 @@ export const METRICS = {
   scoreSamples: counter('score_samples', 'Samples folded into windows'),
   scoreRows: counter('score_rows', 'Feature rows scored'),
   scoreSkipped: counter('score_due_points_skipped', 'Stale due points passed over while behind (score.adaptive)'),
+  scoreLongestWait: gauge(
+    'score_longest_wait_seconds',
+    'Longest that a due GPU has waited for the model in the last unit of work; above 0 only while behind',
+  ),
   scoreUndecided: counter('score_undecided', 'Decisions that were due and could not be made, by code', 'code'),
   scoreUnit: seconds('score_unit', 'Time of a unit of work, from its poll to its commit', WORK_SECONDS),
   scoreModel: seconds('score_model', 'Time in the model and in assessing its answers, a unit of work', WORK_SECONDS),

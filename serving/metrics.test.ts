@@ -41,7 +41,14 @@ describe('EngineMetrics', () => {
   it('shows the longest latency for at least a minute and at most two', async () => {
     const clock = new ManualClock(NOW_MS);
     const metrics = metricsAt(clock);
-    const unit = { samples: 1, rows: 1, skippedDuePoints: 0, modelSeconds: 0.01, unitSeconds: 0.02 };
+    const unit = {
+      samples: 1,
+      rows: 1,
+      skippedDuePoints: 0,
+      longestWaitSeconds: 0,
+      modelSeconds: 0.01,
+      unitSeconds: 0.02,
+    };
     metrics.scored({ ...unit, latencySeconds: 3 });
     metrics.scored({ ...unit, latencySeconds: NaN });
     clock.advance(1.5 * MINUTE_MS);

@@ -23,6 +23,7 @@ export interface ScoredUnitCounts {
   readonly samples: number;
   readonly rows: number;
   readonly skippedDuePoints: number;
+  readonly longestWaitSeconds: number;
   readonly modelSeconds: number;
   readonly unitSeconds: number;
   /** NaN where nothing was answered for. */
@@ -84,6 +85,7 @@ export class EngineMetrics {
     this.counter('scoreSamples').inc(unit.samples);
     this.counter('scoreRows').inc(unit.rows);
     this.counter('scoreSkipped').inc(unit.skippedDuePoints);
+    this.gauge('scoreLongestWait').set(unit.longestWaitSeconds);
     this.histogram('scoreUnit').observe(unit.unitSeconds);
     this.histogram('scoreModel').observe(unit.modelSeconds);
     if (Number.isNaN(unit.latencySeconds)) return;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import rdkafka, { type LibrdKafkaError, type Producer, type ProducerGlobalConfig } from 'node-rdkafka';
 import { ActuaryError } from '../schema/errors.js';
+import { Turn } from '../schema/turn.js';
 
 /** A record to be written. */
 export interface OutputRecord {
@@ -93,7 +94,9 @@ export class KafkaSink {
 
   /** Queues records; waits where the queue is full. @throws ActuaryError kafka_failed */
   async write(records: Iterable<OutputRecord>): Promise<void> {
+    const turn = new Turn();
     for (const record of records) {
+      if (turn.isOver()) await turn.next();
       // The broker refuses whole batches for one record that is too large: such a one travels alone.
       const alone = record.ifTooLarge !== undefined;
       if (alone) await this.drain();

@@ -25,6 +25,8 @@ export interface ScoredUnit {
   readonly samples: number;
   readonly rows: number;
   readonly skippedDuePoints: number;
+  /** Longest that a GPU that is due has waited for the model: above 0 only while the role is behind. */
+  readonly longestWaitSeconds: number;
   readonly modelSeconds: number;
   readonly unitSeconds: number;
   /** From the write of the oldest batch to gpu.samples to the acknowledgement of its outputs; NaN while muted. */

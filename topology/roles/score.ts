@@ -7,7 +7,8 @@ import type { SampleBatch } from '../../schema/batch.js';
 import { HOUR_MS, type Clock } from '../../schema/clock.js';
 import type { Config } from '../../schema/config.js';
 import { SamplesCodec } from '../../schema/samples.js';
-import { TOPICS, topicName, type TopicKey } from '../../schema/topics.js';
+import { Turn } from '../../schema/turn.js';
+import { TOPICS, topicName } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
 import type { KafkaSink } from '../../sinks/kafka.js';
 import { RejectionCounter, type Instruments } from '../instruments.js';
@@ -27,7 +28,7 @@ import { score } from '../topology.js';
 import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { PartitionState } from '../score/partition-state.js';
-import { publishedFeatures, UnitOfWork } from '../score/unit.js';
+import { OutputFormat, UnitOfWork } from '../score/unit.js';
 import type { Readiness, Role, RoleContext } from './role.js';
 
 const POLL_WAIT_MS = 50;
@@ -59,6 +60,8 @@ interface Unit {
   readonly samples: number;
   readonly rows: number;
   readonly skipped: number;
+  /** Longest that a due GPU has waited for the model. */
+  readonly waitedMs: number;
   readonly oldestMs: number;
   readonly startedMs: number;
   modelSeconds: number;
@@ -75,7 +78,7 @@ export class ScoreRole implements Role, LogListener {
   private readonly assets: AssetTable;
   private readonly assessor: Assessor;
   private readonly rejections = new RejectionCounter();
-  private readonly published: ReturnType<typeof publishedFeatures>;
+  private readonly format: OutputFormat;
   private assetReader: TableReader | undefined;
   private sink: KafkaSink | undefined;
   private consumer: LogConsumer | undefined;
@@ -84,6 +87,9 @@ export class ScoreRole implements Role, LogListener {
   private stopping = false;
   private assignedOnce = false;
   private farBehind = false;
+  /** The newest batch read had waited in gpu.samples for longer than it should. */
+  private behind = false;
+  private lastUnitMs = Infinity;
 
   constructor(
     private readonly dependencies: ScoreDependencies,
@@ -91,7 +97,7 @@ export class ScoreRole implements Role, LogListener {
   ) {
     const { config, codec, scorer } = dependencies;
     this.samples = new SamplesCodec(codec);
-    this.published = publishedFeatures(config.windows.featureSet);
+    this.format = new OutputFormat(codec, dependencies.connection.topicPrefix, config);
     this.assets = new AssetTable(codec, (record, error) =>
       context.log.warn({ topic: record.topic, offset: record.offset, code: error.code }, 'asset record left out'),
     );
@@ -211,15 +217,11 @@ export class ScoreRole implements Role, LogListener {
 
   /** Decodes batches and folds them into the windows; collects what is due. */
   private async fold(records: readonly LogRecord[]): Promise<Unit> {
-    const { clock, config, connection } = this.dependencies;
+    const { clock, config } = this.dependencies;
     const startedMs = clock.now();
-    const work = new UnitOfWork(
-      this.published,
-      config.windows.featureSet,
-      topicName(connection.topicPrefix, 'deadLetter'),
-      { emitted_at: startedMs, instance: config.instance },
-    );
+    const work = new UnitOfWork(this.format, startedMs);
     const offsets = new Map<string, TopicPartitionOffset>();
+    const turn = new Turn();
     let samples = 0;
     let skipped = 0;
     let oldestMs = NaN;
@@ -229,19 +231,43 @@ export class ScoreRole implements Role, LogListener {
       const muted = record.offset < owned.mutedUntil;
       owned.next = record.offset + 1;
       const batch = await this.decode(record, work, muted);
-      this.watchAge(startedMs - record.timestampMs);
+      const ageMs = startedMs - record.timestampMs;
+      this.watchAge(ageMs);
+      this.behind = ageMs > BEHIND_MS;
       if (batch !== null) {
-        const behind = startedMs - record.timestampMs > BEHIND_MS;
         samples += batch.count;
-        skipped += owned.state.fold(batch, work, { muted, skipStale: config.score.adaptive && behind });
+        const defer = config.score.adaptive && this.behind;
+        skipped += owned.state.fold(batch, work, { muted, defer, nowMs: startedMs });
       }
+      // The loop answers HTTP and timers too: no unit keeps it for long.
+      if (turn.isOver()) await turn.next();
       if (muted) continue;
       if (!(oldestMs <= record.timestampMs)) oldestMs = record.timestampMs;
       offsets.set(keyOf(record), { ...owned.partition, offset: owned.next });
     }
+    if (records.length === 0 && this.behind) this.behind = this.lag() > 0;
+    const elapsedMs = this.behind ? startedMs - this.lastUnitMs : Infinity;
+    this.lastUnitMs = startedMs;
     let rows = 0;
-    for (const { state } of this.owned.values()) rows += state.rows.count;
-    return { work, offsets: [...offsets.values()], samples, rows, skipped, oldestMs, startedMs, modelSeconds: 0 };
+    let waitedMs = 0;
+    for (const { state } of this.owned.values()) {
+      if (state.waiting > 0) {
+        waitedMs = Math.max(waitedMs, startedMs - state.waitingSinceMs);
+        state.serveWaiting(elapsedMs, config.score.maxStalenessMs);
+      }
+      rows += state.rows.count;
+    }
+    return {
+      work,
+      offsets: [...offsets.values()],
+      samples,
+      rows,
+      skipped,
+      waitedMs,
+      oldestMs,
+      startedMs,
+      modelSeconds: 0,
+    };
   }
 
   private async decode(record: LogRecord, work: UnitOfWork, muted: boolean): Promise<SampleBatch | null> {
@@ -251,8 +277,9 @@ export class ScoreRole implements Role, LogListener {
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       if (muted) return null;
-      const topic = topicName(this.dependencies.connection.topicPrefix, 'deadLetter');
-      work.letters.push(messageLetter(topic, record, record.key, record.value, error.code, error.message));
+      work.letters.push(
+        messageLetter(this.format.topic('deadLetter'), record, record.key, record.value, error.code, error.message),
+      );
       this.dependencies.instruments.deadLettered(error.code, 1);
       return null;
     }
@@ -285,24 +312,12 @@ export class ScoreRole implements Role, LogListener {
 
   /** Writes, and waits for the acknowledgement. */
   private async publish(unit: Unit): Promise<Unit> {
-    const { codec, connection, instruments } = this.dependencies;
     const { work } = unit;
-    if (work.outputs.length > 0 || work.letters.length > 0) {
-      const written = new Map<TopicKey, number>();
-      await this.sink!.write(
-        work.outputs.map(({ topic, gpuUuid, record }) => {
-          written.set(topic, (written.get(topic) ?? 0) + 1);
-          return {
-            topic: topicName(connection.topicPrefix, topic),
-            partition: null,
-            key: gpuUuid,
-            value: codec.encode(topic, record),
-          };
-        }),
-      );
+    if (work.records.length > 0 || work.letters.length > 0) {
+      await this.sink!.write(work.records);
       await this.sink!.write(work.letters);
       await this.sink!.flush();
-      for (const [topic, count] of written) instruments.recordsWritten(topic, count);
+      for (const [topic, count] of work.counts) this.dependencies.instruments.recordsWritten(topic, count);
     }
     return unit;
   }
@@ -318,20 +333,27 @@ export class ScoreRole implements Role, LogListener {
       samples: unit.samples,
       rows: unit.rows,
       skippedDuePoints: unit.skipped,
+      longestWaitSeconds: unit.waitedMs / 1000,
       modelSeconds: unit.modelSeconds,
       unitSeconds: (now - unit.startedMs) / 1000,
       latencySeconds: (now - unit.oldestMs) / 1000,
     });
     let gpus = 0;
     let bytes = 0;
-    let lag = 0;
-    for (const { state, partition, next } of this.owned.values()) {
+    for (const { state } of this.owned.values()) {
       gpus += state.windows.size;
       bytes += state.windows.bytes;
-      lag += Math.max(0, this.consumer!.endOffset(partition) - next);
     }
     instruments.gpusTracked(gpus, bytes);
-    instruments.lag('score', lag);
+    instruments.lag('score', this.lag());
+  }
+
+  /** Records between what was read and the ends of the owned partitions. */
+  private lag(): number {
+    let lag = 0;
+    for (const { partition, next } of this.owned.values())
+      lag += Math.max(0, this.consumer!.endOffset(partition) - next);
+    return lag;
   }
 
   private readonly warn = (message: string): void => {

@@ -1,5 +1,5 @@
-import { DUE_FEATURES, DUE_PANE, NEEDS_SCORE, dueBits, heartbeatOffsetMs, type Schedule } from '../../operators/due.js';
-import { Emission } from '../../operators/emission.js';
+import { DUE_FEATURES, DUE_PANE, DueTimes, NEEDS_SCORE, type Schedule } from '../../operators/due.js';
+import type { Emission } from '../../operators/emission.js';
 import { Runs } from '../../operators/window/runs.js';
 import {
   ACCEPTED,
@@ -12,6 +12,7 @@ import {
 import type { SampleBatch } from '../../schema/batch.js';
 import { FEATURE_COUNT } from '../../schema/features.js';
 import type { RejectReading } from '../../schema/outcome.js';
+import { DueQueue, turnsOf } from './due-queue.js';
 import { RowBlock } from './rows.js';
 
 /** Receives what folding a batch brings to light, in the order of the samples. */
@@ -34,8 +35,10 @@ export interface FoldSink {
 export interface FoldOptions {
   /** Rebuild state without a word: this was emitted before. */
   readonly muted: boolean;
-  /** Only the newest due point of a GPU is worth the model's time. */
-  readonly skipStale: boolean;
+  /** What is due for the model waits for its turn, and the newest due point stands for those before it. */
+  readonly defer: boolean;
+  /** Wall clock, epoch ms. */
+  readonly nowMs: number;
 }
 
 /**
@@ -47,9 +50,9 @@ export class PartitionState {
   readonly emission: Emission;
   /** What the model has to look at since the last {@link settle}. */
   readonly rows = new RowBlock();
-  private readonly heartbeatOffsets: number[] = [];
-  /** Per slot: its row in the block being filled, −1 for none. */
-  private rowOfSlot = new Int32Array(64).fill(-1);
+  private readonly dueTimes: DueTimes;
+  private readonly queue = new DueQueue();
+  private slots = new Int32Array(1024);
   private readonly scratch = new Float64Array(FEATURE_COUNT);
   private sink: FoldSink | undefined;
   private muted = false;
@@ -57,7 +60,7 @@ export class PartitionState {
 
   constructor(
     makeWindows: (listeners: Pick<WindowOptions, 'onPaneClosed' | 'onFreed'>) => Windows,
-    private readonly schedule: Schedule,
+    schedule: Schedule,
     emission: Emission,
     private readonly reject: RejectReading,
   ) {
@@ -67,90 +70,103 @@ export class PartitionState {
       },
       onFreed: (slot) => {
         this.emission.forget(slot);
-        this.heartbeatOffsets[slot] = NaN;
+        this.queue.pull(slot);
       },
     });
     this.emission = emission;
+    this.dueTimes = new DueTimes(schedule);
+  }
+
+  /** GPUs that are due for the model and wait for their turn. */
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  /** Since when the longest of them waits, wall clock (epoch ms); NaN if none does. */
+  get waitingSinceMs(): number {
+    return this.queue.oldestMs();
   }
 
   /**
    * Folds a batch into the windows, sample by sample, and collects in `rows` what the model has to look at.
-   * @returns due points that were skipped for newer ones of the same GPU in this block
+   * @returns due points that were skipped for newer ones of the same GPU
    */
   fold(batch: SampleBatch, sink: FoldSink, options: FoldOptions): number {
-    const { windows } = this;
+    const { windows, results } = this;
     this.sink = sink;
     this.muted = options.muted;
     // Rows that wait for the model name their slots.
     if (this.rows.count === 0) windows.freeSilent();
-    const slots = Int32Array.from(batch.gpus, (uuid) => this.slotOf(uuid));
+    const slots = this.slotsOf(batch.gpus);
     const reject = options.muted ? ignoreReading : this.reject;
     const onLate = (row: number): void => {
       if (!options.muted) sink.late(windows, batch, row);
     };
-    const { results } = this;
     const runs = new Runs(batch);
     let skipped = 0;
     for (let from = 0; from < batch.count;) {
       const until = runs.end(from);
       windows.acceptRows(batch, from, until, slots, reject, onLate, results);
-      if (!options.muted)
-        for (let row = from; row < until; row++) {
-          const bits = results.bits[row - from];
-          if ((bits & ACCEPTED) !== 0)
-            skipped += this.accepted(slots[batch.gpuIndex[row]], bits, results.beforeMs[row - from], options.skipStale);
-        }
+      for (let row = from; row < until; row++) {
+        const bits = results.bits[row - from];
+        const nowMs = batch.eventTimeMs[row];
+        // Only a GPU's newest sample makes it due: a metric that comes after others of a later time does not.
+        if ((bits & ACCEPTED) === 0 || nowMs <= results.beforeMs[row - from]) continue;
+        const slot = slots[batch.gpuIndex[row]];
+        let due = this.dueTimes.take(slot, results.beforeMs[row - from], nowMs);
+        if ((bits & PANE_CLOSED) !== 0) due |= DUE_PANE;
+        if (due !== 0 && !options.muted) skipped += this.answer(slot, nowMs, due, options);
+      }
       from = until;
     }
     return skipped;
   }
 
-  /** Works out what a sample with accepted readings makes due. @returns due points it makes stale */
-  private accepted(slot: number, bits: number, beforeMs: number, skipStale: boolean): number {
-    const { windows } = this;
-    const now = windows.newestMs(slot);
-    if (now === beforeMs) return 0;
-    const due =
-      dueBits(beforeMs, now, this.schedule, this.heartbeatOffsets[slot]) | ((bits & PANE_CLOSED) !== 0 ? DUE_PANE : 0);
-    if (due === 0) return 0;
-    windows.features(slot, now, this.scratch, 0);
-    if ((due & (DUE_FEATURES | DUE_PANE)) !== 0)
-      this.sink!.features(windows, slot, now, now, (due & DUE_PANE) !== 0, this.scratch);
-    return (due & NEEDS_SCORE) !== 0 ? this.queue(slot, now, due, skipStale) : 0;
+  /**
+   * Gives waiting GPUs their turn, those that waited longest first: their features, as of now, become rows.
+   * @param elapsedMs wall-clock time since this was last called; Infinity for all of them
+   */
+  serveWaiting(elapsedMs: number, maxStalenessMs: number): void {
+    const { windows, queue, rows } = this;
+    for (let turns = turnsOf(queue.length, elapsedMs, maxStalenessMs); turns > 0; turns--) {
+      const slot = queue.head();
+      const newestMs = windows.newestMs(slot);
+      const row = rows.add(slot, newestMs, newestMs, queue.pull(slot));
+      windows.features(slot, newestMs, rows.values, row * FEATURE_COUNT);
+    }
   }
 
   /** The rows were scored and assessed: forgets them. */
   settle(): void {
-    for (let row = 0; row < this.rows.count; row++) this.rowOfSlot[this.rows.slot[row]] = -1;
     this.rows.clear();
   }
 
-  private queue(slot: number, nowMs: number, due: number, skipStale: boolean): number {
-    const { rows } = this;
-    const stale = this.rowOfSlot[slot];
-    let row: number;
-    if (skipStale && stale >= 0) {
-      // What the stale point was due for is still due: the newest one answers for it.
-      rows.set(stale, slot, nowMs, nowMs, due | rows.due[stale]);
-      row = stale;
-    } else {
-      row = rows.add(slot, nowMs, nowMs, due);
-      this.rowOfSlot[slot] = row;
-    }
-    rows.values.set(this.scratch, row * FEATURE_COUNT);
-    return row === stale ? 1 : 0;
+  /** Works out what a sample made due. @returns due points it makes stale */
+  private answer(slot: number, nowMs: number, due: number, options: FoldOptions): number {
+    const { windows, rows, scratch } = this;
+    const needsScore = (due & NEEDS_SCORE) !== 0;
+    const needsFeatures = (due & (DUE_FEATURES | DUE_PANE)) !== 0;
+    if (needsFeatures || !options.defer) windows.features(slot, nowMs, scratch, 0);
+    if (needsFeatures) this.sink!.features(windows, slot, nowMs, nowMs, (due & DUE_PANE) !== 0, scratch);
+    if (!needsScore) return 0;
+    if (options.defer) return this.queue.add(slot, due, options.nowMs) ? 1 : 0;
+    const row = rows.add(slot, nowMs, nowMs, due | this.queue.pull(slot));
+    rows.values.set(scratch, row * FEATURE_COUNT);
+    return 0;
   }
 
-  private slotOf(gpuUuid: string): number {
-    const slot = this.windows.slotOf(gpuUuid);
-    if (!(this.heartbeatOffsets[slot] >= 0))
-      this.heartbeatOffsets[slot] = heartbeatOffsetMs(gpuUuid, this.schedule.heartbeatMs);
-    if (slot >= this.rowOfSlot.length) {
-      const larger = new Int32Array(Math.max(slot + 1, this.rowOfSlot.length * 2)).fill(-1);
-      larger.set(this.rowOfSlot);
-      this.rowOfSlot = larger;
+  /** Slots of a batch's GPUs; valid until the next call. */
+  private slotsOf(gpus: readonly string[]): Int32Array {
+    if (this.slots.length < gpus.length) this.slots = new Int32Array(2 * gpus.length);
+    for (let gpu = 0; gpu < gpus.length; gpu++) {
+      let slot = this.windows.find(gpus[gpu]);
+      if (slot < 0) {
+        slot = this.windows.slotOf(gpus[gpu]);
+        this.dueTimes.init(slot, gpus[gpu]);
+      }
+      this.slots[gpu] = slot;
     }
-    return slot;
+    return this.slots;
   }
 }
 

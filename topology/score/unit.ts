@@ -1,17 +1,39 @@
 import type { ClosedPane, Windows } from '../../operators/window/window.js';
+import type { AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
+import type { Config } from '../../schema/config.js';
 import { FEATURES } from '../../schema/features.js';
-import type { FeaturesRecord, Trigger } from '../../schema/records.js';
+import { FeaturesEncoder } from '../../schema/features-record.js';
+import { TOPICS, topicName, type TopicKey } from '../../schema/topics.js';
 import { sampleLetter } from '../../sinks/dead-letter.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
-import type { TopicKey } from '../../schema/topics.js';
 import type { FoldSink } from './partition-state.js';
 
-/** A record that is to be encoded for a topic. */
-export interface ScoreOutput {
-  readonly topic: TopicKey;
-  readonly gpuUuid: string;
-  readonly record: object;
+/** How the score role's records become messages: codecs and topic names, one a process. */
+export class OutputFormat {
+  readonly features: FeaturesEncoder;
+  readonly instance: string;
+  private readonly topics: Readonly<Record<string, string>>;
+
+  constructor(
+    private readonly codec: AvroCodec,
+    topicPrefix: string,
+    config: Config,
+  ) {
+    this.instance = config.instance;
+    this.features = new FeaturesEncoder(codec, config.windows.featureSet, config.instance);
+    this.topics = Object.fromEntries(
+      (Object.keys(TOPICS) as TopicKey[]).map((key) => [key, topicName(topicPrefix, key)]),
+    );
+  }
+
+  topic(key: TopicKey): string {
+    return this.topics[key];
+  }
+
+  encode(key: TopicKey, record: object): Buffer {
+    return this.codec.encode(key, record);
+  }
 }
 
 /** What every output record says of its making. */
@@ -21,23 +43,27 @@ export interface Provenance {
 }
 
 /**
- * Collects what one unit of work of the score role puts out: everything in it is committed with the source offsets
- * it was made from, or not at all.
+ * Collects what one unit of work of the score role puts out, encoded: everything in it is committed with the source
+ * offsets it was made from, or not at all.
  */
 export class UnitOfWork implements FoldSink {
-  readonly outputs: ScoreOutput[] = [];
+  readonly records: OutputRecord[] = [];
   readonly letters: OutputRecord[] = [];
+  /** Records by topic. */
+  readonly counts = new Map<TopicKey, number>();
+  readonly provenance: Provenance;
   lateSamples = 0;
 
+  /** @param emittedAtMs wall clock, epoch ms */
   constructor(
-    private readonly featureNames: readonly { readonly name: string; readonly column: number }[],
-    private readonly featureSet: string,
-    private readonly deadLetterTopic: string,
-    readonly provenance: Provenance,
-  ) {}
+    private readonly format: OutputFormat,
+    private readonly emittedAtMs: number,
+  ) {
+    this.provenance = { emitted_at: emittedAtMs, instance: format.instance };
+  }
 
   add(topic: TopicKey, gpuUuid: string, record: object): void {
-    this.outputs.push({ topic, gpuUuid, record });
+    this.addEncoded(topic, gpuUuid, this.format.encode(topic, record));
   }
 
   pane(windows: Windows, pane: ClosedPane): void {
@@ -59,22 +85,23 @@ export class UnitOfWork implements FoldSink {
     values: Float64Array,
   ): void {
     const gpuUuid = windows.uuidOf(slot);
-    const trigger: Trigger = paneClosed ? 'pane' : 'interval';
-    this.add('features', gpuUuid, {
-      gpu_uuid: gpuUuid,
-      as_of: asOfMs,
-      newest_reading_at: newestMs,
-      trigger,
-      feature_set: this.featureSet,
-      features: namedFeatures(this.featureNames, values, 0),
-      ...this.provenance,
-    } satisfies FeaturesRecord);
+    const trigger = paneClosed ? 'pane' : 'interval';
+    const { features } = this.format;
+    const value = features.encode(gpuUuid, asOfMs, newestMs, trigger, values, 0, this.emittedAtMs);
+    this.addEncoded('features', gpuUuid, value);
   }
 
   late(windows: Windows, batch: SampleBatch, row: number): void {
     this.lateSamples++;
     const detail = 'older than the last accepted reading of its metric, or of an hour that is closed';
-    this.letters.push(sampleLetter(this.deadLetterTopic, batch, row, 'late', detail, { ...windows.lateReadings }));
+    this.letters.push(
+      sampleLetter(this.format.topic('deadLetter'), batch, row, 'late', detail, { ...windows.lateReadings }),
+    );
+  }
+
+  private addEncoded(topic: TopicKey, gpuUuid: string, value: Buffer): void {
+    this.records.push({ topic: this.format.topic(topic), partition: null, key: gpuUuid, value });
+    this.counts.set(topic, (this.counts.get(topic) ?? 0) + 1);
   }
 }
 
