@@ -154,6 +154,10 @@ export class WindowStore implements Windows {
     return this.carried(slot, C.firstMs);
   }
 
+  hasMemoryTotal(slot: number): boolean {
+    return this.carried(slot, C.fbTotal) > 0;
+  }
+
   accept(batch: SampleBatch, row: number, slot: number, reject: RejectReading): number {
     if (batch !== this.batch) this.useBatch(batch);
     this.select(slot);

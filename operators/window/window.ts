@@ -80,6 +80,8 @@ export interface Windows {
   newestMs(slot: number): number;
   /** Epoch ms of the first accepted reading ever; NaN before it. */
   firstMs(slot: number): number;
+  /** Whether a reading of used framebuffer would give memory_util: the size of the framebuffer is known. */
+  hasMemoryTotal(slot: number): boolean;
   /**
    * Computes all features of FEATURES (schema/features.ts) at a time not before the newest reading.
    * @param out receives FEATURE_COUNT values from `offset` on, NaN for absent

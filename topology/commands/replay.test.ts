@@ -8,7 +8,9 @@ interface Line {
   readonly line?: number;
   readonly reason?: string;
   readonly metric?: string | null;
+  readonly kind?: string;
   readonly as_of?: string;
+  readonly model?: string;
   readonly features?: Record<string, number | null>;
 }
 
@@ -30,7 +32,8 @@ async function replay(input: readonly string[], ...options: string[]): Promise<L
   const file = join(directory, 'input.jsonl');
   const output = join(directory, 'output.jsonl');
   writeFileSync(file, input.map((line) => `${line}\n`).join(''));
-  const arguments_ = ['replay', '--input', file, '--output', output, '--emit', 'features,rejected', ...options];
+  const emits = options.includes('--emit') ? [] : ['--emit', 'features,rejected'];
+  const arguments_ = ['replay', '--input', file, '--output', output, ...emits, ...options];
   expect(await main(arguments_, {})).toBe(0);
   const text = readFileSync(output, 'utf8').trimEnd();
   return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as Line);
@@ -59,5 +62,48 @@ describe('replay', () => {
     expect(rejectedOf(await replay([sample('2026-03-01T00:00:00Z'), '', sample('2026-03-01T00:01:00Z')]))).toEqual([
       '2 empty null',
     ]);
+  });
+
+  it('counts a metric of two series once where a sample is refused for its time', async () => {
+    const input = [
+      JSON.stringify({
+        timestamp: '2026-03-20T13:00:00Z',
+        gpu: { gpu_uuid: 'GPU-a' },
+        metrics: { health: { gpu_temp_c: 60 }, memory: { ecc_sbe_volatile: 1, ecc_sbe_aggregate: 2 } },
+      }),
+    ];
+    expect(rejectedOf(await replay(input, '--now', NOW))).toEqual(['1 future gpu_temp', '1 future ecc_sbe']);
+  });
+
+  it('says of each hour the model that the GPU bore then', async () => {
+    const wide = (timestamp: string, name: string): string =>
+      JSON.stringify({ timestamp, gpu: { gpu_uuid: 'GPU-a', name }, metrics: { health: { gpu_temp_c: 60 } } });
+    const input = [
+      wide('2026-03-01T00:10:00Z', 'NVIDIA H100 PCIe'),
+      wide('2026-03-01T01:10:00Z', 'NVIDIA L4'),
+      wide('2026-03-01T02:10:00Z', 'NVIDIA T4'),
+    ];
+    const lines = await replay(input, '--emit', 'predictions', '--as-of', 'every:1h', '--set', 'model.directory=null');
+    expect(lines.map(({ as_of, model }) => [as_of, model])).toEqual([
+      ['2026-03-01T01:00:00.000Z', 'NVIDIA H100 PCIe'],
+      ['2026-03-01T02:00:00.000Z', 'NVIDIA L4'],
+    ]);
+  });
+
+  it('takes an hour’s row before a reading of memory use of the next hour that comes alone', async () => {
+    const scrape = (timestamp_ms: number, ...series: [string, number][]): string =>
+      JSON.stringify({
+        timestamp_ms,
+        text: series.map(([name, value]) => `DCGM_FI_DEV_${name}{UUID="GPU-a"} ${value}\n`).join(''),
+      });
+    const hour = Date.parse('2026-03-01T01:00:00Z');
+    const input = [
+      scrape(hour - 60_000, ['GPU_TEMP', 60], ['FB_USED', 10], ['FB_FREE', 90]),
+      scrape(hour + 60_000, ['FB_USED', 30]),
+      scrape(hour + 120_000, ['GPU_TEMP', 60]),
+    ];
+    const [row] = await replay(input, '--as-of', 'every:1h');
+    expect(row.as_of).toBe('2026-03-01T01:00:00.000Z');
+    expect(row.features).toMatchObject({ memory_util_mean: 10, silent_minutes: 1 });
   });
 });

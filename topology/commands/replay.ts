@@ -176,7 +176,7 @@ class Results {
         as_of: isoTime(head.as_of),
         features: namedFeatures(this.names, rows.values, offset),
       });
-    const metadata = this.windows.metadata(slot);
+    const metadata = rows.metadata[row];
     if (predictions !== null && this.emits.has('predictions'))
       this.push('prediction', predictionOf(head, metadata, this.scorer!, predictions, row, rows.values, offset));
     if (!this.emits.has('health') && !this.emits.has('decisions')) return;

@@ -99,7 +99,7 @@ export class Replay {
       this.currentLine = line;
       if (this.refusedByTime(batch, row)) continue;
       const slot = windows.slotOf(batch.gpus[batch.gpuIndex[row]]);
-      if (hasReading(batch, row)) this.before(slot, batch.eventTimeMs[row]);
+      if (this.hasReading(batch, row, slot)) this.before(slot, batch.eventTimeMs[row]);
       const result = windows.accept(batch, row, slot, this.reject);
       if ((result & ACCEPTED) === 0) continue;
       if (this.rows.count >= ROWS_PER_BLOCK) await this.flush();
@@ -134,6 +134,7 @@ export class Replay {
   private row(slot: number, asOfMs: number, newestMs: number): void {
     const row = this.rows.add(slot, asOfMs, newestMs, 0);
     this.options.windows.features(slot, asOfMs, this.rows.values, row * FEATURE_COUNT);
+    this.rows.metadata[row] = this.options.windows.metadata(slot);
     this.evaluatedMs[slot] = asOfMs;
   }
 
@@ -149,10 +150,9 @@ export class Replay {
     if (code === null) return false;
     const uuid = batch.gpus[batch.gpuIndex[row]];
     const detail = `event time ${isoTime(batch.eventTimeMs[row])}, now ${isoTime(nowMs)}`;
-    for (let id = 0; id < batch.columns.length; id++) {
-      const value = batch.columns[id]?.[row];
-      if (value !== undefined && value === value) this.reject(code, uuid, SERIES[id].metric, detail);
-    }
+    const metrics = new Set<string>();
+    for (let id = 0; id < batch.columns.length; id++) if (bears(batch, row, id)) metrics.add(SERIES[id].metric);
+    for (const metric of metrics) this.reject(code, uuid, metric, detail);
     return true;
   }
 
@@ -162,13 +162,19 @@ export class Replay {
     metric,
     detail,
   ) => this.options.rejected({ line: this.currentLine, reason, gpu_uuid: gpuUuid, metric, detail });
+
+  /** Framebuffer inputs alone are no reading, unless memory_util follows from them. */
+  private hasReading(batch: SampleBatch, row: number, slot: number): boolean {
+    for (let id = 0; id < batch.columns.length; id++)
+      if (bears(batch, row, id) && !FRAMEBUFFER_INPUTS.has(id)) return true;
+    return (
+      bears(batch, row, S.fbUsed) &&
+      (bears(batch, row, S.fbTotal) || bears(batch, row, S.fbFree) || this.options.windows.hasMemoryTotal(slot))
+    );
+  }
 }
 
-/** Framebuffer inputs alone are no reading: they neither open hours nor count. */
-function hasReading(batch: SampleBatch, row: number): boolean {
-  for (let id = 0; id < batch.columns.length; id++) {
-    const value = batch.columns[id]?.[row];
-    if (value !== undefined && value === value && !FRAMEBUFFER_INPUTS.has(id)) return true;
-  }
-  return false;
+function bears(batch: SampleBatch, row: number, series: number): boolean {
+  const value = batch.columns[series]?.[row];
+  return value !== undefined && value === value;
 }

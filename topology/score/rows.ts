@@ -1,3 +1,4 @@
+import type { SampleMetadata } from '../../schema/batch.js';
 import { FEATURE_COUNT, type FeatureRows } from '../../schema/features.js';
 
 /**
@@ -12,6 +13,8 @@ export class RowBlock implements FeatureRows {
   values: Float64Array;
   /** Per row: bits of operators/due.ts. */
   due: Uint8Array;
+  /** Per row, where the caller keeps it: metadata as it stood at the row's time, for the GPU's may change before the row is judged. */
+  readonly metadata: SampleMetadata[] = [];
 
   constructor(private capacity = 1024) {
     this.slot = new Int32Array(capacity);
