@@ -2,14 +2,24 @@ import { Command, Option } from 'commander';
 import { messageOf } from '../schema/errors.js';
 import { benchEngine } from './engine.js';
 import { benchIngest } from './ingest.js';
+import { benchLatency, type LatencyOptions } from './latency.js';
+import { benchScale } from './scale.js';
 import { benchScore } from './score.js';
 import { benchWindows } from './windows.js';
 import { withCluster, type Cluster } from './support/cluster.js';
 import { withinLimits } from './support/embedded-limits.js';
-import { common, throughput, type CommonOptions, type ThroughputOptions } from './support/options.js';
+import {
+  common,
+  onCluster,
+  throughput,
+  whole,
+  wholes,
+  type CommonOptions,
+  type ThroughputOptions,
+} from './support/options.js';
 import { RAW_SHAPES } from './support/raw-messages.js';
 import { publish } from './support/report.js';
-import { exitOnSignals } from './support/scratch.js';
+import { exitOnSignals } from './support/interrupt.js';
 
 /** `npm run bench -- engine --json`: one command a question, each against a bare baseline in the same run. */
 const program = new Command('bench').description('measure the engine, each question against a bare baseline');
@@ -18,7 +28,7 @@ const format = (): Option =>
     .choices(RAW_SHAPES.map((shape) => shape.format))
     .default(RAW_SHAPES[0].format);
 const on =
-  <T extends ThroughputOptions>(bench: (cluster: Cluster, options: T) => Promise<object>) =>
+  <T extends Omit<ThroughputOptions, 'processes'>>(bench: (cluster: Cluster, options: T) => Promise<object>) =>
   (options: T): Promise<void> =>
     publish(options, () => withCluster(options, (cluster) => bench(cluster, withinLimits(cluster, options))));
 const prefill = (): Option => new Option('--no-prefill', 'begin with empty windows, not with seven days of readings');
@@ -36,6 +46,27 @@ throughput(program.command('score'), 6_000_000, 1)
   .description('batches of gpu.samples through the score role')
   .addOption(prefill())
   .action(on(benchScore));
+onCluster(program.command('latency'))
+  .description('from a raw reading to its prediction, and to HTTP, in a fleet that lives by the wall clock')
+  .option('--cadence-ms <n>', 'each GPU is read once in so much time, at a moment of its own', whole, 10_000)
+  .option('--rounds <n>', 'measured readings of each GPU', whole, 6)
+  .option('--warm-up-rounds <n>', 'readings of each GPU before', whole, 3)
+  .option('--burst-rounds <n>', 'readings of each GPU that come all at once, afterwards', whole, 3)
+  .option('--burst-ms <n>', 'how much time all GPUs are read in then', whole, 1_000)
+  .option('--together', 'all roles in one process, not ingest and score apart from load and serve', false)
+  .option('--no-database', 'without the load role and its embedded PostgreSQL')
+  .addOption(prefill())
+  .action((options: LatencyOptions) =>
+    publish(options, () => withCluster(options, (cluster) => benchLatency(cluster, options))),
+  );
+throughput(program.command('scale'), 2_000_000, null, 8)
+  .option('--counts <list>', 'processes, one measurement each', wholes, [1, 2, 4])
+  .description('the engine in 1, 2 and 4 processes of one group; and what a sample costs in fleets of all sizes')
+  .option('--fleets <list>', 'sizes of fleets; - for none', wholes, [1_000, 10_000, 100_000, 1_000_000])
+  .addOption(new Option('--feature-set <set>', 'of the windows of those').choices(['v1', 'v2']).default('v1'))
+  .addOption(format())
+  .addOption(prefill())
+  .action(on(benchScale));
 common(program.command('windows'))
   .description('decoded batches into the windows, and features out of them: no broker')
   .option('--gpus <n>', 'GPUs', '10000')

@@ -10,7 +10,10 @@ const PARTITIONS = 4;
 const PROCESSES = 1;
 
 /** Cuts a benchmark down to what the in-process cluster can hold, and says so. */
-export function withinLimits<T extends ThroughputOptions>(cluster: Cluster, options: T): T {
+export function withinLimits<T extends Omit<ThroughputOptions, 'processes'> & { readonly processes?: number }>(
+  cluster: Cluster,
+  options: T,
+): T {
   if (cluster.kind !== 'embedded') return options;
   say(`the in-process cluster holds little: at most ${GPUS} GPUs and ${SAMPLES} samples, windows not filled before`);
   return {
@@ -18,7 +21,7 @@ export function withinLimits<T extends ThroughputOptions>(cluster: Cluster, opti
     gpus: Math.min(options.gpus, GPUS),
     samples: Math.min(options.samples, SAMPLES),
     partitions: PARTITIONS,
-    processes: Math.min(options.processes, PROCESSES),
+    processes: Math.min(options.processes ?? PROCESSES, PROCESSES),
     prefill: false,
   };
 }

@@ -8,7 +8,7 @@ import { byLabel, sumOf, type Series } from './exposition.js';
 import type { KafkaAdmin } from './kafka-admin.js';
 import type { Count } from './observation.js';
 import { observe, type Observed } from './observe.js';
-import { connectionTo, PREFILL_SAMPLES_PER_BATCH, prefillTimeMs, WINDOW_HOURS, writeBatches } from './prepare.js';
+import { connectionTo, fillWindows, START_MS } from './prepare.js';
 
 /** One run of engine processes over a prepared stream, on empty state. */
 export interface EngineRun {
@@ -45,16 +45,8 @@ let runs = 0;
 
 export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: EngineRun): Promise<EngineObserved> {
   const topicPrefix = `bench-${Date.now()}-${++runs}.`;
-  const samplesTopic = topicName(topicPrefix, 'samples');
   if (cluster.kind !== 'embedded') await createTopics(connectionTo(cluster, topicPrefix), run.partitions, -1);
-  let prefilled = 0;
-  if (run.prefill) {
-    const { gpus } = run;
-    prefilled = (await writeBatches(cluster, topicPrefix, gpus, WINDOW_HOURS, prefillTimeMs, PREFILL_SAMPLES_PER_BATCH))
-      .samples;
-    // The engine starts as after a restart: what is committed rebuilds its windows and says nothing.
-    await admin.commitEnds(`${topicPrefix}gpu-actuary.score`, samplesTopic);
-  }
+  const prefilled = run.prefill ? await fillWindows(cluster, admin, topicPrefix, run.gpus, START_MS) : 0;
   await run.prepare?.(topicPrefix);
   const engine = await EngineProcesses.start(cluster, {
     processes: run.processes,

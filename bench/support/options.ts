@@ -36,12 +36,17 @@ export function common(command: Command): Command {
     .option('--record <dir>', 'keep the result in DIR/<bench>.json, where the plots are made from');
 }
 
-export function onCluster(command: Command): Command {
+/** Whole numbers separated by commas; - for none. */
+export function wholes(text: string): number[] {
+  return text === '-' ? [] : text.split(',').map(whole);
+}
+
+export function onCluster(command: Command, partitions = 4): Command {
   return common(command)
     .addOption(new Option('--brokers <list>', 'bootstrap servers; else a KRaft broker is started on this machine'))
     .option('--embedded', 'use the in-process cluster: shows that the benchmark works, not how fast anything is')
     .option('--gpus <n>', 'GPUs of the fleet', whole, 10_000)
-    .option('--partitions <n>', 'partitions of every topic', whole, 4)
+    .option('--partitions <n>', 'partitions of every topic', whole, partitions)
     .addOption(
       new Option('--set <key=value>', "a key of the engine's configuration; may be repeated")
         .argParser((pair: string, before: string[]) => [...before, pair])
@@ -49,10 +54,13 @@ export function onCluster(command: Command): Command {
     );
 }
 
-export function throughput(command: Command, samples: number, processes: number): Command {
-  return onCluster(command)
+/** @param processes null: it is the benchmark's to say how many there are */
+export function throughput(command: Command, samples: number, processes: number | null, partitions?: number): Command {
+  onCluster(command, partitions)
     .option('--samples <n>', 'samples of a repeat; the first fifth is warm-up', whole, samples)
     .option('--repeats <n>', 'repeats, each bare and then the engine, on empty state', whole, 3)
-    .option('--processes <n>', 'processes of the engine, and of the bare consumer', whole, processes)
     .option('--cadence-ms <n>', "event time between a GPU's readings", whole, 10_000);
+  return processes === null
+    ? command
+    : command.option('--processes <n>', 'processes of the engine, and of the bare consumer', whole, processes);
 }

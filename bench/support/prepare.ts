@@ -6,6 +6,7 @@ import type { OutputRecord } from '../../sinks/kafka.js';
 import { openSink, type KafkaConnection } from '../../topology/kafka/connection.js';
 import { benchBatch, gpusByPartition, randomOf } from '../fleet.js';
 import type { Cluster } from './cluster.js';
+import type { KafkaAdmin } from './kafka-admin.js';
 import type { RawShape } from './raw-messages.js';
 import { say } from './say.js';
 
@@ -15,9 +16,9 @@ export const START_MS = Date.UTC(2026, 0, 1);
 export const WINDOW_HOURS = 168;
 const PER_WRITE = 2_000;
 /** Most samples of a batch of the steady part; what ingest makes of a loaded source is about as large. */
-export const SAMPLES_PER_BATCH = 500;
+const SAMPLES_PER_BATCH = 500;
 /** Hourly readings close an hour each, which costs many times a plain one: a poll of such batches must not take long. */
-export const PREFILL_SAMPLES_PER_BATCH = 100;
+const PREFILL_SAMPLES_PER_BATCH = 100;
 
 export function connectionTo(cluster: Cluster, topicPrefix: string): KafkaConnection {
   return {
@@ -134,5 +135,21 @@ export async function writeBatches(
   return { batches, samples };
 }
 
-/** Seven days of hourly readings that end where the steady part begins. */
-export const prefillTimeMs = (hour: number): number => START_MS - (WINDOW_HOURS - hour) * HOUR_MS;
+/**
+ * Fills the windows with seven days of hourly readings. They are committed, so an engine that starts then does what it
+ * does after a restart: it rebuilds its windows from them and says nothing.
+ * @param untilMs a whole hour, the first after the readings
+ * @returns samples
+ */
+export async function fillWindows(
+  cluster: Cluster,
+  admin: KafkaAdmin,
+  topicPrefix: string,
+  gpus: number,
+  untilMs: number,
+): Promise<number> {
+  const timeOf = (hour: number): number => untilMs - (WINDOW_HOURS - hour) * HOUR_MS;
+  const { samples } = await writeBatches(cluster, topicPrefix, gpus, WINDOW_HOURS, timeOf, PREFILL_SAMPLES_PER_BATCH);
+  await admin.commitEnds(`${topicPrefix}gpu-actuary.score`, topicName(topicPrefix, 'samples'));
+  return samples;
+}

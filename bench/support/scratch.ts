@@ -23,9 +23,3 @@ export function removeScratch(directory: string): void {
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   directories.delete(directory);
 }
-
-/** Turns Ctrl-C and SIGTERM into an orderly end: the exit handlers, which end child processes and remove files, run. */
-export function exitOnSignals(): void {
-  process.once('SIGINT', () => process.exit(130));
-  process.once('SIGTERM', () => process.exit(143));
-}
