@@ -13,6 +13,7 @@ import { FleetView } from '../serving/fleet-view.js';
 import { listen } from '../serving/listen.js';
 import { EngineMetrics, type BuildInfo } from '../serving/metrics.js';
 import { connectionOf } from './kafka/connection.js';
+import { probeCluster } from './kafka/probe.js';
 import { prepareTopics } from './kafka/startup.js';
 import { IngestRole } from './roles/ingest.js';
 import { openLoad, type LoadParts } from './roles/load.js';
@@ -68,9 +69,12 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
       );
     log.info({ model: scorer.modelVersion }, 'model loaded');
   }
+  if (!embedded) await probeCluster(connection, (warning) => log.warn({}, warning));
   const codec = await AvroCodec.open(config.kafka.registry, config.kafka.topicPrefix);
   if (codec.fixedIds)
     log.info({}, 'no schema registry is configured: schema ids are the fixed ones of schema/ids.json');
+  if (codec.unguarded.length > 0)
+    log.warn({ subjects: codec.unguarded }, 'the registry does not let these subjects be kept backward compatible');
   await prepareTopics(config, connection, log);
 
   const view = new FleetView(systemClock);

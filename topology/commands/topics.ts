@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { connectionOf } from '../kafka/connection.js';
+import { probeCluster } from '../kafka/probe.js';
 import { createTopics } from '../kafka/topics-admin.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
 
@@ -11,11 +12,9 @@ export function topicsCommand(context: CommandContext): Command {
       .option('--json', 'print {topic, created} as JSON')
       .action(async (options: ConfigurationOptions & { json?: boolean }) => {
         const config = configurationOf(context, options);
-        const results = await createTopics(
-          connectionOf(config),
-          config.kafka.partitions,
-          config.kafka.replicationFactor,
-        );
+        const connection = connectionOf(config);
+        await probeCluster(connection, () => undefined);
+        const results = await createTopics(connection, config.kafka.partitions, config.kafka.replicationFactor);
         if (options.json) writeLine(context.stdout, JSON.stringify(results));
         else
           for (const { topic, created } of results)

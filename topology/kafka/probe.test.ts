@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import type { KafkaConnection } from './connection.js';
+import { missingFeatures, probeCluster } from './probe.js';
+
+const connection = (properties: KafkaConnection['properties']): KafkaConnection => ({
+  // Nobody listens on port 1.
+  brokers: ['127.0.0.1:1'],
+  properties,
+  topicPrefix: '',
+  instance: 'test',
+  sessionTimeoutMs: 10_000,
+  embedded: false,
+});
+const probe = (properties: KafkaConnection['properties']): Promise<void> =>
+  probeCluster(connection(properties), () => undefined, 100);
+
+describe('knocking at the cluster', () => {
+  it.each([
+    [{ 'nosuch.thing': 1 }, /nosuch\.thing/],
+    [{ 'socket.timeout.ms': 'soon' }, /socket\.timeout\.ms/],
+    [{ 'security.protocol': 'SASL_PLAINTEXT', 'sasl.mechanism': 'SCRAM-SHA-512' }, /sasl\.username/],
+    [{ 'security.protocol': 'SSL', 'ssl.ca.location': '/nonexistent' }, /ssl\.ca\.location/],
+  ])('says which of kafka.properties %j is at fault', async (properties, message) => {
+    await expect(probe(properties as KafkaConnection['properties'])).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  it('says where nobody answers', async () => {
+    await expect(probe({})).rejects.toMatchObject({
+      code: 'kafka_unreachable',
+      message: expect.stringContaining('127.0.0.1:1') as string,
+    });
+  });
+
+  it('names what a build without libraries cannot do', () => {
+    expect(missingFeatures(['gzip', 'snappy', 'lz4', 'zstd', 'ssl'])).toEqual([]);
+    expect(missingFeatures(['gzip', 'snappy', 'lz4']).join()).toMatch(/zstd cannot be read.*no TLS/);
+  });
+});

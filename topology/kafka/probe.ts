@@ -1,0 +1,59 @@
+import rdkafka, { type LibrdKafkaError } from 'node-rdkafka';
+import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
+
+const CONNECT_TIMEOUT_MS = 20_000;
+const CODECS = ['gzip', 'snappy', 'lz4', 'zstd'] as const;
+
+/** What this build of the client cannot do, for want of a library when it was compiled; empty if nothing is amiss. */
+export function missingFeatures(features: readonly string[] = rdkafka.features): string[] {
+  const missing: string[] = CODECS.filter((codec) => !features.includes(codec)).map(
+    (codec) => `topics compressed with ${codec} cannot be read`,
+  );
+  if (!features.includes('ssl')) missing.push('there is no TLS, and so no SASL_SSL and no SCRAM');
+  return missing;
+}
+
+/**
+ * Knocks at the cluster once, with the properties that every client will have: a mistake in them, a wrong address or
+ * a refused login is better met before anything is joined, and told by name.
+ * @throws ActuaryError config_invalid where librdkafka does not take the properties, kafka_unreachable
+ */
+export async function probeCluster(
+  connection: KafkaConnection,
+  warn: Warn,
+  timeoutMs = CONNECT_TIMEOUT_MS,
+): Promise<void> {
+  const missing = missingFeatures();
+  if (missing.length > 0)
+    warn(
+      `librdkafka was compiled without some libraries: ${missing.join('; ')}. ` +
+        'Install libzstd-dev and libssl-dev (or what your system calls them), then run: npm rebuild node-rdkafka',
+    );
+  let client: rdkafka.Producer;
+  try {
+    client = new rdkafka.Producer(clientProperties(connection, 'probe'));
+  } catch (error) {
+    throw new ActuaryError('config_invalid', `kafka.properties: ${messageOf(error)}`, { cause: error });
+  }
+  // The client itself says only that it ran out of time; why, it tells as it goes.
+  let reason = '';
+  client.on('event.error', (error) => {
+    reason = error.message;
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.connect({ timeout: timeoutMs }, (error: LibrdKafkaError | null) =>
+        error ? reject(error as unknown as Error) : resolve(),
+      );
+    });
+  } catch (error) {
+    // Refused before anything was sent: properties that do not go together, or that this build has no code for.
+    if ((error as LibrdKafkaError).code === rdkafka.CODES.ERRORS.ERR__STATE)
+      throw new ActuaryError('config_invalid', `kafka.properties: ${messageOf(error)}`, { cause: error });
+    const why = reason === '' || reason === messageOf(error) ? messageOf(error) : `${messageOf(error)} (${reason})`;
+    throw new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${why}`, { cause: error });
+  } finally {
+    if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
+  }
+}
