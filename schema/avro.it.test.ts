@@ -14,8 +14,8 @@ const label = { gpu_uuid: 'GPU-a', failed_at: 1_764_000_000_000, type: 'memory' 
 await describeWith('mvn', 'the codec with a real schema registry', () => {
   let registry: Registry;
   beforeAll(async () => {
+    // As it comes: this registry checks no compatibility unless it is told to.
     registry = await startRegistry();
-    await request('PUT', '/config', { compatibility: 'BACKWARD' });
   }, 300_000);
   afterAll(() => registry.stop());
 
@@ -37,6 +37,26 @@ await describeWith('mvn', 'the codec with a real schema registry', () => {
     expect((body as string[]).filter((subject) => subject.startsWith('a.'))).toHaveLength(AVRO_TOPICS.length);
     const again = await AvroCodec.open(registry.url, 'a.');
     expect(again.encode('labels', label)).toEqual(codec.encode('labels', label));
+  });
+
+  it('keeps its subjects backward compatible, a stricter rule of theirs as it is', async () => {
+    await request('POST', '/subjects/f.gpu.labels-value/versions', {
+      schemaType: 'AVRO',
+      schema: schemaText('labels'),
+    });
+    await request('PUT', '/config/f.gpu.labels-value', { compatibility: 'FULL' });
+    const codec = await AvroCodec.open(registry.url, 'f.');
+    expect(codec.unguarded).toEqual([]);
+    const level = async (topic: string): Promise<unknown> => (await request('GET', `/config/f.${topic}-value`)).body;
+    expect(await level('gpu.predictions')).toMatchObject({ compatibilityLevel: 'BACKWARD' });
+    expect(await level('gpu.labels')).toMatchObject({ compatibilityLevel: 'FULL' });
+    const broken = JSON.parse(schemaText('predictions')) as Schema;
+    broken.fields.push({ name: 'without_default', type: 'long' });
+    const refused = await request('POST', '/subjects/f.gpu.predictions-value/versions', {
+      schemaType: 'AVRO',
+      schema: JSON.stringify(broken),
+    });
+    expect(refused.status).toBe(409);
   });
 
   it('writes what the registry lets others read', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import avro from 'avsc';
-import { SchemaRegistryClient } from '@confluentinc/schemaregistry';
+import { Compatibility, SchemaRegistryClient } from '@confluentinc/schemaregistry';
 import { DecodeError } from './decode-error.js';
 import { ActuaryError, messageOf } from './errors.js';
 import { packageRoot } from './package-root.js';
@@ -43,6 +43,8 @@ export class AvroCodec {
     private readonly ids: ReadonlyMap<TopicKey, number>,
     private readonly registry: SchemaRegistryClient | null,
     private readonly prefix: string,
+    /** Subjects that the registry does not let this process guard: they may be changed incompatibly. */
+    readonly unguarded: readonly string[],
   ) {
     for (const key of AVRO_TOPICS) {
       const type = avro.Type.forSchema(JSON.parse(schemaText(key)) as avro.Schema);
@@ -52,7 +54,8 @@ export class AvroCodec {
   }
 
   /**
-   * @param registryUrl schema registry, or null for the fixed ids
+   * Registers the schemas, each under a subject that stays backward compatible from now on.
+   * @param registryUrl schema registry, user:password@ included where it asks for them, or null for the fixed ids
    * @param prefix topic prefix, which subjects bear too
    * @throws ActuaryError registry_unreachable, registry_incompatible
    */
@@ -62,13 +65,20 @@ export class AvroCodec {
         string,
         number
       >;
-      return new AvroCodec(new Map(AVRO_TOPICS.map((key) => [key, fixed[TOPICS[key].name]])), null, prefix);
+      return new AvroCodec(new Map(AVRO_TOPICS.map((key) => [key, fixed[TOPICS[key].name]])), null, prefix, []);
     }
-    const registry = new SchemaRegistryClient({ baseURLs: [registryUrl], cacheCapacity: 1000 });
+    const registry = clientOf(registryUrl);
     const ids = new Map<TopicKey, number>();
-    for (const key of AVRO_TOPICS)
-      ids.set(key, await register(registry, registryUrl, subjectOf(prefix, key), schemaText(key)));
-    return new AvroCodec(ids, registry, prefix);
+    const unguarded: string[] = [];
+    for (const key of AVRO_TOPICS) {
+      const subject = subjectOf(prefix, key);
+      // Before, so that what is there already is held against the new one; a new subject can only be guarded after.
+      const before = await guard(registry, subject);
+      ids.set(key, await register(registry, subject, schemaText(key)));
+      if (before || (await guard(registry, subject))) continue;
+      unguarded.push(subject);
+    }
+    return new AvroCodec(ids, registry, prefix, unguarded);
   }
 
   /** Whether schema ids are the fixed ones. */
@@ -133,7 +143,7 @@ export class AvroCodec {
     } catch (error) {
       if (statusOf(error) === 404)
         throw new DecodeError('unknown_schema', `the registry does not know schema id ${id}`);
-      throw new ActuaryError('registry_unreachable', `schema registry: ${messageOf(error)}`, { cause: error });
+      throw unreachable(error);
     }
     const reader = this.typeOf(key);
     try {
@@ -164,18 +174,59 @@ function schemaIdOf(message: Buffer): number {
   return message.readUInt32BE(1);
 }
 
-async function register(registry: SchemaRegistryClient, url: string, subject: string, schema: string): Promise<number> {
+/** The client takes a name and password apart from the URL. */
+function clientOf(registryUrl: string): SchemaRegistryClient {
+  const url = new URL(registryUrl);
+  const userInfo = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  url.username = '';
+  url.password = '';
+  return new SchemaRegistryClient({
+    baseURLs: [url.toString().replace(/\/$/, '')],
+    cacheCapacity: 1000,
+    ...(userInfo === ':' ? {} : { basicAuthCredentials: { credentialsSource: 'USER_INFO', userInfo } }),
+  });
+}
+
+const GUARDED: ReadonlySet<string> = new Set([
+  Compatibility.BACKWARD,
+  Compatibility.BACKWARD_TRANSITIVE,
+  Compatibility.FULL,
+  Compatibility.FULL_TRANSITIVE,
+]);
+
+/** Sees to it that a subject takes backward compatible versions only. @returns whether it does */
+async function guard(registry: SchemaRegistryClient, subject: string): Promise<boolean> {
+  try {
+    if (GUARDED.has(await registry.getCompatibility(subject))) return true;
+  } catch (error) {
+    if (statusOf(error) === undefined) throw unreachable(error);
+  }
+  try {
+    await registry.updateCompatibility(subject, Compatibility.BACKWARD);
+    return true;
+  } catch (error) {
+    // No such subject yet, or no right to say so.
+    if (statusOf(error) === undefined) throw unreachable(error);
+    return false;
+  }
+}
+
+async function register(registry: SchemaRegistryClient, subject: string, schema: string): Promise<number> {
   try {
     return await registry.register(subject, { schemaType: 'AVRO', schema });
   } catch (error) {
     if (statusOf(error) === 409)
       throw new ActuaryError(
         'registry_incompatible',
-        `schema registry ${url} refuses ${subject}: a version there is incompatible with this one (${messageOf(error)}). Use another kafka.topicPrefix or remove the subject`,
+        `the schema registry refuses ${subject}: a version there is incompatible with this one (${messageOf(error)}). Use another kafka.topicPrefix or remove the subject`,
         { cause: error },
       );
-    throw new ActuaryError('registry_unreachable', `schema registry ${url}: ${messageOf(error)}`, { cause: error });
+    throw unreachable(error);
   }
+}
+
+function unreachable(error: unknown): ActuaryError {
+  return new ActuaryError('registry_unreachable', `schema registry: ${messageOf(error)}`, { cause: error });
 }
 
 function statusOf(error: unknown): number | undefined {
