@@ -69,7 +69,7 @@ export const ConfigSchema = Type.Object(
       description: 'Name of this process in outputs, group membership and transactional ids; host name if empty',
     }),
     kafka: section('Kafka cluster', {
-      brokers: Type.Array(Type.String({ minLength: 1 }), {
+      brokers: Type.Array(Type.String({ pattern: '^[^\\s,/]+:[0-9]+$' }), {
         minItems: 1,
         default: ['127.0.0.1:9092'],
         description: 'Bootstrap servers, host:port',
@@ -79,8 +79,8 @@ export const ConfigSchema = Type.Object(
         description: 'Any librdkafka property (security.protocol, sasl.*, ssl.*, compression.codec, ...)',
       }),
       registry: nullable(
-        Type.String({ minLength: 1 }),
-        'URL of a schema registry; null: the fixed schema ids of schema/ids.json',
+        Type.String({ pattern: '^https?://' }),
+        'URL of a schema registry with the Confluent API, user:password@ before the host where it asks for them; null: the fixed schema ids of schema/ids.json',
       ),
       topicPrefix: Type.String({
         default: '',
@@ -191,7 +191,10 @@ export const ConfigSchema = Type.Object(
       }),
     }),
     database: section('TimescaleDB or PostgreSQL', {
-      url: nullable(Type.String({ minLength: 1 }), 'postgres://user:password@host:port/database; null: no load role'),
+      url: nullable(
+        Type.String({ pattern: '^postgres(ql)?://' }),
+        'postgres://user:password@host:port/database; null: no load role',
+      ),
     }),
     load: section('Loading the database', {
       metrics: Type.Union([Type.Literal('minute'), Type.Literal('raw'), Type.Literal('off')], {

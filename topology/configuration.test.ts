@@ -57,6 +57,8 @@ describe('configuration', () => {
       /sources\.0\.format: expected one of wide-json/,
     ],
     ['an unknown key of a flag', ['score.evryMs=1'], {}, undefined, /--set score\.evryMs: .*unknown key/],
+    ['a broker without a port', ['kafka.brokers=kafka'], {}, undefined, /kafka\.brokers\.0: .*got "kafka"/],
+    ['a URL of another database', ['database.url=mysql://h/d'], {}, undefined, /database\.url: .*postgres/],
     ['a flag without a value', ['score.everyMs'], {}, undefined, /expected key=value/],
     [
       'an unknown environment variable',
@@ -90,6 +92,11 @@ describe('configuration', () => {
     expect(refused('health.rules.time_throttled.points=2')).toThrow(/health\.rules\.time_throttled\.points/);
   });
 
+  it('leaves the text of a property as it was written, for it may be a password', () => {
+    const { properties } = load(['kafka.properties.sasl.password=0123', 'kafka.properties.sasl.username=1e3']).kafka;
+    expect(properties).toEqual({ 'sasl.password': '0123', 'sasl.username': '1e3' });
+  });
+
   it('refuses a missing file with its path', () => {
     expect(() => load([], {}, '/nonexistent/config.yaml')).toThrow(/\/nonexistent\/config\.yaml/);
   });
@@ -102,8 +109,14 @@ describe('configuration', () => {
 
   it('masks secrets where it is shown', () => {
     const shown = maskSecrets(
-      load(['kafka.properties.sasl.password=hunter2', 'database.url=postgres://u:hunter2@h/d']),
+      load([
+        'kafka.properties.sasl.password=hunter2',
+        'kafka.properties.ssl.key.password=hunter2',
+        'kafka.registry=https://u:hunter2@h:8081',
+        'database.url=postgres://u:x@hunter2@h/d?password=hunter2&sslmode=require',
+      ]),
     );
     expect(JSON.stringify(shown)).not.toContain('hunter2');
+    expect(shown.database.url).toBe('postgres://u:***@h/d?password=***&sslmode=require');
   });
 });

@@ -81,7 +81,11 @@ function describeError(schema: TSchema, message: string, value: unknown): string
 function choicesOf(schema: TSchema): string[] | undefined {
   const members = schema.anyOf as TSchema[] | undefined;
   if (members === undefined) return undefined;
-  return members.map((member) => ('const' in member ? String(member.const) : String(member.type ?? member[Kind])));
+  return members.map((member) => {
+    if ('const' in member) return String(member.const);
+    const type = String(member.type ?? member[Kind]);
+    return typeof member.pattern === 'string' ? `${type} matching ${member.pattern}` : type;
+  });
 }
 
 function readFile(file: string): Tree {
@@ -162,6 +166,8 @@ function readText(schema: TSchema, text: string, from: string): unknown {
   const members = (schema.anyOf as TSchema[] | undefined) ?? [schema];
   const has = (type: string) => members.some((member) => member.type === type);
   if (has('null') && text === 'null') return null;
+  // Where any text will do, text it is: a password 0123 is no number.
+  if (members.some((member) => member.type === 'string' && !('const' in member))) return text;
   if (has('array')) {
     if (text.trimStart().startsWith('[')) return readJson(text, from);
     return text.split(',').map((item) => item.trim());
@@ -187,9 +193,12 @@ export function maskSecrets(config: Config): Config {
     properties[key] = /password|secret|\.key\.pem|token/i.test(key) ? '***' : value;
   return {
     ...config,
-    kafka: { ...config.kafka, properties },
-    database: {
-      url: config.database.url === null ? null : config.database.url.replace(/(:\/\/[^:@/]*):[^@]*@/, '$1:***@'),
-    },
+    kafka: { ...config.kafka, properties, registry: maskUrl(config.kafka.registry) },
+    database: { ...config.database, url: maskUrl(config.database.url) },
   };
+}
+
+/** Up to the last @ before the path: people put that character into passwords unescaped. */
+function maskUrl(url: string | null): string | null {
+  return url === null ? null : url.replace(/(:\/\/[^:@/]*):[^/]*@/, '$1:***@').replace(/([?&]password=)[^&]*/, '$1***');
 }
