@@ -8,7 +8,7 @@ export const ERROR_CODES = [
   'usage',
   // input files
   'input_unreadable',
-  'input_malformed',
+  'output_unwritable',
   'assets_invalid',
   // model
   'model_missing',
@@ -26,7 +26,6 @@ export const ERROR_CODES = [
   // database
   'database_unreachable',
   'database_failed',
-  'schema_missing',
   // HTTP
   'bad_request',
   'unknown_gpu',

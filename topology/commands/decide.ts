@@ -22,7 +22,8 @@ export function decideCommand(context: CommandContext): Command {
     .option('--profile <name>', `valuation profile: ${Object.keys(PROFILES).join(', ')}`)
     .option('--json', 'print the decision as JSON')
     .action((options: DecideOptions) => {
-      const name = options.profile ?? configurationOf(context, options).decisions.profile;
+      const config = configurationOf(context, options);
+      const name = options.profile ?? config.decisions.profile;
       const profile = Object.entries(PROFILES).find(([key]) => key === name)?.[1];
       if (profile === undefined)
         throw new ActuaryError('usage', `--profile ${name}: expected one of ${Object.keys(PROFILES).join(', ')}`);

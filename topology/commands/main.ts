@@ -28,7 +28,8 @@ export async function main(
   // `gpu-actuary … | head` closes the pipe early; that ends the command, quietly.
   streams.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    writeLine(streams.stderr, `gpu-actuary: output_unwritable: standard output: ${messageOf(error)}`);
+    process.exit(FAILED);
   });
   const program = new Command('gpu-actuary')
     .description('Failure odds and dollar values of GPUs, kept current straight from their DCGM stream')

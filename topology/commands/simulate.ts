@@ -7,6 +7,7 @@ import { writeFleet, writeTelemetry } from '../../simulator/files.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf, SIMULATED_FORMATS, type SimulatedFormat } from '../../simulator/messages.js';
 import { connectionOf, openSink } from '../kafka/connection.js';
+import { probeCluster } from '../kafka/probe.js';
 import { durationMs, isoMs } from '../replay/as-of.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
 
@@ -99,7 +100,9 @@ async function writeToKafka(
 ): Promise<void> {
   const source = config.sources.find((one) => one.format === format);
   if (source === undefined) throw new ActuaryError('usage', `no source of format ${format} is configured to write to`);
-  const sink = await openSink(connectionOf(config), 'simulate', MAX_MESSAGE_BYTES, (message) =>
+  const connection = connectionOf(config);
+  await probeCluster(connection, () => undefined);
+  const sink = await openSink(connection, 'simulate', MAX_MESSAGE_BYTES, (message) =>
     writeLine(context.stderr, message),
   );
   try {

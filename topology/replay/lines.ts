@@ -28,10 +28,11 @@ export async function openInput(file: string, stdin: Readable): Promise<InputFil
  * the block they were read in: copy what is to outlive it.
  *
  * @param onBytes called with the number of bytes of each block read
+ * @throws ActuaryError input_unreadable
  */
 export async function* linesOf(stream: Readable, onBytes: (bytes: number) => void): AsyncGenerator<Buffer[]> {
   let rest: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer | string>) {
+  for await (const chunk of readable(stream)) {
     const block = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
     onBytes(block.length);
     const lines: Buffer[] = [];
@@ -46,6 +47,15 @@ export async function* linesOf(stream: Readable, onBytes: (bytes: number) => voi
     if (lines.length > 0) yield lines;
   }
   if (rest.length > 0) yield [withoutReturn(Buffer.concat(rest))];
+}
+
+/** @throws ActuaryError input_unreadable where reading fails half way, or at once (a directory) */
+async function* readable(stream: Readable): AsyncGenerator<Buffer | string> {
+  try {
+    yield* stream as AsyncIterable<Buffer | string>;
+  } catch (error) {
+    throw new ActuaryError('input_unreadable', `the input: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function withoutReturn(line: Buffer): Buffer {

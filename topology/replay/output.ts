@@ -17,7 +17,7 @@ export class LineWriter {
   ) {
     if (owned)
       stream.on('error', (error) => {
-        this.failure = new ActuaryError('input_unreadable', `${name}: ${messageOf(error)}`, { cause: error });
+        this.failure ??= new ActuaryError('output_unwritable', `${name}: ${messageOf(error)}`, { cause: error });
       });
   }
 
@@ -31,7 +31,7 @@ export class LineWriter {
     this.block += JSON.stringify(value) + '\n';
   }
 
-  /** Writes a block if one is full. @throws ActuaryError where the file cannot be written */
+  /** Writes a block if one is full. @throws ActuaryError output_unwritable */
   async settle(): Promise<void> {
     if (this.block.length >= BLOCK_CHARACTERS) await this.flush();
     if (this.failure) throw this.failure;
@@ -41,7 +41,7 @@ export class LineWriter {
     await this.flush();
     if (this.owned) {
       this.stream.end();
-      if (!this.failure) await Promise.race([once(this.stream, 'finish'), once(this.stream, 'error')]);
+      await this.until('finish');
     }
     if (this.failure) throw this.failure;
   }
@@ -50,6 +50,15 @@ export class LineWriter {
     const block = this.block;
     this.block = '';
     if (block === '' || this.failure) return;
-    if (!this.stream.write(block)) await Promise.race([once(this.stream, 'drain'), once(this.stream, 'error')]);
+    if (!this.stream.write(block)) await this.until('drain');
+  }
+
+  /** Waits for an event of the stream; its error is an event too, and is kept in `failure`. */
+  private async until(event: 'drain' | 'finish'): Promise<void> {
+    if (this.failure) return;
+    // `once` rejects at an error of the stream, whichever event it was told to wait for.
+    await once(this.stream, event).catch((error: unknown) => {
+      if (!this.owned) throw error;
+    });
   }
 }

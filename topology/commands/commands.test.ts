@@ -1,0 +1,269 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { afterAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../schema/package-root.js';
+import { main } from './main.js';
+
+/** The command line from arguments to what it prints, in this process. */
+const directory = mkdtempSync(join(tmpdir(), 'gpu-actuary-commands-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+class Text extends Writable {
+  text = '';
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+async function run(args: readonly string[], input = '', environment: Record<string, string> = {}): Promise<Ran> {
+  const [stdout, stderr] = [new Text(), new Text()];
+  const status = await main(args, environment, { stdin: Readable.from([Buffer.from(input)]), stdout, stderr });
+  return { status, stdout: stdout.text, stderr: stderr.text };
+}
+
+const file = (name: string, text: string): string => {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+};
+const jsonLines = (text: string): Record<string, unknown>[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('the command line', () => {
+  it('explains itself and every command', async () => {
+    const help = await run(['--help']);
+    expect(help.status).toBe(0);
+    for (const command of ['demo', 'run', 'replay', 'simulate', 'decide', 'topics', 'db', 'model', 'config']) {
+      expect(help.stdout).toContain(command);
+      expect((await run([command, '--help'])).stdout).toContain(`Usage: gpu-actuary ${command}`);
+    }
+    for (const command of [
+      ['demo'],
+      ['run'],
+      ['replay'],
+      ['simulate'],
+      ['decide'],
+      ['topics', 'create'],
+      ['db', 'migrate'],
+      ['model', 'show'],
+      ['config', 'check'],
+      ['config', 'print'],
+    ])
+      expect((await run([...command, '--help'])).stdout).toMatch(/--config <file>[^]*--set <key=value>/);
+  });
+
+  it.each([
+    [['nonsense'], /unknown command/],
+    [['decide', '--model', 'H100'], /--health/],
+    [['decide', '--model', 'H100', '--health', '101', '--p30', '0'], /usage: --health 101/],
+    [['run', '--roles', 'cook'], /usage: --roles cook/],
+    [['run', '--set', 'kafka.broker=a'], /config_invalid: --set kafka\.broker/],
+    [['replay', '--input', '-', '--emit', 'all'], /usage: --emit all/],
+    [['replay', '--input', '-', '--as-of', 'today'], /usage: --as-of today/],
+    [['replay', '--input', '-', '--now', 'today'], /usage: --now today/],
+    [['simulate', '--gpus', '1', '--days', '1', '--output', '-', '--cadence', '5'], /usage: --cadence 5/],
+    [['config', 'check', '--config', '/nonexistent.yaml'], /config_unreadable/],
+    [['db', 'migrate'], /usage: no database/],
+  ])('says what is wrong with %j, and ends with 2', async (args, message) => {
+    const { status, stdout, stderr } = await run(args);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+  });
+
+  it('takes the file from GPU_ACTUARY_CONFIG and prints the configuration in force', async () => {
+    const path = file('config.yaml', 'score: { everyMs: 20000 }\nkafka: { properties: { sasl.password: secret } }\n');
+    const { stdout } = await run(['config', 'print', '--json', '--set', 'http.port=9'], '', {
+      GPU_ACTUARY_CONFIG: path,
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ score: { everyMs: 20_000 }, http: { port: 9 } });
+    expect(stdout).not.toContain('secret');
+    expect((await run(['config', 'check', '--json', '--config', path])).stdout).toBe('{"valid":true}\n');
+  });
+});
+
+describe('decide', () => {
+  const args = ['decide', '--model', 'H100', '--health', '71.6', '--p30', '0.15'];
+
+  it('gives the values of the reference profile, which is the default', async () => {
+    const { status, stdout } = await run([...args, '--json']);
+    expect(status).toBe(0);
+    const decision = JSON.parse(stdout) as Record<string, number>;
+    expect(decision).toMatchObject({ decision: 'sell', profile: 'reference', robustness: null });
+    expect(decision.npv_sell).toBeCloseTo(20_900, 8);
+    expect(decision.salvage_value).toBeCloseTo(2_200, 8);
+    expect(decision.npv_keep).toBeCloseTo(18_316.95, 2);
+    expect(decision.npv_repurpose).toBeCloseTo(7_411.61, 2);
+    expect(decision.confidence).toBeCloseTo(0.5618, 4);
+    expect((await run([...args, '--json', '--profile', 'reference'])).stdout).toBe(stdout);
+  });
+
+  it('prints them for people to the cent', async () => {
+    const { stdout } = await run(args);
+    for (const figure of ['18,316.95', '20,900.00 USD  <- recommended', '7,411.61', '2,200.00', 'confidence 0.5618'])
+      expect(stdout).toContain(figure);
+  });
+
+  it('has no value for a model without a price', async () => {
+    expect(await run(['decide', '--model', 'GH200', '--health', '90', '--p30', '0'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('no_price') as string,
+    });
+  });
+});
+
+describe('model show', () => {
+  it('tells the champion, for people and for programs', async () => {
+    const { stdout } = await run(['model', 'show', '--json']);
+    const card = JSON.parse(stdout) as { model_version: string; features: string[] };
+    expect(card.features[0]).toBe('gpu_temp_mean');
+    const shown = (await run(['model', 'show'])).stdout;
+    expect(shown).toContain(card.model_version);
+    expect(shown).toMatch(/30d {7}AUC 0\.\d{3}/);
+  });
+
+  it('fails where the model would not score', async () => {
+    expect(await run(['model', 'show', '--set', 'model.directory=/nonexistent'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('model_missing') as string,
+    });
+  });
+});
+
+describe('simulate and replay', () => {
+  const simulate = (output: string, ...more: string[]): Promise<Ran> =>
+    run(['simulate', '--gpus', '3', '--days', '1', '--cadence', '10m', '--seed', '5', '--output', output, ...more]);
+
+  it('write a fleet that the same seed writes again, with failures to 90 days past its telemetry', async () => {
+    const [one, two] = [join(directory, 'one'), join(directory, 'two')];
+    const scaled = ['--gpus', '100', '--cadence', '12h', '--hazard-scale', '40'];
+    await simulate(one, ...scaled);
+    await simulate(two, ...scaled);
+    for (const name of ['telemetry.jsonl', 'assets.jsonl', 'labels.jsonl'])
+      expect(readFileSync(join(one, name))).toEqual(readFileSync(join(two, name)));
+    const labels = jsonLines(readFileSync(join(one, 'labels.jsonl'), 'utf8'));
+    expect(Object.keys(labels[0])).toEqual(['gpu_uuid', 'failed_at', 'type']);
+    const days = labels.map(({ failed_at }) => (Date.parse(String(failed_at)) - Date.UTC(2026, 0, 1)) / 86_400_000);
+    expect(Math.max(...days)).toBeGreaterThan(60);
+    expect(Math.max(...days)).toBeLessThanOrEqual(91);
+  });
+
+  it('agree on every format: what one writes the other reads, by itself', async () => {
+    for (const format of ['wide-json', 'wide-json-flat', 'prometheus-text']) {
+      const telemetry = (await simulate('-', '--format', format)).stdout;
+      const replayed = await run(['replay', '--input', '-', '--emit', 'features,rejected'], telemetry);
+      expect(replayed.status).toBe(0);
+      const lines = jsonLines(replayed.stdout);
+      const features = lines.filter((line) => 'features' in line);
+      expect(features).toHaveLength(3);
+      for (const line of features) {
+        expect(Object.keys(line)).toEqual(['gpu_uuid', 'as_of', 'features']);
+        expect(line.as_of).toMatch(/^2026-01-01T23:\d\d:\d\d\.\d{3}Z$/);
+        expect(Object.keys(line.features as object)).toHaveLength(54);
+        expect((line.features as Record<string, number>).gpu_temp_mean).toBeGreaterThan(15);
+      }
+      expect(lines.filter((line) => line.reason === 'late' || line.reason === 'unparseable')).toEqual([]);
+    }
+  });
+
+  it('evaluate at the newest reading, at each hour or at a time, from the readings up to it', async () => {
+    const telemetry = (await simulate('-')).stdout;
+    const asOf = async (when: string): Promise<string[]> =>
+      jsonLines((await run(['replay', '--input', '-', '--as-of', when], telemetry)).stdout).map(({ as_of }) =>
+        String(as_of).slice(11),
+      );
+    expect(await asOf('last')).toHaveLength(3);
+    const hours = await asOf('every:6h');
+    expect(new Set(hours)).toEqual(new Set(['06:00:00.000Z', '12:00:00.000Z', '18:00:00.000Z']));
+    expect(hours).toHaveLength(9);
+    expect(await asOf('2026-01-01T12:30:00Z')).toEqual(Array(3).fill('12:30:00.000Z'));
+    expect(await asOf('2025-01-01T00:00:00Z')).toEqual([]);
+  });
+
+  it('emit every kind, with the register, the same bytes each time', async () => {
+    const fleet = join(directory, 'fleet');
+    await simulate(fleet);
+    const args = ['replay', '--input', join(fleet, 'telemetry.jsonl'), '--assets', join(fleet, 'assets.jsonl')];
+    const emit = ['--emit', 'features,predictions,health,decisions,rejected'];
+    const [one, two] = [join(directory, 'out1.jsonl'), join(directory, 'out2.jsonl')];
+    await run([...args, ...emit, '--output', one]);
+    await run([...args, ...emit, '--output', two]);
+    const text = readFileSync(one, 'utf8');
+    expect(readFileSync(two, 'utf8')).toBe(text);
+    const of = (kind: string) => jsonLines(text).filter((line) => line.kind === kind);
+    expect(of('health')).toHaveLength(3);
+    for (const line of of('prediction')) {
+      expect(line.model_version).toMatch(/^hazard-v2-/);
+      expect(Number(line.failure_prob_7d)).toBeLessThanOrEqual(Number(line.failure_prob_30d));
+    }
+    const features = jsonLines(text).find((line) => 'features' in line)!.features as Record<string, number>;
+    expect(features.gpu_age_days).toBeGreaterThan(0);
+    const heuristic = await run([...args, '--emit', 'predictions', '--set', 'model.directory=null']);
+    expect(jsonLines(heuristic.stdout)[0]).toMatchObject({ model_version: 'heuristic', confidence: 0 });
+  });
+
+  it('judge times only against a given now', async () => {
+    const telemetry = (await simulate('-', '--gpus', '1')).stdout;
+    const reasons = async (...more: string[]): Promise<Set<unknown>> =>
+      new Set(
+        jsonLines((await run(['replay', '--input', '-', '--emit', 'rejected', ...more], telemetry)).stdout)
+          .map(({ reason }) => reason)
+          .filter((reason) => reason === 'future' || reason === 'past'),
+      );
+    expect(await reasons()).toEqual(new Set());
+    expect(await reasons('--now', '2026-01-01T06:00:00Z')).toEqual(new Set(['future']));
+    expect(await reasons('--now', '2026-02-01T00:00:00Z')).toEqual(new Set(['past']));
+    expect(await reasons('--now', '2026-02-01T00:00:00Z', '--set', 'ingest.maxAgeDays=0')).toEqual(new Set());
+  });
+
+  it('read a plain scrape at a time that is given', async () => {
+    const scrape = join(packageRoot(), 'test', 'fixtures', 'scrapes', 'l4-eks.prom');
+    expect(await run(['replay', '--input', scrape])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--at') as string,
+    });
+    const { stdout } = await run(['replay', '--input', scrape, '--at', '2026-01-01T00:00:00Z']);
+    expect(jsonLines(stdout)).toMatchObject([
+      { as_of: '2026-01-01T00:00:00.000Z', features: { gpu_temp_mean: 31, memory_temp_mean: null } },
+    ]);
+  });
+
+  it('reject line by line, naming line, reason, GPU and metric, and go on', async () => {
+    const good = (minute: number, temperature: unknown): string =>
+      JSON.stringify({ gpu_uuid: 'GPU-a', timestamp: 1_767_225_600_000 + 60_000 * minute, gpu_temp: temperature });
+    const input = [good(0, 50), 'no JSON', '', good(1, 'hot'), good(2, 52), good(2, 53), good(0, 54)].join('\n');
+    const args = ['replay', '--input', '-', '--format', 'wide-json-flat', '--emit', 'rejected,features'];
+    const lines = jsonLines((await run(args, input)).stdout);
+    const rejected = lines.filter((line) => 'reason' in line);
+    expect(rejected.map(({ line, reason, gpu_uuid, metric }) => [line, reason, gpu_uuid, metric])).toEqual([
+      [2, 'malformed', null, null],
+      [4, 'unparseable', 'GPU-a', 'gpu_temp'],
+      [4, 'empty', null, null],
+      [6, 'duplicate', 'GPU-a', 'gpu_temp'],
+      [7, 'late', 'GPU-a', 'gpu_temp'],
+    ]);
+    expect(lines.at(-1)).toMatchObject({ features: { gpu_temp_mean: 51 } });
+  });
+
+  it.each([
+    [['replay', '--input', '/nonexistent'], 'input_unreadable'],
+    [['replay', '--input', tmpdir()], 'input_unreadable'],
+    [['replay', '--input', '-', '--assets', '/nonexistent'], 'assets_invalid'],
+    [['replay', '--input', '-', '--output', '/nonexistent/file'], 'output_unwritable'],
+    [['simulate', '--gpus', '1', '--days', '1', '--output', '/dev/null/directory'], 'output_unwritable'],
+  ])('fail with a code: %j is %s', async (args, code) => {
+    const { status, stderr } = await run(args, '{"gpu_uuid":"GPU-a","timestamp":1767225600000,"gpu_temp":50}\n');
+    expect([status, stderr]).toEqual([1, expect.stringMatching(new RegExp(`^gpu-actuary: ${code}: `))]);
+  });
+});
