@@ -44,7 +44,7 @@ export async function probeCluster(
   try {
     await new Promise<void>((resolve, reject) => {
       client.connect({ timeout: timeoutMs }, (error: LibrdKafkaError | null) =>
-        error ? reject(error as unknown as Error) : resolve(),
+        error ? reject(error) : resolve(),
       );
     });
   } catch (error) {
