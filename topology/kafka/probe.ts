@@ -41,19 +41,14 @@ export async function probeCluster(
   client.on('event.error', (error) => {
     reason = error.message;
   });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      client.connect({ timeout: timeoutMs }, (error: LibrdKafkaError | null) =>
-        error ? reject(error) : resolve(),
-      );
-    });
-  } catch (error) {
-    // Refused before anything was sent: properties that do not go together, or that this build has no code for.
-    if ((error as LibrdKafkaError).code === rdkafka.CODES.ERRORS.ERR__STATE)
-      throw new ActuaryError('config_invalid', `kafka.properties: ${messageOf(error)}`, { cause: error });
-    const why = reason === '' || reason === messageOf(error) ? messageOf(error) : `${messageOf(error)} (${reason})`;
-    throw new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${why}`, { cause: error });
-  } finally {
-    if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
-  }
+  const error = await new Promise<LibrdKafkaError | null>((resolve) => {
+    client.connect({ timeout: timeoutMs }, resolve);
+  });
+  if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
+  if (error === null || error === undefined) return;
+  // Refused before anything was sent: properties that do not go together, or that this build has no code for.
+  if (error.code === rdkafka.CODES.ERRORS.ERR__STATE)
+    throw new ActuaryError('config_invalid', `kafka.properties: ${error.message}`, { cause: error });
+  const why = reason === '' || reason === error.message ? error.message : `${error.message} (${reason})`;
+  throw new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${why}`, { cause: error });
 }
