@@ -1,4 +1,4 @@
-import { defer, EMPTY, type Observable, repeat, takeWhile } from 'rxjs';
+import { concatMap, concatWith, defer, EMPTY, lastValueFrom, type Observable, of, repeat, takeWhile } from 'rxjs';
 
 /**
  * A pulled stream: the next value is asked for only when everything below is done with the last one. RxJS itself
@@ -17,6 +17,33 @@ export function pulled<T, R>(
     // A repeat that subscribes anew in the same turn would starve timers and sockets of the event loop.
     repeat({ delay: () => nextTurn(stopping) }),
   );
+}
+
+/**
+ * As {@link pulled}, but the end of the way of one value goes on while the next one is asked for and worked on: the
+ * processor need not wait for acknowledgements. Never more than two values are in hand, and they finish in order.
+ *
+ * @param work stages that a value is through before the next is asked for
+ * @param finish stages after those; begun for a value when the one before has finished
+ */
+export function pulledAhead<T, U>(
+  poll: () => Promise<T>,
+  work: (polled: Observable<T>) => Observable<U>,
+  finish: (worked: Observable<U>) => Observable<void>,
+  stopping: () => boolean,
+): Observable<void> {
+  return defer(() => {
+    let finishing: Promise<void> = Promise.resolve();
+    const handOver = async (value: U): Promise<void> => {
+      await finishing;
+      finishing = lastValueFrom(finish(of(value)), { defaultValue: undefined });
+      // Whoever hands over the next value, or ends the stream, is told.
+      finishing.catch(() => undefined);
+    };
+    return pulled(poll, (polled) => work(polled).pipe(concatMap(handOver)), stopping).pipe(
+      concatWith(defer(() => finishing)),
+    );
+  });
 }
 
 function nextTurn(stopping: () => boolean): Observable<number> {

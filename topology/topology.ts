@@ -1,9 +1,10 @@
 import { concatMap, finalize, map, type Observable } from 'rxjs';
-import { pulled } from './pulled.js';
+import { pulled, pulledAhead } from './pulled.js';
 
 /**
  * The machine on one page. Each role is a pulled chain of stages over batches: the next poll is made when the last
- * one's offsets are committed, and offsets are committed when the outputs are acknowledged. What a stage does stands
+ * one's offsets are committed (score is one unit ahead of that), and offsets are committed when the outputs are
+ * acknowledged. What a stage does stands
  * with the role that implements it; who is wired to whom, in runtime.ts.
  *
  *   any DCGM shape ─► ingest ─► gpu.samples ─► score ─┬► gpu.features gpu.predictions gpu.health gpu.decisions ─► load ─► database
@@ -52,7 +53,7 @@ export interface ScoreStages<Polled, Unit> extends Chain<Polled> {
 
 /** gpu.samples to panes, features, predictions, health and decisions. */
 export function score<Polled, Unit>(stages: ScoreStages<Polled, Unit>): Observable<void> {
-  return pulled(
+  return pulledAhead(
     stages.poll,
     (polled) =>
       polled.pipe(
@@ -60,10 +61,9 @@ export function score<Polled, Unit>(stages: ScoreStages<Polled, Unit>): Observab
         concatMap(stages.fold),
         // The model speaks on all rows at once; health and decisions follow from the same rows.
         concatMap(stages.score),
-        concatMap(stages.publish),
-        concatMap(stages.commit),
-        finalize(stages.settled),
       ),
+    // While the broker acknowledges one unit's outputs the next is folded; nothing of it is written before.
+    (unit) => unit.pipe(concatMap(stages.publish), concatMap(stages.commit), finalize(stages.settled)),
     stages.stopping,
   );
 }

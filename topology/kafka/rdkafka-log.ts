@@ -61,6 +61,7 @@ export class RdKafkaLog implements LogConsumer {
   private generation = 0;
   private readonly ends = new Map<string, number>();
   private pumping: Promise<void> = Promise.resolve();
+  private consuming: Promise<unknown> = Promise.resolve();
   private closed = false;
 
   constructor(private readonly options: RdKafkaLogOptions) {
@@ -208,13 +209,19 @@ export class RdKafkaLog implements LogConsumer {
     }
   }
 
+  /** One call after the other: two at once would part the messages of a partition between them. */
   private consume(max: number): Promise<Message[]> {
-    return new Promise((resolve, reject) => {
-      this.consumer.consume(max, (error: LibrdKafkaError | null, messages) => {
-        if (error) reject(new ActuaryError('kafka_failed', `consume: ${error.message}`, { cause: error }));
-        else resolve(messages);
-      });
-    });
+    const consumed = this.consuming.then(
+      () =>
+        new Promise<Message[]>((resolve, reject) => {
+          this.consumer.consume(max, (error: LibrdKafkaError | null, messages) => {
+            if (error) reject(new ActuaryError('kafka_failed', `consume: ${error.message}`, { cause: error }));
+            else resolve(messages);
+          });
+        }),
+    );
+    this.consuming = consumed.catch(() => undefined);
+    return consumed;
   }
 
   private async onRebalance(code: number | undefined, partitions: TopicPartition[]): Promise<void> {

@@ -32,6 +32,8 @@ import { OutputFormat, UnitOfWork } from '../score/unit.js';
 import type { Readiness, Role, RoleContext } from './role.js';
 
 const POLL_WAIT_MS = 50;
+/** Rows that are assessed before the event loop is looked after: a few ms if all of them are worth records. */
+const ASSESSED_ROWS = 64;
 /** A batch that waited longer than this in gpu.samples was not scored at once: the role is behind. */
 const BEHIND_MS = 1_000;
 const RETENTION_MS = Number(TOPICS.samples.config['retention.ms']);
@@ -124,7 +126,9 @@ export class ScoreRole implements Role, LogListener {
     await this.assetReader.start(this.assets.apply, this.context.fail);
     this.consumer = openLog(connection, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
     await this.consumer.start(this);
-    this.running = lastValueFrom(this.chain(), { defaultValue: undefined }).then(() => undefined, this.context.fail);
+    this.running = lastValueFrom(this.chain(), { defaultValue: undefined })
+      .then(() => undefined, this.context.fail)
+      .finally(() => this.busy.endAll());
   }
 
   readiness(): Readiness {
@@ -299,11 +303,16 @@ export class ScoreRole implements Role, LogListener {
   /** Asks the model about all rows and turns its answers into records. */
   private async score(unit: Unit): Promise<Unit> {
     const started = performance.now();
+    const turn = new Turn();
     for (const { state } of this.owned.values()) {
-      if (state.rows.count === 0) continue;
-      const predictions = await this.dependencies.scorer.score(state.rows);
-      const missing = this.assessor.assess(state, predictions, unit.work);
-      this.dependencies.instruments.undecided(missing);
+      const { rows } = state;
+      if (rows.count === 0) continue;
+      const predictions = await this.dependencies.scorer.score(rows);
+      for (let from = 0; from < rows.count; from += ASSESSED_ROWS) {
+        const until = Math.min(rows.count, from + ASSESSED_ROWS);
+        this.dependencies.instruments.undecided(this.assessor.assess(state, predictions, from, until, unit.work));
+        if (turn.isOver()) await turn.next();
+      }
       state.settle();
     }
     unit.modelSeconds = (performance.now() - started) / 1000;

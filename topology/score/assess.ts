@@ -28,11 +28,20 @@ export class Assessor {
     this.profile = PROFILES[config.decisions.profile];
   }
 
-  /** @returns how many decisions were due and could not be made, by code */
-  assess(state: PartitionState, predictions: Predictions, work: UnitOfWork): Record<'no_health' | 'no_price', number> {
+  /**
+   * Assesses the rows `from` (included) to `until` (excluded).
+   * @returns how many decisions were due and could not be made, by code
+   */
+  assess(
+    state: PartitionState,
+    predictions: Predictions,
+    from: number,
+    until: number,
+    work: UnitOfWork,
+  ): Record<'no_health' | 'no_price', number> {
     const { windows, emission, rows } = state;
     const missing = { no_health: 0, no_price: 0 };
-    for (let row = 0; row < rows.count; row++) {
+    for (let row = from; row < until; row++) {
       const slot = rows.slot[row];
       const due = rows.due[row];
       const offset = row * FEATURE_COUNT;
