@@ -137,16 +137,21 @@ function suite(start: () => Promise<Cluster>): void {
   it('puts features, predictions, health and decisions on Kafka for an independent client', async () => {
     const topics = ['features', 'predictions', 'health', 'decisions'].map((key) => `${PREFIX}gpu.${key}`);
     const fresh = new Map<string, number>();
+    const predicted = new Set<string | null>();
+    const graded = new Set<string | null>();
     let looked = 0;
     const reads = await client.readUntil(topics, (records) => {
-      // Features come each 15 minutes of event time: those of the last quarter say that all is through.
+      // Features come each 15 minutes of event time: those of the last quarter say that all is through. While the
+      // engine catches up with history, the model's answers come after them, in turns.
       for (; looked < records.length; looked++) {
-        const { topic, value } = records[looked];
+        const { topic, key, value } = records[looked];
+        if (topic === topics[1]) predicted.add(key);
+        if (topic === topics[2]) graded.add(key);
         if (topic !== topics[0]) continue;
         const { gpu_uuid, as_of } = codec.decodeKnown<FeaturesRecord>('features', value!);
         fresh.set(gpu_uuid, Math.max(as_of, fresh.get(gpu_uuid) ?? 0));
       }
-      return settled(fresh);
+      return settled(fresh) && predicted.size === uuids.length && graded.size === uuids.length;
     });
     const of = (index: number): Read[] => reads.filter(({ topic }) => topic === topics[index]);
     for (const { key, value } of reads) expect(codecUuid(value!)).toBe(key);
