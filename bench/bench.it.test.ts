@@ -35,7 +35,7 @@ await describeWith('procfs', 'benchmarks', () => {
     expect(result).toMatchObject({ bench: 'engine', void: null, deadLetters: 0, featureRecordsOwed: 3_500 });
     expect(result.recordsWritten).toMatchObject({ features: 3_500 });
     expect(result.versions).toMatchObject({ node: process.versions.node, broker: 'in-process' });
-    expect(existsSync(join(record, 'engine.json'))).toBe(true);
+    expect(existsSync(join(record, 'engine-wide-json-flat.json'))).toBe(true);
   });
 
   it('leaves no process and no file behind when it is interrupted', async () => {

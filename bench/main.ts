@@ -1,8 +1,10 @@
 import { Command, Option } from 'commander';
 import { messageOf } from '../schema/errors.js';
+import { runAll } from './all.js';
 import { benchEngine } from './engine.js';
 import { benchIngest } from './ingest.js';
 import { benchLatency, type LatencyOptions } from './latency.js';
+import { drawPlots } from './plots.js';
 import { benchScale } from './scale.js';
 import { benchScore } from './score.js';
 import { benchWindows } from './windows.js';
@@ -75,6 +77,25 @@ common(program.command('windows'))
   .action((options: CommonOptions & Parameters<typeof benchWindows>[0]) =>
     publish(options, () => benchWindows(options)),
   );
+
+program
+  .command('plots')
+  .description('draw the plots of results that were kept with --record, as SVG, beside them')
+  .argument('<dir>', 'where the results are')
+  .action((directory: string) => void drawPlots(directory));
+program
+  .command('all')
+  .description('every benchmark in turn, results kept and plots drawn')
+  .option('--record <dir>', 'where results and plots go', 'docs/benchmarks')
+  .option('--brokers <list>', 'bootstrap servers, for all of them')
+  .option('--embedded', 'the in-process cluster, for all of them')
+  .action(async ({ record, brokers, embedded }: { record: string; brokers?: string; embedded?: boolean }) => {
+    const failed = await runAll(record, [
+      ...(brokers === undefined ? [] : ['--brokers', brokers]),
+      ...(embedded ? ['--embedded'] : []),
+    ]);
+    if (failed.length > 0) throw new Error(`failed or void: ${failed.join('; ')}`);
+  });
 
 exitOnSignals();
 try {

@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly config: object;
   /** key=value pairs of the command line, as `--set` takes them. */
   readonly sets: readonly string[];
+  /** Flags of Node before the program. */
+  readonly nodeFlags?: readonly string[];
 }
 
 export interface EngineProcess {
@@ -34,7 +36,10 @@ export class EngineProcesses {
   ) {}
 
   /** Starts all of them at once, so that their groups form in one go. Does not wait for them to be ready. */
-  static async start(cluster: Cluster, { processes, config, sets }: EngineOptions): Promise<EngineProcesses> {
+  static async start(
+    cluster: Cluster,
+    { processes, config, sets, nodeFlags = [] }: EngineOptions,
+  ): Promise<EngineProcesses> {
     const directory = scratchDirectory('bench');
     const file = join(directory, 'gpu-actuary.json');
     writeFileSync(file, JSON.stringify(config));
@@ -47,6 +52,7 @@ export class EngineProcesses {
       const running = start(
         process.execPath,
         [
+          ...nodeFlags,
           join(packageRoot(), 'dist', entry),
           'run',
           ...['--roles', roles.join(',')],

@@ -15,6 +15,7 @@ export interface EngineRun {
   readonly processes: readonly (readonly RoleName[])[];
   readonly config: object;
   readonly sets: readonly string[];
+  readonly nodeFlags?: readonly string[];
   readonly partitions: number;
   readonly gpus: number;
   /** Fill the windows with seven days of hourly readings first. */
@@ -30,6 +31,8 @@ export interface EngineRun {
 
 export interface EngineObserved extends Observed {
   readonly rows: readonly Count[];
+  /** Longest wait of a due GPU for its score, ms, by look. */
+  readonly waits: readonly Count[];
   /** Longest pause of any process's event loop, by look. */
   readonly pauses: readonly Count[];
   readonly skipped: number;
@@ -52,10 +55,13 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
     processes: run.processes,
     config: { ...run.config, kafka: { brokers: cluster.brokers, topicPrefix, partitions: run.partitions } },
     sets: run.sets,
+    nodeFlags: run.nodeFlags,
   });
   try {
     const rows: Count[] = [];
+    const waits: Count[] = [];
     const pauses: Count[] = [];
+    const worst = (name: string): number => 1000 * Math.max(...last.map((series) => series.get(name) ?? 0));
     let last: Series[] = [];
     const observed = await observe({
       processes: engine.all.map(({ running }) => running),
@@ -66,10 +72,8 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
         last = await engine.metrics();
         const atMs = performance.now();
         rows.push({ atMs, count: sumOf(last, 'gpu_actuary_score_rows_total') });
-        pauses.push({
-          atMs,
-          count: 1000 * Math.max(...last.map((series) => series.get('nodejs_eventloop_lag_max_seconds') ?? 0)),
-        });
+        waits.push({ atMs, count: worst('gpu_actuary_score_longest_wait_seconds') });
+        pauses.push({ atMs, count: worst('nodejs_eventloop_lag_max_seconds') });
         return run.done === undefined
           ? Math.max(0, sumOf(last, 'gpu_actuary_score_samples_total') - prefilled)
           : run.done(topicPrefix);
@@ -82,6 +86,7 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
     return {
       ...observed,
       rows,
+      waits,
       pauses,
       skipped: sumOf(last, 'gpu_actuary_score_due_points_skipped_total'),
       deadLetters: Object.values(byLabel(last, 'gpu_actuary_dead_letters_total', 'code')).reduce((a, b) => a + b, 0),
@@ -89,8 +94,7 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
       share: last.map((series) =>
         run.done === undefined
           ? (series.get('gpu_actuary_score_samples_total') ?? 0)
-          : sumOf([...[series]], 'gpu_actuary_score_samples_total') +
-            Object.values(byLabel([series], 'gpu_actuary_ingest_samples_total', 'source')).reduce((a, b) => a + b, 0),
+          : Object.values(byLabel([series], 'gpu_actuary_ingest_samples_total', 'source')).reduce((a, b) => a + b, 0),
       ),
     };
   } finally {

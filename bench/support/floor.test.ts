@@ -5,7 +5,7 @@ const rows = (perSecond: (second: number) => number) => {
   let count = 0;
   return Array.from({ length: 41 }, (_, second) => ({ atMs: second * 1_000, count: (count += perSecond(second)) }));
 };
-const run = { gpus: 1_000, fromMs: 5_000, untilMs: 40_000, featureRecords: 700, featureRecordsOwed: 700 };
+const run = { waits: [], gpus: 1_000, fromMs: 5_000, untilMs: 40_000, featureRecords: 700, featureRecordsOwed: 700 };
 
 describe('the floor of a throughput run', () => {
   it('holds where each GPU is scored within any 10 s and every features record is written', () => {
@@ -17,6 +17,15 @@ describe('the floor of a throughput run', () => {
     expect(judgeFloor({ ...run, rows: rows((second) => (second > 20 && second < 30 ? 0 : 500)) })).toContain(
       'rows were scored in 10 s at the least',
     );
+  });
+
+  it('makes a run void in which one GPU waited, though enough rows were scored', () => {
+    const waits = [
+      { atMs: 1_000, count: 30_000 },
+      { atMs: 20_000, count: 10_500 },
+    ];
+    expect(judgeFloor({ ...run, rows: rows(() => 100), waits })).toContain('waited 10500 ms');
+    expect(judgeFloor({ ...run, rows: rows(() => 100), waits: waits.slice(0, 1) })).toBeNull();
   });
 
   it('makes a run void that owes features records', () => {

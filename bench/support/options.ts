@@ -22,6 +22,7 @@ export interface ThroughputOptions extends RunOptions {
   readonly processes: number;
   readonly cadenceMs: number;
   readonly prefill: boolean;
+  readonly profile: boolean;
 }
 
 export function whole(text: string): number {
@@ -33,7 +34,7 @@ export function whole(text: string): number {
 export function common(command: Command): Command {
   return command
     .option('--json', 'the last line of stdout is one JSON object')
-    .option('--record <dir>', 'keep the result in DIR/<bench>.json, where the plots are made from');
+    .option('--record <dir>', 'keep the result in DIR, where the plots are made from');
 }
 
 /** Whole numbers separated by commas; - for none. */
@@ -59,7 +60,8 @@ export function throughput(command: Command, samples: number, processes: number 
   onCluster(command, partitions)
     .option('--samples <n>', 'samples of a repeat; the first fifth is warm-up', whole, samples)
     .option('--repeats <n>', 'repeats, each bare and then the engine, on empty state', whole, 3)
-    .option('--cadence-ms <n>', "event time between a GPU's readings", whole, 10_000);
+    .option('--cadence-ms <n>', "event time between a GPU's readings", whole, 10_000)
+    .option('--profile', 'run the engine once more under a profiler, and tell where its time goes', false);
   return processes === null
     ? command
     : command.option('--processes <n>', 'processes of the engine, and of the bare consumer', whole, processes);

@@ -1,15 +1,19 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { SourceClient } from '../../topology/kafka/connection.js';
 import type { RoleName } from '../../topology/runtime.js';
 import { drainBare } from './bare.js';
 import type { Cluster } from './cluster.js';
 import { runEngine, RunSpoilt, type EngineObserved, type EngineRun } from './engine-run.js';
-import { judgeFloor } from './floor.js';
+import { judgeFloor, longestOf } from './floor.js';
 import { KafkaAdmin } from './kafka-admin.js';
-import { peakRssMb, stretch, timeOf, type Stretch } from './observation.js';
+import { leastIncrease, peakRssMb, stretch, timeOf, type Count, type Stretch } from './observation.js';
 import type { Observed } from './observe.js';
 import type { ThroughputOptions } from './options.js';
+import { readProfile, shares } from './profile.js';
 import { provenance } from './provenance.js';
 import { say } from './say.js';
+import { removeScratch, scratchDirectory } from './scratch.js';
 import { significant, spreadOf, type Spread } from './statistics.js';
 
 /** A question of throughput: what is read, by whom, and what bare reading is compared with. */
@@ -54,8 +58,37 @@ export async function measureThroughput(
     say(`repeat ${index + 1} of ${options.repeats}: ${told(repeat)}`);
     repeats.push(repeat);
   }
-  return summary(cluster, question, options, repeats);
+  const result = summary(cluster, question, options, repeats);
+  return options.profile ? { ...result, profile: await profiled(cluster, admin, question, options) } : result;
 }
+
+/** One more run, that does not count, with V8's profiler: where the main threads' time goes. */
+async function profiled(
+  cluster: Cluster,
+  admin: KafkaAdmin,
+  question: Throughput,
+  options: ThroughputOptions,
+): Promise<Record<string, number>> {
+  const directory = scratchDirectory('profile');
+  await runEngine(cluster, admin, {
+    ...engineRun(question, options),
+    // What filling windows costs would be in the profile too.
+    prefill: false,
+    nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${directory}`],
+  });
+  const profiles = readdirSync(directory).map((name) => readProfile(join(directory, name)));
+  removeScratch(directory);
+  return shares(profiles);
+}
+
+const engineRun = (question: Throughput, options: ThroughputOptions): EngineRun => ({
+  ...question.run,
+  processes: Array.from({ length: options.processes }, () => question.roles),
+  sets: options.set,
+  partitions: options.partitions,
+  gpus: options.gpus,
+  samples: question.samples,
+});
 
 async function measureRepeat(
   cluster: Cluster,
@@ -74,16 +107,7 @@ async function measureRepeat(
   };
   const bareRun = await drain(false);
   const parsedRun = question.parsed ? await drain(true) : null;
-  const engine = await unspoilt(() =>
-    runEngine(cluster, admin, {
-      ...question.run,
-      processes: Array.from({ length: options.processes }, () => question.roles),
-      sets: options.set,
-      partitions: options.partitions,
-      gpus: options.gpus,
-      samples,
-    }),
-  );
+  const engine = await unspoilt(() => runEngine(cluster, admin, engineRun(question, options)));
   const { points } = engine;
   return {
     bare: bareRun,
@@ -97,6 +121,7 @@ async function measureRepeat(
         : judgeFloor({
             gpus: options.gpus,
             rows: engine.rows,
+            waits: engine.waits,
             fromMs: timeOf(points, WARM_UP * samples),
             untilMs: timeOf(points, samples),
             featureRecords: engine.written.features ?? 0,
@@ -153,12 +178,14 @@ function summary(
     brokerCpuMicrosPerSample: over(({ steady }) => steady.brokerCpuMicros).median,
     rssMb: Math.round(rss.median),
     highWaterMb: Math.round(over(({ engine }) => engine.highWaterMb).median),
-    longestPauseMs: Math.round(over(({ engine }) => Math.max(...engine.pauses.map(({ count }) => count))).max),
+    longestPauseMs: Math.round(over(({ engine }) => steadyLongest(engine, engine.pauses, question.samples)).max),
     ...(question.featureRecordsOwed === null
       ? {}
       : {
           rowsScored: last.engine.rows.at(-1)!.count,
+          rowsScoredPerSecond: over(({ engine }) => rowsPerSecond(engine, question.samples)).median,
           duePointsSkipped: last.engine.skipped,
+          longestWaitMs: Math.round(over(({ engine }) => steadyLongest(engine, engine.waits, question.samples)).max),
           featureRecordsOwed: question.featureRecordsOwed,
         }),
     ...question.more?.(rate.median),
@@ -180,6 +207,16 @@ function summary(
     },
     ...provenance(cluster.version),
   };
+}
+
+/** Largest of what was looked at in the steady stretch. */
+function steadyLongest({ points }: Observed, values: readonly Count[], samples: number): number {
+  return longestOf(values, timeOf(points, WARM_UP * samples), timeOf(points, samples));
+}
+
+function rowsPerSecond({ points, rows }: EngineObserved, samples: number): number {
+  const [fromMs, untilMs] = [timeOf(points, WARM_UP * samples), timeOf(points, samples)];
+  return leastIncrease(rows, fromMs, untilMs, untilMs - fromMs) / ((untilMs - fromMs) / 1000);
 }
 
 function sharesOf(counts: readonly number[]): number[] {

@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { packageRoot } from '../schema/package-root.js';
+import { drawPlots } from './plots.js';
+import { say } from './support/say.js';
+
+/** Every question with its usual settings, in the order of the stream. */
+const QUESTIONS: readonly (readonly string[])[] = [
+  ['windows'],
+  ['ingest'],
+  ['ingest', '--format', 'wide-json'],
+  ['ingest', '--format', 'prometheus-text', '--samples', '1000000'],
+  ['score'],
+  ['engine', '--profile'],
+  ['latency'],
+  ['scale'],
+];
+
+/**
+ * Runs every benchmark, each in a process of its own, keeps the results in a directory and draws the plots.
+ * @param broker options that tell which cluster, passed on
+ * @returns names of those that failed or are void
+ */
+export async function runAll(directory: string, broker: readonly string[]): Promise<string[]> {
+  const failed: string[] = [];
+  for (const question of QUESTIONS) {
+    say(`== ${question.join(' ')}`);
+    const cluster = question[0] === 'windows' ? [] : broker;
+    const code = await new Promise<number | null>((resolve) => {
+      spawn(
+        process.execPath,
+        [join(packageRoot(), 'dist', 'bench', 'main.js'), ...question, ...cluster, '--json', '--record', directory],
+        { stdio: 'inherit' },
+      ).once('exit', resolve);
+    });
+    if (code !== 0) failed.push(question.join(' '));
+  }
+  drawPlots(directory);
+  return failed;
+}
