@@ -46,7 +46,7 @@ export class Assessor {
       const due = rows.due[row];
       const offset = row * FEATURE_COUNT;
       const gpuUuid = windows.uuidOf(slot);
-      const metadata = windows.metadata(slot);
+      const metadata = rows.metadata[row];
       const { model } = metadata;
       const head = { gpu_uuid: gpuUuid, as_of: rows.asOfMs[row], newest_reading_at: rows.newestMs[row] };
       const prob30d = predictions.prob30d[row];

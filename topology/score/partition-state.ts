@@ -133,6 +133,7 @@ export class PartitionState {
       const newestMs = windows.newestMs(slot);
       const row = rows.add(slot, newestMs, newestMs, queue.pull(slot));
       windows.features(slot, newestMs, rows.values, row * FEATURE_COUNT);
+      rows.metadata[row] = windows.metadata(slot);
     }
   }
 
@@ -152,6 +153,7 @@ export class PartitionState {
     if (options.defer) return this.queue.add(slot, due, options.nowMs) ? 1 : 0;
     const row = rows.add(slot, nowMs, nowMs, due | this.queue.pull(slot));
     rows.values.set(scratch, row * FEATURE_COUNT);
+    rows.metadata[row] = windows.metadata(slot);
     return 0;
   }
 

@@ -13,7 +13,7 @@ export class RowBlock implements FeatureRows {
   values: Float64Array;
   /** Per row: bits of operators/due.ts. */
   due: Uint8Array;
-  /** Per row, where the caller keeps it: metadata as it stood at the row's time, for the GPU's may change before the row is judged. */
+  /** Per row: metadata at the row's time, for the caller to set; the GPU's may change before the row is judged. */
   readonly metadata: SampleMetadata[] = [];
 
   constructor(private capacity = 1024) {
