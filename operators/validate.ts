@@ -1,5 +1,5 @@
 import { isBlank } from '../schema/dcgm-fields.js';
-import { SERIES } from '../schema/metrics.js';
+import { INT32_MAX_VALID, SERIES } from '../schema/metrics.js';
 import type { ReadingReason } from '../schema/outcome.js';
 
 /** How a raw value becomes one of a series. */
@@ -22,6 +22,21 @@ export function normalise(raw: number, conversion: Conversion): Normalised {
   if (isBlank(raw, conversion.reachesInt32Blank)) return 'sentinel';
   const value = conversion.ratioOrPercent && raw > 1 ? raw : raw * conversion.factor;
   return inRange(value, conversion.series);
+}
+
+/** Raw values from `min` to `max`, only the whole ones where `whole`, are readings as they are. */
+export interface PlainRange {
+  readonly min: number;
+  readonly max: number;
+  readonly whole: boolean;
+}
+
+/** Raw values of which {@link normalise} would make nothing else, for loops that cannot ask it each time; null: none. */
+export function plainRange({ series: id, factor, ratioOrPercent, reachesInt32Blank }: Conversion): PlainRange | null {
+  const { min, max, minExclusive, kind } = SERIES[id];
+  if (factor !== 1 || ratioOrPercent || isBlank(max, reachesInt32Blank) || (minExclusive && min !== 0)) return null;
+  if (!reachesInt32Blank && max > INT32_MAX_VALID) return null;
+  return { min: minExclusive ? Number.MIN_VALUE : min, max, whole: kind === 'state' || kind === 'latch' };
 }
 
 /** A value in its series' unit, if it is plausible. */

@@ -45,19 +45,116 @@ export interface SampleMetadata {
 }
 
 /**
- * Collects samples into a {@link SampleBatch}. Usage: `begin`, any number of `set`, then `end` (kept if it holds at
- * least one value) or `abandon`. `build` hands the batch over and starts an empty one.
+ * A GPU as a sink knows it, to be kept by whoever puts samples in: it spares a look-up by UUID for each of them. Only
+ * the sink that made it can use it.
  */
-export class BatchBuilder {
+export class SinkGpu {
+  /** Batch that the GPU was last put into, and its place there. */
+  batch = -1;
+  index = -1;
+
+  constructor(
+    readonly uuid: string,
+    /** Which of the sink's batches in the making the GPU goes to. */
+    readonly shard: number,
+    /** Times that the sink had forgotten its GPUs. */
+    readonly epoch: number,
+  ) {}
+}
+
+/** GPUs that are remembered from batch to batch; beyond it something makes them up, and memory starts anew. */
+const MAX_KNOWN_GPUS = 1 << 20;
+
+/** The GPUs of a sink. */
+export class SinkGpus {
+  private known = new Map<string, SinkGpu>();
+  epoch = 0;
+
+  /** @param shardOf which batch in the making a GPU goes to */
+  constructor(private readonly shardOf: (uuid: string) => number) {}
+
+  of(uuid: string): SinkGpu {
+    let gpu = this.known.get(uuid);
+    if (gpu === undefined) {
+      gpu = new SinkGpu(uuid, this.shardOf(uuid), this.epoch);
+      this.known.set(uuid, gpu);
+    }
+    return gpu;
+  }
+
+  /** Keeps memory bounded; to be called while no batch in the making holds a sample. */
+  tidy(): void {
+    if (this.known.size <= MAX_KNOWN_GPUS) return;
+    this.known = new Map();
+    this.epoch++;
+  }
+}
+
+/** The readings of a sample, all at once: the first `count` places, no series twice, no NaN. */
+export interface Readings {
+  count: number;
+  readonly series: Uint8Array;
+  readonly values: Float64Array;
+}
+
+/** @param places readings that it has room for */
+export function emptyReadings(places: number): Readings {
+  return { count: 0, series: new Uint8Array(places), values: new Float64Array(places) };
+}
+
+/**
+ * Takes samples. Piece by piece: `begin`, any number of `set`, then `end` (kept if it holds at least one value) or
+ * `abandon`. Or at once, for those who have a sample's readings together: `add` with a GPU from `gpu`.
+ */
+export interface SampleSink {
+  /** Opens a sample; fractions of a millisecond are cut. */
+  begin(gpuUuid: string, eventTimeMs: number): void;
+  /** Sets a series of the open sample; a second value of the same series keeps the greater one. NaN is ignored. */
+  set(seriesId: number, value: number): void;
+  /** Attaches metadata to the open sample; equal metadata is stored once a batch. */
+  describe(metadata: SampleMetadata): void;
+  /** Closes the open sample. @returns whether it held a value */
+  end(): boolean;
+  /** Forgets the open sample. */
+  abandon(): void;
+  gpu(uuid: string): SinkGpu;
+  /**
+   * Takes a whole sample of at least one reading.
+   * @param eventTimeMs whole
+   * @param metadata known by its identity: the same object for what is equal, or it is stored once more
+   */
+  add(gpu: SinkGpu, eventTimeMs: number, readings: Readings, metadata: SampleMetadata | undefined): void;
+}
+
+/** Of a row, beside its readings: GPU index and UUID, time, metadata, origin. */
+const FIXED_ROW_BYTES = 68;
+
+/** As long as there are series: reading beyond the end of an array is slow. */
+const noColumns = (): (Float64Array | undefined)[] =>
+  new Array<Float64Array | undefined>(SERIES.length).fill(undefined);
+
+/**
+ * Collects samples into a {@link SampleBatch}: {@link build} hands the batch over and starts an empty one; {@link view}
+ * and {@link clear} do without new memory where the batch is used up at once.
+ */
+export class BatchBuilder implements SampleSink {
   private capacity: number;
   private count = 0;
+  /** Serial number of the batch in the making. */
+  private batch = 0;
   private gpus: string[] = [];
-  private gpuIds = new Map<string, number>();
+  private readonly knownGpus: SinkGpus;
   private gpuIndex: Uint32Array;
   private eventTimeMs: Float64Array;
-  private columns: (Float64Array | undefined)[] = [];
+  /** By series: the columns of the batch, NaN where a sample has no value. */
+  private columns = noColumns();
+  private rowBytes = FIXED_ROW_BYTES;
+  /** By series: a column that is not used in this batch, NaN all over. */
+  private spare: (Float64Array | undefined)[] = [];
   private metadata: SampleMetadata[] = [];
   private metadataIds = new Map<string, number>();
+  /** The same by identity, for {@link add}. */
+  private readonly metadataByObject = new Map<SampleMetadata, number>();
   private metadataIndex: Int32Array;
   private origins: Origin[] = [];
   private originIndex: Uint32Array;
@@ -67,8 +164,15 @@ export class BatchBuilder {
   private open = false;
   private values = 0;
 
-  /** @param initialCapacity samples to make room for at first; grows by doubling */
-  constructor(initialCapacity = 1024) {
+  /**
+   * @param initialCapacity samples to make room for at first; grows by doubling
+   * @param gpus where several builders share them; who hands them in tidies them
+   */
+  constructor(
+    initialCapacity = 1024,
+    private readonly sharedGpus?: SinkGpus,
+  ) {
+    this.knownGpus = sharedGpus ?? new SinkGpus(() => 0);
     this.capacity = initialCapacity;
     this.gpuIndex = new Uint32Array(initialCapacity);
     this.eventTimeMs = new Float64Array(initialCapacity);
@@ -82,41 +186,44 @@ export class BatchBuilder {
     return this.count;
   }
 
-  /** Names the raw message that the next samples come from. */
-  from(topic: string, partition: number, offset: number): void {
-    let index = this.origins.findIndex((origin) => origin.partition === partition && origin.topic === topic);
-    if (index < 0) index = this.origins.push({ topic, partition }) - 1;
-    this.currentOrigin = index;
-    this.currentOffset = offset;
+  /** About what the batch takes in memory and on Kafka, names apart. */
+  get bytes(): number {
+    return this.count * this.rowBytes;
   }
 
-  /** Opens a sample; fractions of a millisecond are cut. */
+  /** Names the raw message that the next samples come from. */
+  from(topic: string, partition: number, offset: number): void {
+    this.currentOffset = offset;
+    const current = this.origins[this.currentOrigin];
+    if (current !== undefined && current.partition === partition && current.topic === topic) return;
+    const index = this.origins.findIndex((origin) => origin.partition === partition && origin.topic === topic);
+    this.currentOrigin = index < 0 ? this.origins.push({ topic, partition }) - 1 : index;
+  }
+
+  gpu(uuid: string): SinkGpu {
+    return this.knownGpus.of(uuid);
+  }
+
+  add(gpu: SinkGpu, eventTimeMs: number, readings: Readings, metadata: SampleMetadata | undefined): void {
+    this.start(gpu, eventTimeMs);
+    const { count: row, columns } = this;
+    const { count, series, values } = readings;
+    for (let i = 0; i < count; i++) (columns[series[i]] ?? this.column(series[i]))[row] = values[i];
+    if (metadata !== undefined)
+      this.metadataIndex[row] = this.metadataByObject.get(metadata) ?? this.enterMetadata(metadata);
+    this.count++;
+  }
+
   begin(gpuUuid: string, eventTimeMs: number): void {
     if (this.open) this.abandon();
-    if (this.count === this.capacity) this.grow();
-    let gpu = this.gpuIds.get(gpuUuid);
-    if (gpu === undefined) {
-      gpu = this.gpus.push(gpuUuid) - 1;
-      this.gpuIds.set(gpuUuid, gpu);
-    }
-    const row = this.count;
-    this.gpuIndex[row] = gpu;
-    this.eventTimeMs[row] = Math.floor(eventTimeMs);
-    this.metadataIndex[row] = -1;
-    this.originIndex[row] = this.currentOrigin;
-    this.originOffset[row] = this.currentOffset;
+    this.start(this.gpu(gpuUuid), Math.floor(eventTimeMs));
     this.open = true;
     this.values = 0;
   }
 
-  /** Sets a series of the open sample; a second value of the same series keeps the greater one. NaN is ignored. */
   set(seriesId: number, value: number): void {
     if (value !== value) return;
-    let column = this.columns[seriesId];
-    if (column === undefined) {
-      column = new Float64Array(this.capacity).fill(NaN);
-      this.columns[seriesId] = column;
-    }
+    const column = this.columns[seriesId] ?? this.column(seriesId);
     const before = column[this.count];
     if (before !== before) {
       column[this.count] = value;
@@ -124,25 +231,17 @@ export class BatchBuilder {
     } else if (value > before) column[this.count] = value;
   }
 
-  /** Value of a series of the open sample; NaN if it has none. */
-  get(seriesId: number): number {
-    const column = this.columns[seriesId];
-    return column === undefined ? NaN : column[this.count];
-  }
-
-  /** Attaches metadata to the open sample; equal metadata is stored once a batch. */
   describe(metadata: SampleMetadata): void {
-    const key = `${metadata.model ?? ''}\0${metadata.host ?? ''}\0${metadata.deploymentDateMs ?? ''}\0${metadata.purchaseDateMs ?? ''}\0${metadata.warrantyEndMs ?? ''}`;
-    if (key === '\0\0\0\0') return;
+    const key = metadataKey(metadata);
+    if (key === null) return;
     let index = this.metadataIds.get(key);
     if (index === undefined) {
-      index = this.metadata.push(metadata) - 1;
+      index = this.enterMetadata(metadata);
       this.metadataIds.set(key, index);
     }
     this.metadataIndex[this.count] = index;
   }
 
-  /** Closes the open sample; it is kept only if a value was set. @returns whether it was kept */
   end(): boolean {
     if (!this.open) return false;
     this.open = false;
@@ -151,18 +250,10 @@ export class BatchBuilder {
     return true;
   }
 
-  /** Forgets the open sample. */
   abandon(): void {
     if (!this.open) return;
     this.open = false;
-    this.clearRow(this.count);
-  }
-
-  /** Forgets every sample from a row on: a message that broke half way leaves nothing. */
-  truncate(length: number): void {
-    this.abandon();
-    for (let row = length; row < this.count; row++) this.clearRow(row);
-    this.count = Math.min(this.count, length);
+    this.clearRows(this.count, this.count + 1);
   }
 
   /** Copies one sample of another batch, origin and metadata included. */
@@ -179,11 +270,11 @@ export class BatchBuilder {
     this.end();
   }
 
-  /** Hands over what was collected and starts anew. */
-  build(): SampleBatch {
+  /** What was collected, in the builder's own memory: good until the next call of the builder. */
+  view(): SampleBatch {
     this.abandon();
-    const count = this.count;
-    const batch: SampleBatch = {
+    const { count } = this;
+    return {
       count,
       gpus: this.gpus,
       gpuIndex: this.gpuIndex.subarray(0, count),
@@ -195,13 +286,80 @@ export class BatchBuilder {
       originIndex: this.originIndex.subarray(0, count),
       originOffset: this.originOffset.subarray(0, count),
     };
-    const fresh = new BatchBuilder(this.capacity);
-    Object.assign(this, fresh);
+  }
+
+  /** Forgets what was collected, and keeps the memory for what comes. */
+  clear(): void {
+    this.abandon();
+    this.clearRows(0, this.count);
+    for (const [id, column] of this.columns.entries()) if (column !== undefined) this.spare[id] = column;
+    this.startAnew();
+  }
+
+  /** Hands over what was collected and starts anew. */
+  build(): SampleBatch {
+    const batch = this.view();
+    this.gpuIndex = new Uint32Array(this.capacity);
+    this.eventTimeMs = new Float64Array(this.capacity);
+    this.metadataIndex = new Int32Array(this.capacity);
+    this.originIndex = new Uint32Array(this.capacity);
+    this.originOffset = new Float64Array(this.capacity);
+    this.startAnew();
     return batch;
   }
 
-  private clearRow(row: number): void {
-    for (const column of this.columns) if (column !== undefined) column[row] = NaN;
+  private startAnew(): void {
+    this.count = 0;
+    this.batch++;
+    this.gpus = [];
+    this.columns = noColumns();
+    this.metadata = [];
+    this.metadataIds = new Map();
+    this.metadataByObject.clear();
+    this.origins = [];
+    this.currentOrigin = 0;
+    this.rowBytes = FIXED_ROW_BYTES;
+    if (this.sharedGpus === undefined) this.knownGpus.tidy();
+  }
+
+  /** Fills in the row that comes next. */
+  private start(gpu: SinkGpu, eventTimeMs: number): void {
+    if (this.count === this.capacity) this.grow();
+    const row = this.count;
+    this.gpuIndex[row] = gpu.batch === this.batch ? gpu.index : this.enterGpu(gpu);
+    this.eventTimeMs[row] = eventTimeMs;
+    this.metadataIndex[row] = -1;
+    this.originIndex[row] = this.currentOrigin;
+    this.originOffset[row] = this.currentOffset;
+  }
+
+  /** Place of a GPU in the batch, for its first sample there. */
+  private enterGpu(gpu: SinkGpu): number {
+    // The GPU may have been made anew since whoever puts it in has got it: one GPU has one place.
+    const known = gpu.epoch === this.knownGpus.epoch ? gpu : this.gpu(gpu.uuid);
+    if (known.batch !== this.batch) {
+      known.batch = this.batch;
+      known.index = this.gpus.push(known.uuid) - 1;
+    }
+    return known.index;
+  }
+
+  private enterMetadata(metadata: SampleMetadata): number {
+    const index = this.metadata.push(metadata) - 1;
+    this.metadataByObject.set(metadata, index);
+    return index;
+  }
+
+  private column(seriesId: number): Float64Array {
+    const column = this.spare[seriesId] ?? new Float64Array(this.capacity).fill(NaN);
+    this.spare[seriesId] = undefined;
+    this.columns[seriesId] = column;
+    this.rowBytes += 8;
+    return column;
+  }
+
+  private clearRows(from: number, to: number): void {
+    for (const column of this.columns) column?.fill(NaN, from, to);
   }
 
   private grow(): void {
@@ -218,8 +376,16 @@ export class BatchBuilder {
     this.columns = this.columns.map((column) =>
       column === undefined ? undefined : larger(column, new Float64Array(capacity).fill(NaN)),
     );
+    this.spare = [];
     this.capacity = capacity;
   }
+}
+
+/** Equal for equal metadata; null where it says nothing. */
+export function metadataKey(metadata: SampleMetadata): string | null {
+  const { model, host, deploymentDateMs, purchaseDateMs, warrantyEndMs } = metadata;
+  const key = `${model ?? ''}\0${host ?? ''}\0${deploymentDateMs ?? ''}\0${purchaseDateMs ?? ''}\0${warrantyEndMs ?? ''}`;
+  return key === '\0\0\0\0' ? null : key;
 }
 
 /** The readings of one sample by series name; what a dead letter shows of it. */

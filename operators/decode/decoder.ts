@@ -1,4 +1,4 @@
-import type { BatchBuilder } from '../../schema/batch.js';
+import type { SampleSink } from '../../schema/batch.js';
 import type { DecodeOutcome, RejectReading } from '../../schema/outcome.js';
 
 /** A message as it lay on Kafka, or a line of a file dressed as one. */
@@ -30,7 +30,14 @@ export interface DecodeOptions {
  */
 export interface Decoder {
   readonly format: string;
-  decode(message: RawMessage, into: BatchBuilder, reject: RejectReading): DecodeOutcome;
+  decode(message: RawMessage, into: SampleSink, reject: RejectReading): DecodeOutcome;
+  /**
+   * A faster way for regular messages, where a shape has one: the value is `bytes[start, end)`, not empty or null, and
+   * nothing else of the message is needed.
+   * @returns true if it did just what `decode` would have done with samples for its outcome; false if it did nothing,
+   * and `decode` is to be asked
+   */
+  decodeAt?(bytes: Buffer, start: number, end: number, into: SampleSink, reject: RejectReading): boolean;
   /** What looks wrong with the source as a whole, once; null otherwise. */
   warning?(): string | null;
 }

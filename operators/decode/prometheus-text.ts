@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { BatchBuilder } from '../../schema/batch.js';
+import type { SampleSink } from '../../schema/batch.js';
 import { DCGM_FIELDS, nvlinkSeriesOf, type DcgmField } from '../../schema/dcgm-fields.js';
 import { SERIES } from '../../schema/metrics.js';
 import type { DecodeOutcome, RejectReading } from '../../schema/outcome.js';
@@ -54,7 +54,7 @@ export class PrometheusTextDecoder implements Decoder {
 
   constructor(private readonly options: DecodeOptions) {}
 
-  decode(message: RawMessage, into: BatchBuilder, reject: RejectReading): DecodeOutcome {
+  decode(message: RawMessage, into: SampleSink, reject: RejectReading): DecodeOutcome {
     const refused = checkSize(message, this.options.maxMessageBytes);
     if (refused !== null) return refused;
     const bytes = message.value!;
@@ -194,7 +194,7 @@ export class PrometheusTextDecoder implements Decoder {
     this.reject('unparseable', null, null, text.slice(start, Math.min(end, start + 120)));
   }
 
-  private finish(text: string, into: BatchBuilder): DecodeOutcome {
+  private finish(text: string, into: SampleSink): DecodeOutcome {
     let count = 0;
     this.making.sort((a, b) => a.timeMs - b.timeMs);
     for (const sample of this.making) {

@@ -38,3 +38,56 @@ function zoneMinutes(zone: string): number {
 export function epochMs(value: unknown): number {
   return typeof value === 'number' && Math.abs(value) <= MAX_EPOCH_MS ? Math.floor(value) : NaN;
 }
+
+const DATE_LENGTH = 10;
+const LETTER_T = 0x54;
+const LETTER_Z = 0x5a;
+const POINT = 0x2e;
+const COLON = 0x3a;
+const ZERO = 0x30;
+
+/** Reads ISO 8601 times where they lie, as {@link parseIsoTime} does: those of one day after the other, in UTC. */
+export class IsoTimeReader {
+  private date = new Uint8Array(DATE_LENGTH);
+  private midnightMs = NaN;
+
+  /** @returns NaN for whatever is not of the form 2026-11-23T10:00:00.123456Z, fraction and zone optional */
+  read(bytes: Buffer, start: number, end: number): number {
+    if (end - start < 19 || bytes[start + 10] !== LETTER_T) return NaN;
+    const { date } = this;
+    for (let i = 0; i < DATE_LENGTH; i++)
+      if (bytes[start + i] !== date[i]) {
+        this.midnightMs = parseIsoTime(bytes.toString('latin1', start, start + DATE_LENGTH));
+        date.set(bytes.subarray(start, start + DATE_LENGTH));
+        break;
+      }
+    const hours = twoDigits(bytes, start + 11);
+    const minutes = twoDigits(bytes, start + 14);
+    const seconds = twoDigits(bytes, start + 17);
+    if (!(hours <= 23 && minutes <= 59 && seconds <= 59)) return NaN;
+    if (bytes[start + 13] !== COLON || bytes[start + 16] !== COLON) return NaN;
+    let at = start + 19;
+    let milliseconds = 0;
+    if (at < end && bytes[at] === POINT) {
+      const first = ++at;
+      let scale = 100;
+      for (let digit = bytes[at] - ZERO; at < end && digit >= 0 && digit <= 9; digit = bytes[++at] - ZERO) {
+        if (scale >= 1) milliseconds += digit * scale;
+        scale /= 10;
+      }
+      if (at === first || at > first + 12) return NaN;
+    }
+    const utc =
+      at === end ||
+      (at + 1 === end && bytes[at] === LETTER_Z) ||
+      (at + 6 === end && bytes.toString('latin1', at, end) === '+00:00');
+    return utc ? this.midnightMs + ((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds : NaN;
+  }
+}
+
+/** NaN where they are none. */
+function twoDigits(bytes: Buffer, at: number): number {
+  const tens = bytes[at] - ZERO;
+  const ones = bytes[at + 1] - ZERO;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NaN;
+}

@@ -1,10 +1,12 @@
-import type { BatchBuilder } from '../../schema/batch.js';
+import type { SampleMetadata, SampleSink } from '../../schema/batch.js';
 import { S, SERIES } from '../../schema/metrics.js';
 import type { DecodeOutcome, RejectReading } from '../../schema/outcome.js';
-import type { Conversion } from '../validate.js';
+import { normalise, type Conversion } from '../validate.js';
 import { checkSize, deadLetter } from './checks.js';
 import type { Decoder, DecodeOptions, RawMessage } from './decoder.js';
-import { asObject, asText, GPU_UUID, parseJson, readValue } from './json.js';
+import { asObject, asText, GPU_UUID, parseJson, readValue, type JsonObject } from './json.js';
+import { JsonScanner, type JsonShape } from './json-scanner.js';
+import type { Role } from './json-skeleton.js';
 import { epochMs, parseIsoTime } from './time.js';
 
 interface Field extends Conversion {
@@ -44,13 +46,32 @@ const FIELDS: readonly Field[] = [
   field('energy', S.energy, true),
 ];
 
+const ROLES = new Map<string, Role>([
+  ['gpu_uuid', { kind: 'gpu' }],
+  ['timestamp', { kind: 'time' }],
+  ['hostname', { kind: 'metadata' }],
+  ['model', { kind: 'metadata' }],
+  ...FIELDS.map(({ name }, index): [string, Role] => [name, { kind: 'reading', index }]),
+]);
+
+const SHAPE: JsonShape = {
+  roleOf: (path) => ROLES.get(path),
+  conversions: FIELDS,
+  plain: () => true,
+  zeroIsPlain: true,
+  interpret: (index, raw) => normalise(raw, FIELDS[index]),
+  nameOf: (index) => FIELDS[index].name,
+  metadataOf,
+};
+
 /** Flat wide JSON: one message a GPU and scrape, readings at the top level, percentages in percent, time in epoch ms. */
 export class WideJsonFlatDecoder implements Decoder {
   readonly format = 'wide-json-flat';
+  private readonly scanner = new JsonScanner(SHAPE);
 
   constructor(private readonly options: DecodeOptions) {}
 
-  decode(message: RawMessage, into: BatchBuilder, reject: RejectReading): DecodeOutcome {
+  decode(message: RawMessage, into: SampleSink, reject: RejectReading): DecodeOutcome {
     const refused = checkSize(message, this.options.maxMessageBytes);
     if (refused !== null) return refused;
     const root = asObject(parseJson(message.value!));
@@ -72,9 +93,20 @@ export class WideJsonFlatDecoder implements Decoder {
       if (typeof result === 'number') into.set(one.series, result);
       else reject(result, uuid, SERIES[one.series].metric, `${one.name}: ${JSON.stringify(value).slice(0, 64)}`);
     }
-    const host = asText(root.hostname);
-    const model = asText(root.model);
-    if (host !== undefined || model !== undefined) into.describe({ model, host });
-    return into.end() ? { kind: 'samples', count: 1 } : deadLetter('empty', 'no reading in the message');
+    const metadata = metadataOf(root);
+    if (metadata !== undefined) into.describe(metadata);
+    if (!into.end()) return deadLetter('empty', 'no reading in the message');
+    this.scanner.learn(message.value!);
+    return { kind: 'samples', count: 1 };
   }
+
+  decodeAt(bytes: Buffer, start: number, end: number, into: SampleSink, reject: RejectReading): boolean {
+    return end - start <= this.options.maxMessageBytes && this.scanner.scan(bytes, start, end, into, reject);
+  }
+}
+
+function metadataOf(root: JsonObject): SampleMetadata | undefined {
+  const host = asText(root.hostname);
+  const model = asText(root.model);
+  return host === undefined && model === undefined ? undefined : { model, host };
 }

@@ -1,4 +1,4 @@
-import type { BatchBuilder, SampleMetadata } from '../../schema/batch.js';
+import type { Readings, SampleMetadata, SampleSink } from '../../schema/batch.js';
 import { S, SERIES } from '../../schema/metrics.js';
 import type { DecodeOutcome, ReadingReason, RejectReading } from '../../schema/outcome.js';
 import { dateMs } from '../assets.js';
@@ -6,6 +6,8 @@ import type { Conversion } from '../validate.js';
 import { checkSize, deadLetter } from './checks.js';
 import type { Decoder, DecodeOptions, RawMessage } from './decoder.js';
 import { asObject, asText, GPU_UUID, parseJson, readValue, toNumber, type JsonObject } from './json.js';
+import { JsonScanner } from './json-scanner.js';
+import { PATH, type Role } from './json-skeleton.js';
 import { parseIsoTime } from './time.js';
 
 /** A field of the message and what becomes of it. */
@@ -60,6 +62,21 @@ const FIELDS: readonly Field[] = [
   field('energy', 'total_energy_consumption_mj', S.energy, { factor: 1e-3, reachesInt32Blank: true }),
 ];
 
+const path = (...keys: string[]): string => keys.join(PATH);
+
+const ROLES = new Map<string, Role>([
+  [path('gpu', 'gpu_uuid'), { kind: 'gpu' }],
+  [path('timestamp'), { kind: 'time' }],
+  ...[
+    path('gpu', 'name'),
+    path('host', 'hostname'),
+    ...['model', 'deployment_date', 'purchase_date', 'warranty_expiry', 'warranty_end'].map((key) =>
+      path('asset', key),
+    ),
+  ].map((at): [string, Role] => [at, { kind: 'metadata' }]),
+  ...FIELDS.map(({ group, name }, index): [string, Role] => [path('metrics', group, name), { kind: 'reading', index }]),
+]);
+
 /** Non-zero profiling values after which a source without one above 1 is suspected of sending ratios. */
 const RATIO_SUSPICION = 10_000;
 
@@ -67,14 +84,24 @@ const RATIO_SUSPICION = 10_000;
 export class WideJsonDecoder implements Decoder {
   readonly format = 'wide-json';
   private readonly fields: readonly Field[];
+  private readonly scanner: JsonScanner;
   private profilingValues = 0;
   private ratiosSuspected = true;
 
   constructor(private readonly options: DecodeOptions) {
     this.fields = FIELDS.map((one) => (one.profiling && options.profUnit === 'ratio' ? { ...one, factor: 100 } : one));
+    this.scanner = new JsonScanner({
+      roleOf: (at) => ROLES.get(at),
+      conversions: this.fields,
+      plain: (index) => !this.fields[index].profiling,
+      zeroIsPlain: false,
+      interpret: (index, raw, accepted) => this.read(raw, this.fields[index], isBlind(accepted)),
+      nameOf: (index) => `${this.fields[index].group}.${this.fields[index].name}`,
+      metadataOf: (root) => metadataOf(root, asObject(root.gpu)!),
+    });
   }
 
-  decode(message: RawMessage, into: BatchBuilder, reject: RejectReading): DecodeOutcome {
+  decode(message: RawMessage, into: SampleSink, reject: RejectReading): DecodeOutcome {
     const refused = checkSize(message, this.options.maxMessageBytes);
     if (refused !== null) return refused;
     const root = asObject(parseJson(message.value!));
@@ -93,7 +120,13 @@ export class WideJsonDecoder implements Decoder {
     this.readings(asObject(root.metrics), uuid, into, reject);
     const metadata = metadataOf(root, gpu!);
     if (metadata !== undefined) into.describe(metadata);
-    return into.end() ? { kind: 'samples', count: 1 } : deadLetter('empty', 'no reading in the message');
+    if (!into.end()) return deadLetter('empty', 'no reading in the message');
+    this.scanner.learn(message.value!);
+    return { kind: 'samples', count: 1 };
+  }
+
+  decodeAt(bytes: Buffer, start: number, end: number, into: SampleSink, reject: RejectReading): boolean {
+    return end - start <= this.options.maxMessageBytes && this.scanner.scan(bytes, start, end, into, reject);
   }
 
   /**
@@ -109,12 +142,12 @@ export class WideJsonDecoder implements Decoder {
     );
   }
 
-  private readings(metrics: JsonObject | undefined, uuid: string, into: BatchBuilder, reject: RejectReading): void {
+  private readings(metrics: JsonObject | undefined, uuid: string, into: SampleSink, reject: RejectReading): void {
     let zerosAreMissing = true;
     for (const one of this.fields) {
       const value = asObject(metrics?.[one.group])?.[one.name];
       if (value === undefined || value === null) continue;
-      const result = this.read(value, one, zerosAreMissing && one.series !== S.gpuTemp);
+      const result = this.read(value, one, zerosAreMissing);
       if (typeof result === 'number') {
         into.set(one.series, result);
         if (one.series === S.gpuTemp) zerosAreMissing = false;
@@ -125,6 +158,7 @@ export class WideJsonDecoder implements Decoder {
   private read(value: unknown, one: Field, zerosAreMissing: boolean): number | ReadingReason {
     const raw = toNumber(value);
     if (typeof raw !== 'number') return raw;
+    // The temperature's own 0 is missing in any case.
     if (raw === 0 && (one.zeroIsMissing || zerosAreMissing)) return 'zero_is_missing';
     if (one.profiling && raw !== 0) {
       this.profilingValues++;
@@ -132,6 +166,11 @@ export class WideJsonDecoder implements Decoder {
     }
     return readValue(raw, one);
   }
+}
+
+/** Whether the temperature, which comes first, is not there. */
+function isBlind({ count, series }: Readings): boolean {
+  return count === 0 || series[0] !== S.gpuTemp;
 }
 
 function metadataOf(root: JsonObject, gpu: JsonObject): SampleMetadata | undefined {

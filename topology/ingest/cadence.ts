@@ -1,5 +1,3 @@
-import type { SampleBatch } from '../../schema/batch.js';
-
 const STEPS = 1_000;
 const MAX_GPUS = 2_000;
 
@@ -10,26 +8,27 @@ const MAX_GPUS = 2_000;
 export class CadenceMonitor {
   private readonly lastMs = new Map<string, number>();
   private readonly steps: number[] = [];
-  private done = false;
+  private judged = false;
 
   constructor(private readonly gapMs: number) {}
 
+  /** Whether it has seen enough, and need not be told more. */
+  get done(): boolean {
+    return this.judged;
+  }
+
   /** @returns what is wrong, once; null as long as nothing is known to be */
-  observe(batch: SampleBatch): string | null {
-    for (let row = 0; row < batch.count && !this.done; row++) {
-      const uuid = batch.gpus[batch.gpuIndex[row]];
-      const timeMs = batch.eventTimeMs[row];
-      const before = this.lastMs.get(uuid);
-      if (before === undefined && this.lastMs.size >= MAX_GPUS) continue;
-      if (before !== undefined && timeMs > before) this.steps.push(timeMs - before);
-      if (before === undefined || timeMs > before) this.lastMs.set(uuid, timeMs);
-      if (this.steps.length >= STEPS) return this.judge();
-    }
-    return null;
+  observe(gpuUuid: string, eventTimeMs: number): string | null {
+    if (this.judged) return null;
+    const before = this.lastMs.get(gpuUuid);
+    if (before === undefined && this.lastMs.size >= MAX_GPUS) return null;
+    if (before !== undefined && eventTimeMs > before) this.steps.push(eventTimeMs - before);
+    if (before === undefined || eventTimeMs > before) this.lastMs.set(gpuUuid, eventTimeMs);
+    return this.steps.length >= STEPS ? this.judge() : null;
   }
 
   private judge(): string | null {
-    this.done = true;
+    this.judged = true;
     this.lastMs.clear();
     const median = this.steps.sort((a, b) => a - b)[STEPS / 2];
     this.steps.length = 0;

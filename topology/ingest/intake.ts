@@ -1,23 +1,41 @@
-import type { Decoder, RawMessage } from '../../operators/decode/decoder.js';
+import type { Decoder } from '../../operators/decode/decoder.js';
 import { judgeTime, type TimeLimits } from '../../operators/judge-time.js';
-import { BatchBuilder, type SampleBatch } from '../../schema/batch.js';
+import {
+  BatchBuilder,
+  emptyReadings,
+  metadataKey,
+  type Readings,
+  type SampleMetadata,
+  type SampleSink,
+  type SinkGpu,
+} from '../../schema/batch.js';
 import type { DeadLetterCode, RejectReading } from '../../schema/outcome.js';
 import { SERIES } from '../../schema/metrics.js';
 import { messageLetter, sampleLetter } from '../../sinks/dead-letter.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
 import { isoTime } from '../../schema/records.js';
-import type { LogRecord } from '../kafka/log.js';
+import type { RecordBlock } from '../kafka/log.js';
 import { CadenceMonitor } from './cadence.js';
 
-/** What one read of a partition came to. */
+/** What a block came to, beside the samples. */
 export interface Decoded {
-  /** Samples in offset order, those refused by time left out. */
-  readonly samples: SampleBatch;
+  readonly records: number;
+  /** Accepted, and handed to the target. */
+  readonly samples: number;
   readonly letters: readonly OutputRecord[];
 }
 
+/** A fleet has one a host or so. */
+const MAX_METADATA = 1 << 17;
+
+/** Where accepted samples go. */
+export type IntakeTarget = Pick<SampleSink, 'gpu' | 'add'> & {
+  from(topic: string, partition: number, offset: number): void;
+};
+
 export interface IntakeOptions {
   readonly decoder: Decoder;
+  readonly target: IntakeTarget;
   readonly limits: TimeLimits;
   readonly deadLetterTopic: string;
   readonly reject: RejectReading;
@@ -27,71 +45,135 @@ export interface IntakeOptions {
   readonly gapMs: number;
 }
 
-/** Decodes the records of one source and judges their time against the record's timestamp. */
-export class Intake {
-  private readonly builder = new BatchBuilder();
-  private readonly accepted = new BatchBuilder();
+/**
+ * Decodes the records of one source and judges the time of their samples against the record's timestamp. It stands
+ * between decoder and target: what is accepted goes through without a copy, what is refused becomes a dead letter.
+ */
+export class Intake implements SampleSink {
   private readonly cadence: CadenceMonitor;
+  private letters: OutputRecord[] = [];
+  private samples = 0;
+  private topic = '';
+  private partition = 0;
+  private offset = 0;
+  private referenceMs = NaN;
+  // The sample that is put in piece by piece.
+  private openUuid: string | null = null;
+  private openTimeMs = NaN;
+  private openMetadata: SampleMetadata | undefined;
+  /** One object for equal metadata. */
+  private readonly metadata = new Map<string, SampleMetadata>();
+  private readonly openReadings = emptyReadings(SERIES.length);
+  /** By series: place in the open readings, −1 where it has none. */
+  private readonly place = new Int8Array(SERIES.length).fill(-1);
 
   constructor(private readonly options: IntakeOptions) {
     this.cadence = new CadenceMonitor(options.gapMs);
   }
 
-  /** @param records of one partition, in offset order */
-  decode(records: Iterable<LogRecord>): Decoded {
-    const { decoder, deadLetterTopic, reject, onLetter } = this.options;
-    const letters: OutputRecord[] = [];
-    const firstRow: number[] = [];
-    const timestamps: number[] = [];
-    for (const record of records) {
-      const before = this.builder.length;
-      this.builder.from(record.topic, record.partition, record.offset);
-      const outcome = decoder.decode(record satisfies RawMessage, this.builder, reject);
-      if (outcome.kind === 'dead-letter') {
-        onLetter(outcome.code);
-        letters.push(messageLetter(deadLetterTopic, record, record.key, record.value, outcome.code, outcome.detail));
-      }
-      firstRow.push(before);
-      timestamps.push(record.timestampMs);
+  /** @param fromOffset where to begin in the block */
+  decode(block: RecordBlock, fromOffset: number): Decoded {
+    const { decoder, target, deadLetterTopic, reject, onLetter, onWarning } = this.options;
+    const cursor = block.cursor(fromOffset);
+    this.topic = block.topic;
+    this.partition = block.partition;
+    this.samples = 0;
+    let records = 0;
+    while (cursor.next()) {
+      records++;
+      this.offset = cursor.offset;
+      this.referenceMs = cursor.timestampMs;
+      target.from(block.topic, block.partition, cursor.offset);
+      const { valueStart } = cursor;
+      if (valueStart >= 0 && decoder.decodeAt?.(cursor.bytes, valueStart, cursor.valueEnd, this, reject)) continue;
+      const record = cursor.record();
+      const outcome = decoder.decode(record, this, reject);
+      if (outcome.kind === 'samples') continue;
+      onLetter(outcome.code);
+      this.letters.push(messageLetter(deadLetterTopic, record, record.key, record.value, outcome.code, outcome.detail));
     }
-    const batch = this.builder.build();
-    const samples = this.judge(batch, firstRow, timestamps, letters);
-    for (const warning of [this.cadence.observe(samples), decoder.warning?.() ?? null])
-      if (warning !== null) this.options.onWarning(warning);
-    return { samples, letters };
+    const warning = decoder.warning?.() ?? null;
+    if (warning !== null) onWarning(warning);
+    const { samples, letters } = this;
+    this.letters = [];
+    return { records, samples, letters };
   }
 
-  /** Leaves out what is too far from its record's timestamp; a batch without such samples is passed on as it is. */
-  private judge(
-    batch: SampleBatch,
-    firstRow: readonly number[],
-    timestamps: readonly number[],
-    letters: OutputRecord[],
-  ): SampleBatch {
-    const refused = new Map<number, { code: 'future' | 'past'; timestampMs: number }>();
-    let record = 0;
-    for (let row = 0; row < batch.count; row++) {
-      while (record + 1 < firstRow.length && firstRow[record + 1] <= row) record++;
-      const code = judgeTime(batch.eventTimeMs[row], timestamps[record], this.options.limits);
-      if (code !== null) refused.set(row, { code, timestampMs: timestamps[record] });
-    }
-    if (refused.size === 0) return batch;
-    for (let row = 0; row < batch.count; row++) {
-      const refusal = refused.get(row);
-      if (refusal === undefined) this.accepted.copy(batch, row);
-      else letters.push(this.refuse(batch, row, refusal.code, refusal.timestampMs));
-    }
-    return this.accepted.build();
+  gpu(uuid: string): SinkGpu {
+    return this.options.target.gpu(uuid);
   }
 
-  private refuse(batch: SampleBatch, row: number, code: 'future' | 'past', timestampMs: number): OutputRecord {
-    const detail = `event time ${isoTime(batch.eventTimeMs[row])}, record timestamp ${isoTime(timestampMs)}`;
-    const uuid = batch.gpus[batch.gpuIndex[row]];
-    for (let id = 0; id < batch.columns.length; id++) {
-      const value = batch.columns[id]?.[row];
-      if (value !== undefined && value === value) this.options.reject(code, uuid, SERIES[id].metric, detail);
+  add(gpu: SinkGpu, eventTimeMs: number, readings: Readings, metadata: SampleMetadata | undefined): void {
+    const code = judgeTime(eventTimeMs, this.referenceMs, this.options.limits);
+    if (code !== null) {
+      this.refuse(gpu.uuid, eventTimeMs, readings, metadata, code);
+      return;
     }
-    this.options.onLetter(code);
-    return sampleLetter(this.options.deadLetterTopic, batch, row, code, detail);
+    this.options.target.add(gpu, eventTimeMs, readings, metadata);
+    this.samples++;
+    if (this.cadence.done) return;
+    const warning = this.cadence.observe(gpu.uuid, eventTimeMs);
+    if (warning !== null) this.options.onWarning(warning);
+  }
+
+  begin(gpuUuid: string, eventTimeMs: number): void {
+    this.abandon();
+    this.openUuid = gpuUuid;
+    this.openTimeMs = Math.floor(eventTimeMs);
+  }
+
+  set(seriesId: number, value: number): void {
+    if (value !== value) return;
+    const { openReadings, place } = this;
+    if (place[seriesId] < 0) {
+      place[seriesId] = openReadings.count;
+      openReadings.series[openReadings.count] = seriesId;
+      openReadings.values[openReadings.count++] = value;
+    } else if (value > openReadings.values[place[seriesId]]) openReadings.values[place[seriesId]] = value;
+  }
+
+  describe(metadata: SampleMetadata): void {
+    const key = metadataKey(metadata);
+    if (key === null) return;
+    this.openMetadata = this.metadata.get(key);
+    if (this.openMetadata !== undefined) return;
+    if (this.metadata.size >= MAX_METADATA) this.metadata.clear();
+    this.metadata.set(key, metadata);
+    this.openMetadata = metadata;
+  }
+
+  end(): boolean {
+    const { openUuid, openReadings } = this;
+    const kept = openUuid !== null && openReadings.count > 0;
+    if (kept) this.add(this.gpu(openUuid), this.openTimeMs, openReadings, this.openMetadata);
+    this.abandon();
+    return kept;
+  }
+
+  abandon(): void {
+    const { openReadings, place } = this;
+    for (let i = 0; i < openReadings.count; i++) place[openReadings.series[i]] = -1;
+    openReadings.count = 0;
+    this.openUuid = null;
+    this.openMetadata = undefined;
+  }
+
+  private refuse(
+    uuid: string,
+    eventTimeMs: number,
+    readings: Readings,
+    metadata: SampleMetadata | undefined,
+    code: 'future' | 'past',
+  ): void {
+    const { reject, onLetter, deadLetterTopic } = this.options;
+    const detail = `event time ${isoTime(eventTimeMs)}, record timestamp ${isoTime(this.referenceMs)}`;
+    const alone = new BatchBuilder(1);
+    alone.from(this.topic, this.partition, this.offset);
+    alone.add(alone.gpu(uuid), eventTimeMs, readings, metadata);
+    const batch = alone.build();
+    for (let id = 0; id < batch.columns.length; id++)
+      if (batch.columns[id] !== undefined) reject(code, uuid, SERIES[id].metric, detail);
+    onLetter(code);
+    this.letters.push(sampleLetter(deadLetterTopic, batch, 0, code, detail));
   }
 }

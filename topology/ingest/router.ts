@@ -1,46 +1,97 @@
-import { BatchBuilder, type SampleBatch } from '../../schema/batch.js';
+import {
+  BatchBuilder,
+  emptyReadings,
+  SinkGpus,
+  type Readings,
+  type SampleBatch,
+  type SampleMetadata,
+  type SinkGpu,
+} from '../../schema/batch.js';
+import { SERIES } from '../../schema/metrics.js';
 import { partitionOf } from '../../schema/partition.js';
 
-/** Remembered partitions of GPUs; a fleet is far smaller, and beyond it the hash is computed anew. */
-const MAX_REMEMBERED = 2_000_000;
+/** Room for samples at first; grows to what the load asks for. */
+const INITIAL_SAMPLES = 256;
+/** Brokers take messages up to 1 MB unless told otherwise. */
+const MAX_BATCH_BYTES = 800 * 1024;
 
 /** Re-keys samples by GPU: one batch in the making for each partition of gpu.samples. */
 export class Router {
   private readonly builders: BatchBuilder[];
-  private readonly partitions = new Map<string, number>();
-  length = 0;
+  private readonly gpus: SinkGpus;
+  private readonly readings = emptyReadings(SERIES.length);
+  private topic = '';
+  private partition = 0;
+  private offset = 0;
 
-  /** @param batchSamples most samples in a batch */
+  /**
+   * @param batchSamples most samples in a batch
+   * @param full takes a batch, which lies in memory that the next one is made in
+   */
   constructor(
     partitionCount: number,
     private readonly batchSamples: number,
     private readonly full: (partition: number, batch: SampleBatch) => void,
   ) {
-    this.builders = Array.from({ length: partitionCount }, () => new BatchBuilder(Math.min(batchSamples, 256)));
+    this.gpus = new SinkGpus((uuid) => partitionOf(uuid, partitionCount));
+    this.builders = Array.from(
+      { length: partitionCount },
+      () => new BatchBuilder(Math.min(batchSamples, INITIAL_SAMPLES), this.gpus),
+    );
   }
 
-  /** Copies a sample to the batch of its GPU's partition. */
+  gpu(uuid: string): SinkGpu {
+    return this.gpus.of(uuid);
+  }
+
+  /** Names the raw message that the next samples come from. */
+  from(topic: string, partition: number, offset: number): void {
+    this.topic = topic;
+    this.partition = partition;
+    this.offset = offset;
+  }
+
+  /** Puts a sample into the batch of its GPU's partition. */
+  add(gpu: SinkGpu, eventTimeMs: number, readings: Readings, metadata: SampleMetadata | undefined): void {
+    const builder = this.builders[gpu.shard];
+    builder.from(this.topic, this.partition, this.offset);
+    builder.add(gpu, eventTimeMs, readings, metadata);
+    if (builder.length >= this.batchSamples || builder.bytes >= MAX_BATCH_BYTES) this.handOver(gpu.shard);
+  }
+
+  /** Copies a sample of another batch, with its origin. */
   readonly take = (batch: SampleBatch, row: number): void => {
-    const partition = this.partitionOf(batch.gpus[batch.gpuIndex[row]]);
-    const builder = this.builders[partition];
-    builder.copy(batch, row);
-    this.length++;
-    if (builder.length >= this.batchSamples) this.full(partition, builder.build());
+    const origin = batch.origins[batch.originIndex[row]];
+    this.from(origin.topic, origin.partition, batch.originOffset[row]);
+    const { readings } = this;
+    readings.count = 0;
+    for (let id = 0; id < batch.columns.length; id++) {
+      const column = batch.columns[id];
+      if (column === undefined) continue;
+      const value = column[row];
+      if (value !== value) continue;
+      readings.series[readings.count] = id;
+      readings.values[readings.count++] = value;
+    }
+    const metadata = batch.metadataIndex[row];
+    this.add(
+      this.gpu(batch.gpus[batch.gpuIndex[row]]),
+      batch.eventTimeMs[row],
+      readings,
+      metadata < 0 ? undefined : batch.metadata[metadata],
+    );
   };
 
   /** Hands over all batches in the making. */
   drain(): void {
-    for (const [partition, builder] of this.builders.entries())
-      if (builder.length > 0) this.full(partition, builder.build());
-    this.length = 0;
+    for (let partition = 0; partition < this.builders.length; partition++)
+      if (this.builders[partition].length > 0) this.handOver(partition);
+    this.gpus.tidy();
   }
 
-  private partitionOf(gpuUuid: string): number {
-    let partition = this.partitions.get(gpuUuid);
-    if (partition === undefined) {
-      partition = partitionOf(gpuUuid, this.builders.length);
-      if (this.partitions.size < MAX_REMEMBERED) this.partitions.set(gpuUuid, partition);
-    }
-    return partition;
+  private handOver(partition: number): void {
+    const builder = this.builders[partition];
+    this.full(partition, builder.view());
+    builder.clear();
   }
 }

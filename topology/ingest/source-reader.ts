@@ -1,12 +1,12 @@
 import { lastValueFrom, type Observable } from 'rxjs';
-import type { SampleBatch } from '../../schema/batch.js';
+import type { BatchBuilder, SampleBatch } from '../../schema/batch.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
 import {
   keyOf,
-  type LogConsumer,
+  type BlockConsumer,
   type LogListener,
-  type LogRecord,
+  type RecordBlock,
   type TopicPartition,
   type TopicPartitionOffset,
 } from '../kafka/log.js';
@@ -17,9 +17,7 @@ import type { Intake } from './intake.js';
 import type { Router } from './router.js';
 
 /** One cycle never takes more than about this much, so that memory and commits stay bounded. */
-const MAX_CYCLE_RECORDS = 5_000;
 const MAX_CYCLE_BYTES = 8 * 1024 * 1024;
-const POLL_RECORDS = 1_000;
 const POLL_WAIT_MS = 50;
 /** A partition whose samples wait for slower ones is not read further beyond this many. */
 const PAUSE_ABOVE_SAMPLES = 20_000;
@@ -29,24 +27,23 @@ const LIMIT_MESSAGES = 10_000;
 
 export interface SourceReaderOptions {
   readonly name: string;
-  readonly consumer: LogConsumer;
+  readonly consumer: BlockConsumer;
+  /** Puts what it accepts into the router or, where partitions are read in step, into the collector. */
   readonly intake: Intake;
-  /** True where a partition holds its GPUs in order; otherwise the partitions are read in step. */
-  readonly keyed: boolean;
+  /** Null where a partition holds its GPUs in order; otherwise the partitions are read in step. */
+  readonly collector: BatchBuilder | null;
   readonly lingerMs: number;
   readonly maxDeadLetterShare: number;
-  /** Batches for partitions of gpu.samples, collected since the last cycle. */
   readonly router: Router;
-  /** Takes what the router made full, empties it. */
-  readonly batches: () => { partition: number; batch: SampleBatch }[];
-  /** Writes batches and dead letters; resolves when all are acknowledged. */
-  readonly publish: (batches: { partition: number; batch: SampleBatch }[], letters: OutputRecord[]) => Promise<void>;
-  readonly onRecords: (records: number, samples: number, letters: number) => void;
+  /** Writes what the router handed over, and dead letters; resolves when all are acknowledged. */
+  readonly publish: (letters: OutputRecord[]) => Promise<void>;
+  readonly onRecords: (records: number, samples: number) => void;
 }
 
 /** What one poll gave, on its way through the stages. */
 interface Cycle {
-  readonly decoded: { readonly key: string; readonly batch: SampleBatch; readonly next: number }[];
+  /** To be put in order. */
+  readonly collected: { readonly key: string; readonly batch: SampleBatch; readonly next: number }[];
   readonly letters: OutputRecord[];
   readonly offsets: TopicPartitionOffset[];
 }
@@ -120,39 +117,33 @@ export class SourceReader implements LogListener {
   }
 
   /** Polls until there is a fair load of records or the linger is over. */
-  private async collect(): Promise<LogRecord[]> {
+  private async collect(): Promise<RecordBlock[]> {
     const { consumer, lingerMs } = this.options;
-    const records: LogRecord[] = [];
+    const blocks: RecordBlock[] = [];
     let bytes = 0;
     let until = Infinity;
     do {
       const { generation } = this;
-      const polled = await consumer.poll(POLL_RECORDS, POLL_WAIT_MS);
+      const polled = await consumer.pollBlocks(MAX_CYCLE_BYTES - bytes, POLL_WAIT_MS);
       // What was collected under another assignment is read again by whoever has the partition now.
-      if (generation !== this.generation) records.length = 0;
-      for (const record of polled) {
-        records.push(record);
-        bytes += record.value?.length ?? 0;
+      if (generation !== this.generation) blocks.length = 0;
+      for (const block of polled) {
+        blocks.push(block);
+        bytes += block.bytes;
       }
-      if (records.length > 0 && until === Infinity) until = performance.now() + lingerMs;
-    } while (
-      !this.stopping &&
-      records.length > 0 &&
-      records.length < MAX_CYCLE_RECORDS &&
-      bytes < MAX_CYCLE_BYTES &&
-      performance.now() < until
-    );
-    return records;
+      if (blocks.length > 0 && until === Infinity) until = performance.now() + lingerMs;
+    } while (!this.stopping && blocks.length > 0 && bytes < MAX_CYCLE_BYTES && performance.now() < until);
+    return blocks;
   }
 
   private chain(): Observable<void> {
-    return ingest<readonly LogRecord[], Cycle>({
+    return ingest<readonly RecordBlock[], Cycle>({
       poll: async () => {
-        const records = await this.collect();
+        const blocks = await this.collect();
         this.busy.begin();
-        return records;
+        return blocks;
       },
-      decode: (records) => this.decode(records),
+      decode: (blocks) => this.decode(blocks),
       putInOrder: (cycle) => this.putInOrder(cycle),
       publish: (cycle) => this.publish(cycle),
       commit: (cycle) => this.commit(cycle),
@@ -161,35 +152,34 @@ export class SourceReader implements LogListener {
     });
   }
 
-  private decode(records: readonly LogRecord[]): Cycle {
-    const decoded: Cycle['decoded'] = [];
+  private decode(blocks: readonly RecordBlock[]): Cycle {
+    const { intake, collector, onRecords } = this.options;
+    const collected: Cycle['collected'] = [];
     const letters: OutputRecord[] = [];
+    let records = 0;
     let samples = 0;
-    for (const [key, all] of byPartition(records)) {
+    for (const block of blocks) {
+      const key = keyOf(block);
       const position = this.positions.get(key);
-      if (position === undefined) continue;
       // A partition that went and came back within this cycle is read again from its committed offset.
-      const own = all.filter(({ offset }) => offset >= position.offset);
-      if (own.length === 0) continue;
-      const { samples: batch, letters: refused } = this.options.intake.decode(own);
-      const next = own[own.length - 1].offset + 1;
+      if (position === undefined || block.nextOffset <= position.offset) continue;
+      const decoded = intake.decode(block, position.offset);
+      const next = block.nextOffset;
       this.positions.set(key, { topic: position.topic, partition: position.partition, offset: next });
-      decoded.push({ key, batch, next });
-      letters.push(...refused);
-      samples += batch.count;
+      if (collector !== null) collected.push({ key, batch: collector.build(), next });
+      for (const letter of decoded.letters) letters.push(letter);
+      records += decoded.records;
+      samples += decoded.samples;
     }
-    if (records.length > 0) this.options.onRecords(records.length, samples, letters.length);
-    this.judgeLetters(records.length, letters.length);
-    return { decoded, letters, offsets: [] };
+    if (records > 0) onRecords(records, samples);
+    this.judgeLetters(records, letters.length);
+    return { collected, letters, offsets: [] };
   }
 
   private putInOrder(cycle: Cycle): Cycle {
-    const { keyed, router } = this.options;
-    for (const { key, batch, next } of cycle.decoded) {
-      if (keyed) for (let row = 0; row < batch.count; row++) router.take(batch, row);
-      else this.inStep.push(key, batch, next);
-    }
-    if (!keyed) {
+    const { collector, router } = this.options;
+    if (collector !== null) {
+      for (const { key, batch, next } of cycle.collected) this.inStep.push(key, batch, next);
       this.inStep.release(router.take);
       this.regulate();
     }
@@ -198,8 +188,7 @@ export class SourceReader implements LogListener {
 
   private async publish(cycle: Cycle): Promise<Cycle> {
     this.options.router.drain();
-    const batches = this.options.batches();
-    if (batches.length > 0 || cycle.letters.length > 0) await this.options.publish(batches, cycle.letters);
+    await this.options.publish(cycle.letters);
     return cycle;
   }
 
@@ -210,9 +199,10 @@ export class SourceReader implements LogListener {
   }
 
   private finishedOffsets(): TopicPartitionOffset[] {
-    const finished = this.options.keyed
-      ? [...this.positions].map(([key, { offset }]): [string, number] => [key, offset])
-      : [...this.inStep.finished()];
+    const finished =
+      this.options.collector === null
+        ? [...this.positions].map(([key, { offset }]): [string, number] => [key, offset])
+        : [...this.inStep.finished()];
     const offsets: TopicPartitionOffset[] = [];
     for (const [key, offset] of finished) {
       const position = this.positions.get(key);
@@ -250,15 +240,4 @@ export class SourceReader implements LogListener {
     this.judgedMessages = 0;
     this.judgedLetters = 0;
   }
-}
-
-function byPartition(records: readonly LogRecord[]): Map<string, LogRecord[]> {
-  const partitions = new Map<string, LogRecord[]>();
-  for (const record of records) {
-    const key = keyOf(record);
-    const own = partitions.get(key);
-    if (own === undefined) partitions.set(key, [record]);
-    else own.push(record);
-  }
-  return partitions;
 }

@@ -1,8 +1,9 @@
 import type { Config } from '../../schema/config.js';
 import { KafkaSink } from '../../sinks/kafka.js';
 import { KafkaJsLog } from './kafkajs-log.js';
-import type { LogConsumer } from './log.js';
+import type { BlockConsumer } from './log.js';
 import { RdKafkaLog } from './rdkafka-log.js';
+import { RecordLists } from './record-lists.js';
 
 /**
  * How this process reaches the cluster: the one place where configuration becomes client properties, names of groups
@@ -98,8 +99,8 @@ export function openSourceLog(
   client: SourceClient,
   topics: readonly string[],
   warn: Warn,
-): LogConsumer {
-  if (client === 'node-rdkafka') return openLog(connection, 'ingest', topics, warn);
+): BlockConsumer {
+  if (client === 'node-rdkafka') return new RecordLists(openLog(connection, 'ingest', topics, warn));
   return new KafkaJsLog({
     brokers: connection.brokers,
     group: `${connection.topicPrefix}gpu-actuary.ingest`,

@@ -1,22 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import kafkajs, { type Admin, type Batch, type Consumer } from 'kafkajs';
+import type { Admin, Consumer } from 'kafkajs';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
+import type { FetchedPartition } from './fetched-partition.js';
+import { blockKafkaJs } from './kafkajs-blocks.js';
 import {
   keyOf,
-  type LogConsumer,
+  type BlockConsumer,
   type LogListener,
-  type LogRecord,
+  type RecordBlock,
   type TopicPartition,
   type TopicPartitionOffset,
 } from './log.js';
 import { subscribedRange } from './subscribed-range.js';
 
-const { Kafka, KafkaJSNonRetriableError, KafkaJSProtocolError, logLevel } = kafkajs;
-
-const IDLE_MS = 5;
 /** Partitions whose batches are held ready side by side. */
 const CONCURRENCY = 16;
-const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
+const MAX_BYTES_PER_PARTITION = 1024 * 1024;
+/** Of one fetch. What is taken from one is worked on while the next is under way: about twice this is in memory. */
+const MAX_BYTES = 8 * 1024 * 1024;
 /** A handler that waits for its batch to be taken tells the group so often that it lives. */
 const HEARTBEAT_MS = 1_000;
 /** The group is being rearranged: the partitions are going or gone, and their next owner repeats the work. */
@@ -33,23 +34,24 @@ export interface KafkaJsLogOptions {
 
 /** Whether a source failed for what kafkajs has no code for: another codec than gzip, most likely. */
 export function isBeyondKafkaJs(error: Error): boolean {
-  return error.cause instanceof KafkaJSNonRetriableError && error.cause.name === 'KafkaJSNotImplemented';
+  return error.cause instanceof blockKafkaJs().KafkaJSNonRetriableError && error.cause.name === 'KafkaJSNotImplemented';
 }
 
 /** A batch on offer: its handler waits until all of it was taken. */
 interface Offer {
   readonly partition: TopicPartition;
-  readonly batch: Batch;
+  readonly fetched: FetchedPartition;
+  /** Blocks taken. */
   taken: number;
   readonly done: () => void;
 }
 
 /**
- * A group member over kafkajs, which reads small messages several times as fast as node-rdkafka. It knows no
- * security setting here and, of codecs, only gzip: the caller takes it where that is enough. The client pushes; its
- * batches are handed out by poll, and no further one of a partition is fetched before the last is taken.
+ * A group member over kafkajs, which reads small messages many times as fast as node-rdkafka. It knows no security
+ * setting here and, of codecs, only gzip: the caller takes it where that is enough. The client pushes; what it fetched
+ * is handed out by pollBlocks, and no more of a partition is fetched before the last is taken.
  */
-export class KafkaJsLog implements LogConsumer {
+export class KafkaJsLog implements BlockConsumer {
   private readonly consumer: Consumer;
   private readonly admin: Admin;
   private readonly offers: Offer[] = [];
@@ -60,8 +62,11 @@ export class KafkaJsLog implements LogConsumer {
   private listener: LogListener | undefined;
   private failure: Error | undefined;
   private closed = false;
+  /** Ends the wait of a poll that found nothing. */
+  private wake: () => void = () => undefined;
 
   constructor(private readonly options: KafkaJsLogOptions) {
+    const { Kafka, logLevel } = blockKafkaJs();
     const kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: options.clientId,
@@ -78,6 +83,7 @@ export class KafkaJsLog implements LogConsumer {
       heartbeatInterval: Math.min(3_000, Math.floor(options.sessionTimeoutMs / 3)),
       maxWaitTimeInMs: 100,
       maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+      maxBytes: MAX_BYTES,
       partitionAssigners: [subscribedRange],
     });
   }
@@ -105,18 +111,18 @@ export class KafkaJsLog implements LogConsumer {
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: CONCURRENCY,
       eachBatch: async (payload) => {
-        const { batch } = payload;
+        const fetched = payload.batch as unknown as FetchedPartition;
         await this.assigning;
-        const partition = { topic: batch.topic, partition: batch.partition };
+        const partition = { topic: fetched.topic, partition: fetched.partition };
         if (!this.assignment.has(keyOf(partition))) return;
-        this.ends.set(keyOf(partition), Number(batch.highWatermark));
+        this.ends.set(keyOf(partition), Number(fetched.highWatermark));
         await this.offer(
           partition,
-          batch,
+          fetched,
           () => payload.heartbeat(),
           () => this.closed || !payload.isRunning() || payload.isStale(),
         );
-        payload.resolveOffset(batch.lastOffset());
+        payload.resolveOffset(fetched.lastOffset());
       },
     });
     joined.catch((error: Error) => {
@@ -124,14 +130,16 @@ export class KafkaJsLog implements LogConsumer {
     });
   }
 
-  async poll(max: number, waitMs: number): Promise<readonly LogRecord[]> {
+  async pollBlocks(maxBytes: number, waitMs: number): Promise<readonly RecordBlock[]> {
     const until = performance.now() + waitMs;
     for (;;) {
       await this.assigning;
       if (this.failure) throw this.failure;
-      const records = this.take(max);
-      if (records.length > 0 || this.closed || performance.now() >= until) return records;
-      await delay(IDLE_MS);
+      const blocks = this.take(maxBytes);
+      const leftMs = until - performance.now();
+      if (blocks.length > 0 || this.closed || leftMs <= 0) return blocks;
+      const offered = new Promise<void>((resolve) => (this.wake = resolve));
+      await Promise.race([offered, delay(leftMs)]);
     }
   }
 
@@ -144,7 +152,7 @@ export class KafkaJsLog implements LogConsumer {
       );
       return true;
     } catch (error) {
-      if (error instanceof KafkaJSProtocolError && REBALANCE_ERRORS.has(error.type)) return false;
+      if (error instanceof blockKafkaJs().KafkaJSProtocolError && REBALANCE_ERRORS.has(error.type)) return false;
       throw new ActuaryError('kafka_failed', `offset commit: ${messageOf(error)}`, { cause: error });
     }
   }
@@ -180,13 +188,14 @@ export class KafkaJsLog implements LogConsumer {
   /** Puts a batch on offer; resolves when it was taken, or when it no longer counts. */
   private async offer(
     partition: TopicPartition,
-    batch: Batch,
+    fetched: FetchedPartition,
     heartbeat: () => Promise<void>,
     stale: () => boolean,
   ): Promise<void> {
     let taken = false;
     const done = new Promise<void>((resolve) => {
-      this.offers.push({ partition, batch, taken: 0, done: resolve });
+      this.offers.push({ partition, fetched, taken: 0, done: resolve });
+      this.wake();
     }).then(() => {
       taken = true;
     });
@@ -195,33 +204,27 @@ export class KafkaJsLog implements LogConsumer {
       if (!taken) await heartbeat();
     }
     if (taken) return;
-    const index = this.offers.findIndex((offer) => offer.batch === batch);
+    const index = this.offers.findIndex((offer) => offer.fetched === fetched);
     if (index >= 0) this.offers.splice(index, 1);
   }
 
-  private take(max: number): LogRecord[] {
-    const records: LogRecord[] = [];
-    while (records.length < max && this.offers.length > 0) {
+  private take(maxBytes: number): RecordBlock[] {
+    const blocks: RecordBlock[] = [];
+    let bytes = 0;
+    while (bytes < maxBytes && this.offers.length > 0) {
       const offer = this.offers[0];
-      const { messages } = offer.batch;
-      const end = Math.min(messages.length, offer.taken + max - records.length);
-      for (; offer.taken < end; offer.taken++) {
-        const { offset, timestamp, key, value } = messages[offer.taken];
-        records.push({
-          ...offer.partition,
-          offset: Number(offset),
-          timestampMs: Number(timestamp),
-          key,
-          value,
-        });
+      const { messages } = offer.fetched;
+      for (; offer.taken < messages.length && bytes < maxBytes; offer.taken++) {
+        blocks.push(messages[offer.taken]);
+        bytes += messages[offer.taken].bytes;
       }
       if (offer.taken < messages.length) break;
       this.offers.shift();
-      const next = Number(offer.batch.lastOffset()) + 1;
-      if (next >= Number(offer.batch.highWatermark)) this.reached.set(keyOf(offer.partition), next);
+      const next = Number(offer.fetched.lastOffset()) + 1;
+      if (next >= Number(offer.fetched.highWatermark)) this.reached.set(keyOf(offer.partition), next);
       offer.done();
     }
-    return records;
+    return blocks;
   }
 
   private withdraw(): void {

@@ -38,15 +38,10 @@ export interface LogListener {
   revoked(partitions: readonly TopicPartition[]): Promise<void>;
 }
 
-/** A member of a consumer group, pulled. */
-export interface LogConsumer {
+/** A member of a consumer group. */
+export interface GroupMember {
   /** Joins the group. @throws ActuaryError kafka_unreachable */
   start(listener: LogListener): Promise<void>;
-  /**
-   * Up to `max` records, in order within a partition; an empty array after `waitMs` without any.
-   * @throws ActuaryError kafka_failed when the client cannot go on
-   */
-  poll(max: number, waitMs: number): Promise<readonly LogRecord[]>;
   /**
    * Commits next offsets for the group; resolves when the broker has them.
    * @returns false where the group is being rearranged: nothing is committed, the partitions are going, and their
@@ -67,6 +62,51 @@ export interface LogConsumer {
    */
   endReachedAt(partition: TopicPartition): number;
   close(): Promise<void>;
+}
+
+/** A member of a consumer group, pulled a record at a time. */
+export interface LogConsumer extends GroupMember {
+  /**
+   * Up to `max` records, in order within a partition; an empty array after `waitMs` without any.
+   * @throws ActuaryError kafka_failed when the client cannot go on
+   */
+  poll(max: number, waitMs: number): Promise<readonly LogRecord[]>;
+}
+
+/** A member of a consumer group, pulled a block at a time: for topics of many small records. */
+export interface BlockConsumer extends GroupMember {
+  /**
+   * Blocks of about `maxBytes` together, in order within a partition; an empty array after `waitMs` without any.
+   * @throws ActuaryError kafka_failed when the client cannot go on
+   */
+  pollBlocks(maxBytes: number, waitMs: number): Promise<readonly RecordBlock[]>;
+}
+
+/** Consecutive records of one partition, held in memory until the block is let go. */
+export interface RecordBlock extends TopicPartition {
+  /** Follows the offset of the block's last record, read or skipped. */
+  readonly nextOffset: number;
+  /** What the records take in memory, bytes. */
+  readonly bytes: number;
+  /** Reads the block's records in order, from an offset on. */
+  cursor(fromOffset: number): RecordCursor;
+}
+
+/**
+ * A place in a block: stands on one record after the other and is overwritten by the next, so that no object is made
+ * a record. Before the first `next` it stands on none.
+ */
+export interface RecordCursor {
+  /** Where the value lies: `bytes[valueStart, valueEnd)`; no value at all where `valueStart` is −1. */
+  readonly bytes: Buffer;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  /** @returns false at the end of the block. @throws ActuaryError kafka_failed: the block's bytes are no records */
+  next(): boolean;
+  /** The record on which it stands, as an object; shares memory with the block. */
+  record(): LogRecord;
 }
 
 export const keyOf = (partition: TopicPartition): string => `${partition.topic}/${partition.partition}`;

@@ -2,7 +2,7 @@ import { timeLimits } from '../../operators/judge-time.js';
 import type { Decoder } from '../../operators/decode/decoder.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import type { AvroCodec } from '../../schema/avro.js';
-import type { SampleBatch } from '../../schema/batch.js';
+import { BatchBuilder } from '../../schema/batch.js';
 import type { Config, SourceConfig } from '../../schema/config.js';
 import { topicName } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES } from '../../sinks/dead-letter.js';
@@ -151,12 +151,18 @@ export class IngestRole implements Role {
   private readerOf(source: SourceConfig, name: string, keyed: boolean, client: SourceClient): SourceReader {
     const { config, connection, instruments } = this.dependencies;
     const rejections = new RejectionCounter();
-    let ready: { partition: number; batch: SampleBatch }[] = [];
+    const topic = topicName(connection.topicPrefix, 'samples');
+    let ready: OutputRecord[] = [];
+    const router = new Router(this.partitionCount, config.ingest.batchSamples, (partition, batch) =>
+      ready.push({ topic, partition, key: null, value: this.samples.encode(batch) }),
+    );
+    const collector = keyed ? null : new BatchBuilder();
     return new SourceReader({
       name,
       consumer: openSourceLog(connection, client, source.topics, this.warn),
       intake: new Intake({
         decoder: this.dependencies.decoderOf(source),
+        target: collector ?? router,
         limits: timeLimits(config.ingest),
         deadLetterTopic: topicName(connection.topicPrefix, 'deadLetter'),
         reject: rejections.reject,
@@ -164,18 +170,15 @@ export class IngestRole implements Role {
         onWarning: (warning) => this.context.log.warn({ source: name }, warning),
         gapMs: config.windows.gapMs,
       }),
-      keyed,
+      collector,
       lingerMs: config.ingest.lingerMs,
       maxDeadLetterShare: config.ingest.maxDeadLetterShare,
-      router: new Router(this.partitionCount, config.ingest.batchSamples, (partition, batch) =>
-        ready.push({ partition, batch }),
-      ),
-      batches: () => {
+      router,
+      publish: async (letters) => {
         const batches = ready;
         ready = [];
-        return batches;
+        await this.publish(batches, letters);
       },
-      publish: (batches, letters) => this.publish(batches, letters),
       onRecords: (records, samples) => {
         instruments.ingested(name, records, samples);
         rejections.flush((reason, count) => instruments.readingsRejected(reason, count));
@@ -183,24 +186,13 @@ export class IngestRole implements Role {
     });
   }
 
-  private async publish(
-    batches: readonly { partition: number; batch: SampleBatch }[],
-    letters: readonly OutputRecord[],
-  ): Promise<void> {
-    const { connection, instruments } = this.dependencies;
-    const topic = topicName(connection.topicPrefix, 'samples');
+  private async publish(batches: readonly OutputRecord[], letters: readonly OutputRecord[]): Promise<void> {
+    if (batches.length === 0 && letters.length === 0) return;
     const sink = this.sink!;
-    await sink.write(
-      batches.map(({ partition, batch }) => ({
-        topic,
-        partition,
-        key: null,
-        value: this.samples.encode(batch),
-      })),
-    );
+    await sink.write(batches);
     await sink.write(letters);
     await sink.flush();
-    instruments.recordsWritten('samples', batches.length);
+    this.dependencies.instruments.recordsWritten('samples', batches.length);
   }
 
   private readonly warn = (message: string): void => {
