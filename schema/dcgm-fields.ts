@@ -106,6 +106,9 @@ const nvlinkByBase = new Map(
   NVLINK_COUNTERS.map((name, counter) => [`${PREFIX}DEV_NVLINK_${name.toUpperCase()}_ERROR_COUNT`, counter]),
 );
 
+/** What NVLink counters whose link is told by a label have in common. */
+export const NVLINK_FIELD = { factor: 1, ratioOrPercent: false, reachesInt32Blank: true, perSlice: false } as const;
+
 /** Series of an NVLink counter whose link is told by a label; −1 where the name is none of them. */
 export function nvlinkSeriesOf(name: string, link: number): number {
   const counter = nvlinkByBase.get(name.endsWith('_TOTAL') ? name.slice(0, -'_TOTAL'.length) : name);

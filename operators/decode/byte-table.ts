@@ -13,6 +13,7 @@ export class ByteTable {
   /** Where an id's bytes end in `bytes`; they begin where those of the id before end. */
   private ends = new Uint32Array(INITIAL_SLOTS / 2);
   private bytes = new Uint8Array(INITIAL_BYTES);
+  private view = new DataView(this.bytes.buffer);
   private count = 0;
 
   get size(): number {
@@ -34,6 +35,7 @@ export class ByteTable {
       const larger = new Uint8Array(Math.max(this.bytes.length * 2, at + length));
       larger.set(this.bytes);
       this.bytes = larger;
+      this.view = new DataView(larger.buffer);
     }
     for (let i = 0; i < length; i++) this.bytes[at + i] = text[start + i];
     this.ends[id] = at + length;
@@ -42,11 +44,27 @@ export class ByteTable {
     return id;
   }
 
+  /**
+   * Whether an id's bytes stand in a text: quicker than to find them, where one knows what is likely to come.
+   * @returns where they end, −1 where they do not stand there
+   */
+  endIn(id: number, text: DataView, start: number): number {
+    const { view, ends } = this;
+    let at = id === 0 ? 0 : ends[id - 1];
+    const last = start + ends[id] - at;
+    if (last > text.byteLength) return -1;
+    let i = start;
+    for (; i + 4 <= last; i += 4, at += 4) if (text.getInt32(i, true) !== view.getInt32(at, true)) return -1;
+    for (; i < last; i++, at++) if (text.getUint8(i) !== view.getUint8(at)) return -1;
+    return last;
+  }
+
   clear(): void {
     this.slots = new Int32Array(INITIAL_SLOTS);
     this.hashes = new Int32Array(INITIAL_SLOTS / 2);
     this.ends = new Uint32Array(INITIAL_SLOTS / 2);
     this.bytes = new Uint8Array(INITIAL_BYTES);
+    this.view = new DataView(this.bytes.buffer);
     this.count = 0;
   }
 

@@ -29,7 +29,7 @@ export class LabelSets {
   of(text: string): LineLabels | null {
     let labels = this.known.get(text);
     if (labels === undefined) {
-      labels = parse(text);
+      labels = parseLabels(text);
       if (this.known.size >= MAX_REMEMBERED) this.known.clear();
       this.known.set(text, labels);
     }
@@ -39,7 +39,8 @@ export class LabelSets {
 
 const LABEL = /\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(,|$)/y;
 
-function parse(text: string): LineLabels | null {
+/** @param text between the braces; @returns null where it is no label set */
+export function parseLabels(text: string): LineLabels | null {
   const labels = new Map<string, string>();
   LABEL.lastIndex = 0;
   while (LABEL.lastIndex < text.length) {

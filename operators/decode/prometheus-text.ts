@@ -1,12 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import type { SampleSink } from '../../schema/batch.js';
-import { DCGM_FIELDS, nvlinkSeriesOf, type DcgmField } from '../../schema/dcgm-fields.js';
+import { DCGM_FIELDS, NVLINK_FIELD, nvlinkSeriesOf, type DcgmField } from '../../schema/dcgm-fields.js';
 import { SERIES } from '../../schema/metrics.js';
 import type { DecodeOutcome, RejectReading } from '../../schema/outcome.js';
 import { isBlankText, normalise } from '../validate.js';
 import { checkSize, deadLetter } from './checks.js';
 import type { Decoder, DecodeOptions, RawMessage } from './decoder.js';
 import { LabelSets, type LineLabels } from './exposition-labels.js';
+import { ExpositionLines } from './exposition-lines.js';
 
 /** Readings of one GPU at one time, collected over the lines of a message; reused from message to message. */
 class SampleInMaking {
@@ -42,6 +43,9 @@ const MAX_EPOCH_MS = 8.64e15;
 export class PrometheusTextDecoder implements Decoder {
   readonly format = 'prometheus-text';
   private readonly labelSets = new LabelSets();
+  private readonly regular = new ExpositionLines<{ sample: SampleInMaking; message: number }>();
+  /** Counts messages. */
+  private message = 0;
   private readonly pool: SampleInMaking[] = [];
   private readonly making: SampleInMaking[] = [];
   /** By UUID and time; the plain UUID where it is the record's time. */
@@ -58,28 +62,73 @@ export class PrometheusTextDecoder implements Decoder {
     const refused = checkSize(message, this.options.maxMessageBytes);
     if (refused !== null) return refused;
     const bytes = message.value!;
-    const text = isUtf8(bytes) ? bytes.toString('utf8') : bytes.toString('latin1');
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.recordTimeMs = message.timestampMs >= 0 ? message.timestampMs : NaN;
     this.reject = reject;
     this.withoutGpu = 0;
     this.withoutTime = 0;
     this.lines = 0;
-    let start = 0;
-    while (start < text.length) {
-      let end = text.indexOf('\n', start);
-      if (end < 0) end = text.length;
-      if (end > start) this.line(text, start, end);
-      start = end + 1;
+    this.message++;
+    this.regular.begin();
+    let encoding: 'utf8' | 'latin1' | undefined;
+    for (let at = 0; at < bytes.length;) {
+      if (bytes[at] !== HASH) {
+        const next = this.regular.read(bytes, view, at);
+        if (next >= 0) {
+          this.regularLine(bytes);
+          at = next;
+          continue;
+        }
+      }
+      let end = bytes.indexOf(NEWLINE, at);
+      if (end < 0) end = bytes.length;
+      if (bytes[at] === HASH) this.lines++;
+      else if (end > at) {
+        encoding ??= isUtf8(bytes) ? 'utf8' : 'latin1';
+        const text = bytes.toString(encoding, at, end);
+        this.line(text, 0, text.length);
+      }
+      at = end + 1;
     }
-    return this.finish(text, into);
+    return this.finish(bytes, into);
   }
 
-  private line(text: string, start: number, end: number): void {
-    const first = text.charCodeAt(start);
-    if (first === HASH) {
-      this.lines++;
+  /** What the regular lines' reader has read: the same as {@link line} makes of it. */
+  private regularLine(bytes: Buffer): void {
+    const { regular } = this;
+    const { labels } = regular.labels;
+    const field = regular.field();
+    this.lines++;
+    if (field === null) return;
+    if (labels.slice && field.perSlice) {
+      this.reject('mig_slice', labels.uuid, SERIES[field.series].metric, `${field.name} of a MIG slice`);
       return;
     }
+    const timeMs = Number.isNaN(regular.timeMs) ? this.recordTimeMs : regular.timeMs;
+    if (labels.uuid === null) {
+      this.noGpu(field);
+      return;
+    }
+    if (timeMs !== timeMs) {
+      this.withoutTime++;
+      return;
+    }
+    const result = normalise(regular.value, field);
+    if (typeof result !== 'number') {
+      const text = bytes.toString('latin1', regular.valueStart, Math.min(regular.valueEnd, regular.valueStart + 64));
+      this.reject(result, labels.uuid, SERIES[field.series].metric, `${field.name} ${text}`);
+      return;
+    }
+    let kept = regular.labels.kept;
+    if (kept === undefined || kept.message !== this.message || kept.sample.timeMs !== timeMs) {
+      kept = { sample: this.sampleOf(labels, timeMs), message: this.message };
+      regular.labels.kept = kept;
+    }
+    kept.sample.set(field.series, result);
+  }
+
+  /** A line that is no comment and not regular. */
+  private line(text: string, start: number, end: number): void {
     // The name ends at the label set or at the first blank.
     let nameEnd = start;
     while (nameEnd < end && isNameCharacter(text.charCodeAt(nameEnd))) nameEnd++;
@@ -156,8 +205,7 @@ export class PrometheusTextDecoder implements Decoder {
     }
     this.lines++;
     if (labels.uuid === null) {
-      this.withoutGpu++;
-      this.reject('unparseable', null, metric, `${field.name}: no UUID label of 1-128 of A-Za-z0-9._:-`);
+      this.noGpu(field);
       return;
     }
     if (Number.isNaN(timeMs)) {
@@ -190,11 +238,17 @@ export class PrometheusTextDecoder implements Decoder {
     return sample;
   }
 
+  private noGpu(field: DcgmField): void {
+    this.withoutGpu++;
+    const { metric } = SERIES[field.series];
+    this.reject('unparseable', null, metric, `${field.name}: no UUID label of 1-128 of A-Za-z0-9._:-`);
+  }
+
   private broken(text: string, start: number, end: number): void {
     this.reject('unparseable', null, null, text.slice(start, Math.min(end, start + 120)));
   }
 
-  private finish(text: string, into: SampleSink): DecodeOutcome {
+  private finish(bytes: Buffer, into: SampleSink): DecodeOutcome {
     let count = 0;
     this.making.sort((a, b) => a.timeMs - b.timeMs);
     for (const sample of this.making) {
@@ -209,7 +263,7 @@ export class PrometheusTextDecoder implements Decoder {
     this.making.length = 0;
     this.byKey.clear();
     if (count > 0) return { kind: 'samples', count };
-    if (text.trim() === '') return deadLetter('empty', 'only blanks');
+    if (bytes.toString('latin1').trim() === '') return deadLetter('empty', 'only blanks');
     if (this.withoutGpu > 0) return deadLetter('missing_gpu', 'no line names a GPU by a UUID label');
     if (this.withoutTime > 0) return deadLetter('missing_time', 'neither the lines nor the record bear a time');
     if (this.lines > 0) return deadLetter('empty', 'no reading of a known field in the scrape');
@@ -217,10 +271,10 @@ export class PrometheusTextDecoder implements Decoder {
   }
 }
 
+const NEWLINE = 0x0a;
 const HASH = 0x23;
 const OPEN_BRACE = 0x7b;
 const NVLINK_PREFIX = 'DCGM_FI_DEV_NVLINK_';
-const NVLINK_FIELD = { factor: 1, ratioOrPercent: false, reachesInt32Blank: true, perSlice: false };
 const NO_LABELS: LineLabels = { uuid: null, model: undefined, host: undefined, slice: false, link: -1 };
 
 /** Number of a value as exposition text writes it; undefined where it is none. */
