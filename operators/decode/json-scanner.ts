@@ -49,6 +49,16 @@ interface Form {
   readonly metadata: (SampleMetadata | undefined)[];
 }
 
+interface Gpu {
+  readonly id: number;
+  readonly known: SinkGpu;
+  /** The GPU that came after it last. */
+  next: Gpu | undefined;
+  /** What was said about it last: the form, and the id of the texts in it. */
+  form: Form | undefined;
+  text: number;
+}
+
 /**
  * The fast way through regular JSON. It remembers the forms that messages came in, reads what fits one of them where
  * it lies, and leaves everything else to the parser. Tests hold it to the parser's results.
@@ -68,8 +78,10 @@ export class JsonScanner {
   private sink: SampleSink | undefined;
   private readonly uuids = new ByteTable();
   /** By id of the UUID. */
-  private gpus: SinkGpu[] = [];
-  private key: Buffer = Buffer.alloc(256);
+  private gpus: Gpu[] = [];
+  private lastGpu: Gpu | undefined;
+  private key = new Uint8Array(256);
+  private keyView = new DataView(this.key.buffer);
   /** A block's messages lie in the same bytes one after the other. */
   private viewed: Buffer | undefined;
   private view: DataView = new DataView(new ArrayBuffer(0));
@@ -138,10 +150,15 @@ export class JsonScanner {
     if (gpu === undefined || !this.read(skeleton)) return false;
     for (const { index, reason } of this.rejected) {
       const metric = SERIES[this.series[index]].metric;
-      reject(reason, gpu.uuid, metric, `${this.shape.nameOf(index)}: ${JSON.stringify(skeleton.readings[index])}`);
+      reject(
+        reason,
+        gpu.known.uuid,
+        metric,
+        `${this.shape.nameOf(index)}: ${JSON.stringify(skeleton.readings[index])}`,
+      );
     }
-    const metadata = skeleton.metadata.length === 0 ? undefined : this.metadataOf(form, bytes, start, end);
-    into.add(gpu, timeMs, this.readings, metadata);
+    const metadata = skeleton.metadata.length === 0 ? undefined : this.metadataOf(form, gpu, bytes, start, end);
+    into.add(gpu.known, timeMs, this.readings, metadata);
     return true;
   }
 
@@ -169,43 +186,65 @@ export class JsonScanner {
     return readings.count > 0;
   }
 
-  private gpuOf(bytes: Buffer, start: number, end: number, into: SampleSink): SinkGpu | undefined {
+  /** The GPU that these bytes name, undefined where they are no UUID. */
+  private gpuOf(bytes: Buffer, start: number, end: number, into: SampleSink): Gpu | undefined {
     if (into !== this.sink || this.gpus.length > MAX_GPUS) {
       this.sink = into;
       this.uuids.clear();
       this.gpus = [];
+      this.lastGpu = undefined;
     }
-    const id = this.uuids.find(bytes, start, end);
-    if (id >= 0) return this.gpus[id];
-    const uuid = bytes.toString('latin1', start, end);
-    if (!GPU_UUID.test(uuid)) return undefined;
-    this.uuids.insert(bytes, start, end);
-    this.gpus.push(into.gpu(uuid));
-    return this.gpus[this.gpus.length - 1];
+    // Collectors write their GPUs in the same order, scrape after scrape.
+    const last = this.lastGpu;
+    const likely = last?.next;
+    if (likely !== undefined && this.uuids.endIn(likely.id, this.view, start) === end) return (this.lastGpu = likely);
+    let id = this.uuids.find(bytes, start, end);
+    if (id < 0) {
+      const uuid = bytes.toString('latin1', start, end);
+      if (!GPU_UUID.test(uuid)) return undefined;
+      id = this.uuids.insert(bytes, start, end);
+      this.gpus.push({ id, known: into.gpu(uuid), next: undefined, form: undefined, text: -1 });
+    }
+    const gpu = this.gpus[id];
+    if (last !== undefined) last.next = gpu;
+    return (this.lastGpu = gpu);
   }
 
-  private metadataOf(form: Form, bytes: Buffer, start: number, end: number): SampleMetadata | undefined {
+  private metadataOf(form: Form, gpu: Gpu, bytes: Buffer, start: number, end: number): SampleMetadata | undefined {
     const { texts, metadata } = form;
-    const places = form.skeleton.metadata;
+    const length = this.gatherTexts(form.skeleton.metadata, bytes);
+    // A GPU seldom moves.
+    if (gpu.form === form && texts.endIn(gpu.text, this.keyView, 0) === length) return metadata[gpu.text];
+    let id = texts.find(this.key, 0, length);
+    if (id < 0) {
+      if (texts.size >= MAX_METADATA) {
+        texts.clear();
+        metadata.length = 0;
+        for (const one of this.gpus) one.form = undefined;
+      }
+      id = texts.insert(this.key, 0, length);
+      const said = this.shape.metadataOf(asObject(JSON.parse(bytes.toString('utf8', start, end)))!);
+      metadata.push(said === undefined || metadataKey(said) === null ? undefined : said);
+    }
+    gpu.form = form;
+    gpu.text = id;
+    return metadata[id];
+  }
+
+  /** Copies texts to the key, one behind the other, each with a separator. @returns their length there */
+  private gatherTexts(places: Uint32Array, bytes: Buffer): number {
     let length = places.length / 2;
     for (let i = 0; i < places.length; i += 2) length += places[i + 1] - places[i];
-    if (length > this.key.length) this.key = Buffer.alloc(2 * length);
+    if (length > this.key.length) {
+      this.key = new Uint8Array(2 * length);
+      this.keyView = new DataView(this.key.buffer);
+    }
     const { key } = this;
     let at = 0;
     for (let i = 0; i < places.length; i += 2) {
       for (let from = places[i]; from < places[i + 1]; from++) key[at++] = bytes[from];
       key[at++] = SEPARATOR;
     }
-    const id = texts.find(key, 0, at);
-    if (id >= 0) return metadata[id];
-    if (texts.size >= MAX_METADATA) {
-      texts.clear();
-      metadata.length = 0;
-    }
-    texts.insert(key, 0, at);
-    const root = asObject(JSON.parse(bytes.toString('utf8', start, end)))!;
-    const said = this.shape.metadataOf(root);
-    metadata.push(said === undefined || metadataKey(said) === null ? undefined : said);
-    return metadata[metadata.length - 1];
+    return at;
   }
 }

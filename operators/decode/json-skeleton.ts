@@ -50,7 +50,7 @@ export class JsonSkeleton {
   /** Readings that the skeleton has, ascending. */
   readonly present: readonly number[];
   readonly timeIsText: boolean;
-  // Of the message that was matched last.
+  // Of the message that was matched last. Between the GPU's bounds may stand anything: they are to be checked.
   gpuStart = 0;
   gpuEnd = 0;
   timeStart = 0;
@@ -152,12 +152,18 @@ export class JsonSkeleton {
         else this.timeNumber = value;
       } else {
         const first = at;
-        for (let byte = bytes[at]; byte !== QUOTE; byte = bytes[++at])
-          if (!(byte >= 0x20 && byte < 0x80) || byte === BACKSLASH) return false;
         if (kind === Slot.Gpu) {
+          // Whoever asks for the GPU looks at each of its bytes, and finds none but a UUID's: most often it is as long
+          // as the last one, and need not be looked at here.
+          at += this.gpuEnd - this.gpuStart;
+          if (bytes[at] !== QUOTE) for (at = first; bytes[at] !== QUOTE; at++) if (at >= end) return false;
           this.gpuStart = first;
           this.gpuEnd = at;
-        } else if (kind === Slot.TimeText) {
+          continue;
+        }
+        for (let byte = bytes[at]; byte !== QUOTE; byte = bytes[++at])
+          if (!(byte >= 0x20 && byte < 0x80) || byte === BACKSLASH) return false;
+        if (kind === Slot.TimeText) {
           this.timeStart = first;
           this.timeEnd = at;
         } else if (kind === Slot.Metadata) {
