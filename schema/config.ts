@@ -136,7 +136,7 @@ export const ConfigSchema = Type.Object(
         10_000,
         'While behind, a GPU that is due is scored at the latest after this much wall-clock time',
       ),
-      maxBatches: Type.Integer({ minimum: 1, default: 200, description: 'Batches of gpu.samples worked on at once' }),
+      maxBatches: Type.Integer({ minimum: 1, default: 64, description: 'Batches of gpu.samples worked on at once' }),
     }),
     features: section('Feature records', {
       everyMs: positiveMs(900_000, 'A features record each so much event time, beside those at pane close'),

@@ -38,9 +38,10 @@ const MAX_SAMPLES = 1_000_000;
 const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
-/** Writes and reads messages of gpu.samples. One at a time: the writer's memory is reused. */
+/** Writes and reads messages of gpu.samples, one at a time: memory is reused. */
 export class SamplesCodec {
   private readonly writer = new AvroWriter();
+  private readonly arena = new Arena();
   private readonly header: Buffer;
 
   constructor(private readonly codec: AvroCodec) {
@@ -55,16 +56,16 @@ export class SamplesCodec {
   }
 
   /**
-   * A batch that shares no memory with the message; by promise where it was written with another schema.
+   * A batch that is valid until the next call; by promise where it was written with another schema.
    * @throws DecodeError malformed, unknown_schema
    */
   decode(message: Buffer): SampleBatch | Promise<SampleBatch> {
-    if (!this.codec.isOwn('samples', message)) return this.codec.decode('samples', message).then(fromSamplesRecord);
+    if (!this.codec.isOwn('samples', message)) return this.codec.decode('samples', message).then((record) => fromSamplesRecord(record));
     const reader = new AvroReader(message, HEADER_BYTES);
     const record = readRecord(reader);
     if (reader.offset !== message.length)
       throw new DecodeError('malformed', `${message.length} bytes, of which the schema explains ${reader.offset}`);
-    return fromSamplesRecord(record);
+    return fromSamplesRecord(record, this.arena);
   }
 }
 
@@ -147,14 +148,17 @@ export function toSamplesRecord(batch: SampleBatch): SamplesRecord {
   };
 }
 
-/** @throws DecodeError malformed: arrays whose lengths or indices do not fit */
-export function fromSamplesRecord(value: unknown): SampleBatch {
+/**
+ * @param arena memory for the batch, which is valid until the arena is used again
+ * @throws DecodeError malformed: arrays whose lengths or indices do not fit
+ */
+export function fromSamplesRecord(value: unknown, arena = new Arena()): SampleBatch {
   const record = value as SamplesRecord;
   const count = record.count;
   if (count < 0 || count > MAX_SAMPLES) throw new DecodeError('malformed', `a batch of ${count} samples`);
   const columns: (Float64Array | undefined)[] = [];
   // Event times and columns of 8 bytes a sample, three columns of indices of 4 and what rounding them up takes.
-  const arena = new Arena((8 * (1 + record.columns.length) + 3 * 4) * count + 3 * 8);
+  arena.begin((8 * (1 + record.columns.length) + 3 * 4) * count + 3 * 8);
   for (const { series, values } of record.columns) {
     const id = idsByName.get(series);
     // A series of a newer version: this one has no use for it.
@@ -188,13 +192,15 @@ function toMetadata(record: SamplesRecord['metadata'][number]): SampleMetadata {
   };
 }
 
-/** Memory for the typed arrays of one batch, which need addresses that a message does not offer: one allocation. */
+/** Memory for the typed arrays of one batch, which need addresses that a message does not offer. */
 class Arena {
-  private readonly memory: ArrayBuffer;
+  private memory = new ArrayBuffer(0);
   private at = 0;
 
-  constructor(bytes: number) {
-    this.memory = new ArrayBuffer(bytes);
+  /** What was taken before may be overwritten from now on. */
+  begin(bytes: number): void {
+    if (bytes > this.memory.byteLength) this.memory = new ArrayBuffer(bytes);
+    this.at = 0;
   }
 
   /** Copies bytes to the next address that suits float64. @returns that address */
