@@ -60,7 +60,8 @@ export class SamplesCodec {
    * @throws DecodeError malformed, unknown_schema
    */
   decode(message: Buffer): SampleBatch | Promise<SampleBatch> {
-    if (!this.codec.isOwn('samples', message)) return this.codec.decode('samples', message).then((record) => fromSamplesRecord(record));
+    if (!this.codec.isOwn('samples', message))
+      return this.codec.decode('samples', message).then((record) => fromSamplesRecord(record));
     const reader = new AvroReader(message, HEADER_BYTES);
     const record = readRecord(reader);
     if (reader.offset !== message.length)
