@@ -79,21 +79,30 @@ export class AvroReader {
 /** Most bytes of a varint. */
 const LONG_BYTES = 8;
 
-/** Writes a message into one buffer that grows; what was written is copied out once. */
+/** Bytes that are set aside for messages at a time. */
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Writes messages one after the other into memory that is set aside for many of them: what is handed over is a view,
+ * and no message is allocated or copied by itself.
+ */
 export class AvroWriter {
-  private bytes = Buffer.allocUnsafeSlow(4096);
+  private bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  private floats = viewOf(this.bytes);
+  /** Where the message at hand begins, and where it goes on. */
+  private from = 0;
   private at = 0;
 
-  /** Forgets what was written. */
-  reset(): this {
-    this.at = 0;
-    return this;
+  /** Begins a message; what was written and not taken is forgotten. */
+  begin(header: Uint8Array): void {
+    this.at = this.from;
+    this.raw(header);
   }
 
-  /** A copy of what was written. */
+  /** What was written since {@link begin}: the caller's for good. */
   take(): Buffer {
-    const message = Buffer.allocUnsafe(this.at);
-    this.bytes.copy(message, 0, 0, this.at);
+    const message = this.bytes.subarray(this.from, this.at);
+    this.from = this.at;
     return message;
   }
 
@@ -108,10 +117,12 @@ export class AvroWriter {
   long(value: number): void {
     this.reserve(LONG_BYTES);
     let rest = value < 0 ? -2 * value - 1 : 2 * value;
-    while (rest >= 128) {
+    // What does not fit an integer register takes divisions: two for a time of this century.
+    while (rest > 0x7fffffff) {
       this.bytes[this.at++] = (rest % 128) | 128;
       rest = Math.floor(rest / 128);
     }
+    for (; rest >= 128; rest >>>= 7) this.bytes[this.at++] = (rest & 127) | 128;
     this.bytes[this.at++] = rest;
   }
 
@@ -143,7 +154,7 @@ export class AvroWriter {
       return;
     }
     this.bytes[this.at] = 2;
-    this.bytes.writeDoubleLE(value, this.at + 1);
+    this.floats.setFloat64(this.at + 1, value, true);
     this.at += 9;
   }
 
@@ -162,10 +173,17 @@ export class AvroWriter {
     if (value !== null) write(value);
   }
 
+  /** Makes room: the message at hand moves on to new memory where this one is full. */
   private reserve(more: number): void {
     if (this.at + more <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.bytes.length, this.at + more));
-    this.bytes.copy(larger, 0, 0, this.at);
+    const written = this.at - this.from;
+    const larger = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, 2 * (written + more)));
+    this.bytes.copy(larger, 0, this.from, this.at);
     this.bytes = larger;
+    this.floats = viewOf(larger);
+    this.from = 0;
+    this.at = written;
   }
 }
+
+const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -69,7 +69,7 @@ export class FeaturesEncoder {
     emittedAtMs: number,
   ): Buffer {
     const { writer, columns } = this;
-    writer.reset().raw(this.header);
+    writer.begin(this.header);
     writer.text(gpuUuid);
     writer.long(asOfMs);
     writer.long(newestMs);

@@ -50,7 +50,7 @@ export class SamplesCodec {
 
   encode(batch: SampleBatch): Buffer {
     const { writer } = this;
-    writer.reset().raw(this.header);
+    writer.begin(this.header);
     writeRecord(writer, toSamplesRecord(batch));
     return writer.take();
   }
