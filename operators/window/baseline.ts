@@ -1,4 +1,5 @@
 import { EXTRA, paneWidth } from './aggregate.js';
+import { H } from './gpu-record.js';
 import { P, type PaneSet } from './pane-layout.js';
 
 /**
@@ -19,18 +20,6 @@ export const EXCEEDS_BY = 0.001;
 /** Spread of power below which temperature over power says nothing, W. */
 export const RESISTANCE_MIN_POWER_STD = 5;
 
-/** Indices of a baseline; NaN limits where nothing is judged, for NaN compares false. */
-export const B = {
-  /** A reading above this is beyond. */
-  tempLimit: 0,
-  powerLimit: 1,
-  /** Temperature that power predicts: intercept + slope × power. Beyond if it exceeds that by more than the limit. */
-  intercept: 2,
-  slope: 3,
-  residualLimit: 4,
-} as const;
-export const BASELINE_WIDTH = 5;
-
 /** Least-squares slope of y over x of a pairs group, NaN if x (power) spreads too little. */
 export function resistance(vector: Float64Array, pairs: number): number {
   const n = vector[pairs];
@@ -46,28 +35,27 @@ export function std(vector: Float64Array, moments: number): number {
   return n < 2 ? NaN : Math.sqrt(vector[moments + 2] / (n - 1));
 }
 
-/** Computes the baseline of an hour from the aggregate of the 167 hours before it. */
-export function computeBaseline(
-  set: PaneSet,
-  closed: Float64Array,
-  at: number,
-  out: Float64Array,
-  outAt: number,
-): void {
+/** Writes the limits of an hour into a GPU's hot record, from the aggregate of the 167 hours before it; NaN: no judging. */
+export function computeBaseline(set: PaneSet, closed: Float64Array, at: number, hot: Float64Array, h: number): void {
   const extras = at + paneWidth(set);
-  const limit = (moments: number, hours: number, least: number): number =>
-    closed[extras + hours] < MATURE_HOURS
-      ? NaN
-      : closed[at + moments + 1] + Math.max(SPIKE_STDS * std(closed, at + moments), least) + EXCEEDS_BY;
-  out[outAt + B.tempLimit] = limit(P.gpuTemp, EXTRA.tempHours, TEMP_SPIKE_CELSIUS);
-  out[outAt + B.powerLimit] = limit(P.powerUsage, EXTRA.powerHours, POWER_ANOMALY_WATTS);
-  out[outAt + B.residualLimit] = NaN;
-  if (set === 'v1' || closed[extras + EXTRA.pairHours] < MATURE_HOURS) return;
+  hot[h + H.tempLimit] = NaN;
+  if (closed[extras + EXTRA.tempHours] >= MATURE_HOURS)
+    hot[h + H.tempLimit] = levelLimit(closed, at + P.gpuTemp, TEMP_SPIKE_CELSIUS);
+  hot[h + H.powerLimit] = NaN;
+  if (closed[extras + EXTRA.powerHours] >= MATURE_HOURS)
+    hot[h + H.powerLimit] = levelLimit(closed, at + P.powerUsage, POWER_ANOMALY_WATTS);
+  if (set === 'v1') return;
+  hot[h + H.residualLimit] = NaN;
+  if (closed[extras + EXTRA.pairHours] < MATURE_HOURS) return;
   const pairs = at + P.tempPower;
   const slope = resistance(closed, pairs);
   const residuals = Math.max(0, closed[pairs + 4] - slope * closed[pairs + 5]);
   const spread = Math.sqrt(residuals / (closed[pairs] - 1));
-  out[outAt + B.slope] = slope;
-  out[outAt + B.intercept] = closed[pairs + 2] - slope * closed[pairs + 1];
-  out[outAt + B.residualLimit] = Math.max(SPIKE_STDS * spread, TEMP_SPIKE_CELSIUS) + EXCEEDS_BY;
+  hot[h + H.slope] = slope;
+  hot[h + H.intercept] = closed[pairs + 2] - slope * closed[pairs + 1];
+  hot[h + H.residualLimit] = Math.max(SPIKE_STDS * spread, TEMP_SPIKE_CELSIUS) + EXCEEDS_BY;
+}
+
+function levelLimit(closed: Float64Array, moments: number, least: number): number {
+  return closed[moments + 1] + Math.max(SPIKE_STDS * std(closed, moments), least) + EXCEEDS_BY;
 }

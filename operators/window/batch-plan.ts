@@ -1,13 +1,16 @@
 import type { SampleBatch } from '../../schema/batch.js';
 import { S, SERIES } from '../../schema/metrics.js';
-import { P, type PaneSet } from './pane-layout.js';
+import { H } from './gpu-record.js';
+import type { PaneSet } from './pane-layout.js';
 
 /** How a series is folded; numbers, so that the loop over readings is one jump. */
 export const enum Op {
-  /** No pane field: only its order, and that the GPU was heard. */
+  /** No field: only its order, and that the GPU was heard. */
   Heard,
+  /** A sum. */
   Mean,
-  Moments,
+  /** Shift, sum and squares. */
+  Level,
   GpuTemp,
   MemoryTemp,
   Power,
@@ -27,20 +30,34 @@ export const enum Op {
 
 interface Folding {
   readonly op: Op;
-  /** First pane field, where the operation is that of several series. */
+  /** First field of the hot record, where the operation is that of several series. */
   readonly field?: number;
   /** Folded only where feature set v2 is kept; else just heard. */
   readonly v2?: true;
 }
+
+/** What plain-rows.ts does itself. */
+const PLAIN: ReadonlySet<Op> = new Set([
+  Op.Mean,
+  Op.Level,
+  Op.GpuTemp,
+  Op.MemoryTemp,
+  Op.Power,
+  Op.SmActive,
+  Op.SmClock,
+  Op.Throttle,
+  Op.EccVolatile,
+  Op.PcieReplay,
+]);
 
 const foldings = new Map<number, Folding>([
   [S.gpuTemp, { op: Op.GpuTemp }],
   [S.memoryTemp, { op: Op.MemoryTemp }],
   [S.powerUsage, { op: Op.Power }],
   [S.smActive, { op: Op.SmActive }],
-  [S.smOccupancy, { op: Op.Mean, field: P.smOccupancy }],
-  [S.gpuUtil, { op: Op.Mean, field: P.gpuUtil, v2: true }],
-  [S.memoryUtil, { op: Op.Moments, field: P.memoryUtil }],
+  [S.smOccupancy, { op: Op.Mean, field: H.smOccupancy }],
+  [S.gpuUtil, { op: Op.Mean, field: H.gpuUtil, v2: true }],
+  [S.memoryUtil, { op: Op.Level, field: H.memoryUtil }],
   [S.throttleReasons, { op: Op.Throttle }],
   [S.eccSbeVol, { op: Op.EccVolatile }],
   [S.eccDbeVol, { op: Op.EccVolatile }],
@@ -68,14 +85,35 @@ export interface PlannedColumn {
   readonly field: number;
 }
 
+/** A column without any value; grows to the largest batch seen. */
+let nothing = new Float64Array(0);
+
 export class BatchPlan {
+  /** What is folded reading by reading, in order. */
   readonly columns: PlannedColumn[] = [];
+  /** Those of them that plain-rows.ts leaves to do. */
+  readonly unusual: PlannedColumn[] = [];
   /** Whether some column holds what is no reading by itself. */
   hasInputs = false;
+  /**
+   * Series, as bits, that every sample has and plain-rows.ts does not look at; and by row those that some have, null if
+   * there are none. NVLink's and inputs are never among them.
+   */
+  baseMask = 0;
+  extraMask: Int32Array | null = null;
 
-  constructor(batch: SampleBatch, set: PaneSet) {
-    for (const id of FIRST) this.add(batch, id, set);
-    for (let id = 0; id < SERIES.length; id++) if (!(FIRST as readonly number[]).includes(id)) this.add(batch, id, set);
+  constructor(
+    private readonly batch: SampleBatch,
+    set: PaneSet,
+  ) {
+    if (nothing.length < batch.count) nothing = new Float64Array(2 * batch.count).fill(NaN);
+    for (const id of FIRST) this.add(id, set);
+    for (let id = 0; id < SERIES.length; id++) if (!(FIRST as readonly number[]).includes(id)) this.add(id, set);
+  }
+
+  /** Column of a series; NaN where there is none. */
+  values(series: number): Float64Array {
+    return this.batch.columns[series] ?? nothing;
   }
 
   /** Whether a sample holds a reading, not only inputs. */
@@ -84,11 +122,27 @@ export class BatchPlan {
     return false;
   }
 
-  private add(batch: SampleBatch, series: number, set: PaneSet): void {
-    const values = batch.columns[series];
+  private add(series: number, set: PaneSet): void {
+    const values = this.batch.columns[series];
     if (values === undefined) return;
-    this.columns.push({ values, series, ...foldingOf(series, set) });
+    const column = { values, series, ...foldingOf(series, set) };
+    this.columns.push(column);
     if (SERIES[series].kind === 'input') this.hasInputs = true;
+    const isPlain = PLAIN.has(column.op) || column.op === Op.Heard;
+    if (!isPlain) this.unusual.push(column);
+    if (column.op !== Op.Input && column.op !== Op.Nvlink && !PLAIN.has(column.op)) this.addToMask(values, 1 << series);
+  }
+
+  private addToMask(values: Float64Array, bit: number): void {
+    const { count } = this.batch;
+    let row = 0;
+    while (row < count && values[row] === values[row]) row++;
+    if (row === count) {
+      this.baseMask |= bit;
+      return;
+    }
+    const mask = (this.extraMask ??= new Int32Array(count));
+    for (row = 0; row < count; row++) if (values[row] === values[row]) mask[row] |= bit;
   }
 }
 

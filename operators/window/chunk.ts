@@ -1,53 +1,61 @@
 import { clearVector } from './aggregate.js';
 import { METADATA_WIDTH } from './asset-facts.js';
-import { UNHEARD } from './carried.js';
-import { RECENT } from './event-times.js';
-import { BASELINE, LAYOUTS, METADATA, PANE, type RecordLayout } from './gpu-record.js';
+import {
+  CLOSED,
+  LAYOUTS,
+  METADATA,
+  UNHEARD_COLD,
+  UNHEARD_HOT,
+  type GpuRecord,
+  type RecordLayout,
+} from './gpu-record.js';
+import { clearOpenPane } from './open-pane.js';
 import type { PaneSet } from './pane-layout.js';
-import { Ring, WINDOW_HOURS } from './ring.js';
+import { Ring } from './ring.js';
 
 /** State of a fixed number of GPUs in typed arrays. A store grows by whole chunks, so growing copies nothing. */
 export class Chunk {
   /** Closed panes. */
   readonly ring: Ring;
-  /** A record a GPU (gpu-record.ts). */
-  readonly state: Float64Array;
-  /** Last event times of the open hour. */
-  readonly recent: Uint32Array;
+  /** Records a GPU (gpu-record.ts); the hot ones also as 32-bit numbers. */
+  readonly hot: Float64Array;
+  readonly hotWords: Uint32Array;
+  readonly cold: Float64Array;
   /** Hour of the store's time in which a GPU last opened an hour, or got its slot. */
   readonly heardHour: Int32Array;
+  readonly hotWidth: number;
+  readonly coldWidth: number;
   readonly layout: RecordLayout;
   readonly bytes: number;
 
   constructor(
     slots: number,
     private readonly set: PaneSet,
+    windowHours: number,
   ) {
     this.layout = LAYOUTS[set];
-    this.ring = new Ring(slots, set);
-    this.state = new Float64Array(slots * this.layout.width);
-    this.recent = new Uint32Array(slots * RECENT);
+    this.hotWidth = this.layout.hot;
+    this.coldWidth = this.layout.cold;
+    this.ring = new Ring(slots, set, windowHours);
+    this.hot = new Float64Array(slots * this.layout.hot);
+    this.hotWords = new Uint32Array(this.hot.buffer);
+    this.cold = new Float64Array(slots * this.layout.cold);
     this.heardHour = new Int32Array(slots);
-    this.bytes = this.ring.bytes + this.state.byteLength + this.recent.byteLength + this.heardHour.byteLength;
+    this.bytes = this.ring.bytes + this.hot.byteLength + this.cold.byteLength + this.heardHour.byteLength;
   }
 
   /** Makes a slot that of a GPU never heard. @param local slot within the chunk */
   init(local: number): void {
-    const { state, layout } = this;
-    const at = local * layout.width;
-    // A window of hours, whichever: every position once.
-    this.ring.clear(local, 0, WINDOW_HOURS);
-    state.fill(0, at, at + layout.width);
-    state.set(UNHEARD, at);
-    state.fill(NaN, at + BASELINE, at + METADATA);
-    state.fill(NaN, at + METADATA, at + METADATA + METADATA_WIDTH / 2);
-    state.fill(-Infinity, at + METADATA + METADATA_WIDTH / 2, at + PANE);
-    this.clearPane(at);
-    clearVector(this.set, state, at + layout.closed);
-  }
-
-  /** Empties the open pane. @param at offset of the GPU's record */
-  clearPane(at: number): void {
-    clearVector(this.set, this.state, at + PANE);
+    const { hot, cold, layout } = this;
+    const h = local * layout.hot;
+    const c = local * layout.cold;
+    this.ring.clearAll(local);
+    hot.set(UNHEARD_HOT.subarray(0, layout.hot), h);
+    cold.fill(0, c, c + layout.cold);
+    cold.set(UNHEARD_COLD, c);
+    cold.fill(NaN, c + METADATA, c + METADATA + METADATA_WIDTH);
+    const gpu: GpuRecord = { hot, h, cold, c };
+    clearOpenPane(gpu, this.set === 'v2');
+    clearVector(this.set, cold, c + CLOSED);
   }
 }

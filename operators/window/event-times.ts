@@ -1,6 +1,6 @@
 import { HOUR_MS } from '../../schema/clock.js';
-import { C } from './carried.js';
-import { P } from './pane-layout.js';
+import { C, H, OPEN, type GpuRecord } from './gpu-record.js';
+import { O } from './pane-layout.js';
 
 /**
  * The event times of a GPU within its open hour: how many there are, and the gaps between them once sorted. Metrics
@@ -19,36 +19,30 @@ export class EventTimes {
 
   /**
    * Takes the event time of an accepted reading.
-   * @param recent ring of the hour's last event times, ms of the hour
+   * @param gpu settled
+   * @param words its hot record's array as 32-bit numbers
    */
-  take(
-    slot: number,
-    ms: number,
-    pane: Float64Array,
-    paneAt: number,
-    carried: Float64Array,
-    carriedAt: number,
-    recent: Uint32Array,
-    recentAt: number,
-  ): void {
-    const newest = carried[carriedAt + C.newestMs];
+  take(slot: number, ms: number, gpu: GpuRecord, words: Uint32Array): void {
+    const { hot, h, cold, c } = gpu;
+    const newest = hot[h + H.newestMs];
     if (ms === newest) return;
-    const ofHour = ms - carried[carriedAt + C.openHour] * HOUR_MS;
-    const seen = pane[paneAt + P.samples];
+    const ofHour = ms - hot[h + H.openHour] * HOUR_MS;
+    const seen = hot[h + H.samples];
+    const recentAt = 2 * (h + H.recent);
     if (ms > newest) {
-      carried[carriedAt + C.newestMs] = ms;
-      if (newest === -Infinity) carried[carriedAt + C.firstMs] = ms;
-      else if (ms - newest > this.gapMs) this.add(slot, newest, ms, pane, paneAt);
+      hot[h + H.newestMs] = ms;
+      if (newest === -Infinity) cold[c + C.firstMs] = ms;
+      else if (ms - newest > this.gapMs) this.add(slot, newest, ms, gpu);
     } else {
-      for (let back = Math.min(seen, RECENT) - 1; back >= 0; back--) if (recent[recentAt + back] === ofHour) return;
-      const first = carried[carriedAt + C.firstMs];
+      for (let back = Math.min(seen, RECENT) - 1; back >= 0; back--) if (words[recentAt + back] === ofHour) return;
+      const first = cold[c + C.firstMs];
       if (ms < first) {
-        carried[carriedAt + C.firstMs] = ms;
-        if (first - ms > this.gapMs) this.add(slot, ms, first, pane, paneAt);
-      } else this.split(slot, ms, pane, paneAt);
+        cold[c + C.firstMs] = ms;
+        if (first - ms > this.gapMs) this.add(slot, ms, first, gpu);
+      } else this.split(slot, ms, gpu);
     }
-    recent[recentAt + (seen % RECENT)] = ofHour;
-    pane[paneAt + P.samples] = seen + 1;
+    words[recentAt + (seen % RECENT)] = ofHour;
+    hot[h + H.samples] = seen + 1;
   }
 
   /** Forgets the gaps of an hour that closed. */
@@ -56,15 +50,15 @@ export class EventTimes {
     if (this.gaps.size > 0) this.gaps.delete(slot);
   }
 
-  private add(slot: number, from: number, until: number, pane: Float64Array, paneAt: number): void {
+  private add(slot: number, from: number, until: number, { cold, c }: GpuRecord): void {
     const gaps = this.gaps.get(slot);
     if (gaps === undefined) this.gaps.set(slot, [from, until]);
     else gaps.push(from, until);
-    pane[paneAt + P.gaps]++;
-    if (until - from > pane[paneAt + P.longestGapMs]) pane[paneAt + P.longestGapMs] = until - from;
+    cold[c + OPEN + O.gaps]++;
+    if (until - from > cold[c + OPEN + O.longestGapMs]) cold[c + OPEN + O.longestGapMs] = until - from;
   }
 
-  private split(slot: number, ms: number, pane: Float64Array, paneAt: number): void {
+  private split(slot: number, ms: number, gpu: GpuRecord): void {
     const gaps = this.gaps.get(slot);
     if (gaps === undefined) return;
     const at = gaps.findIndex((from, index) => index % 2 === 0 && from < ms && ms < gaps[index + 1]);
@@ -72,10 +66,10 @@ export class EventTimes {
     const rest = gaps.slice();
     const [from, until] = rest.splice(at, 2);
     this.gaps.delete(slot);
-    pane[paneAt + P.gaps] = 0;
-    pane[paneAt + P.longestGapMs] = -Infinity;
+    gpu.cold[gpu.c + OPEN + O.gaps] = 0;
+    gpu.cold[gpu.c + OPEN + O.longestGapMs] = -Infinity;
     if (ms - from > this.gapMs) rest.push(from, ms);
     if (until - ms > this.gapMs) rest.push(ms, until);
-    for (let index = 0; index < rest.length; index += 2) this.add(slot, rest[index], rest[index + 1], pane, paneAt);
+    for (let index = 0; index < rest.length; index += 2) this.add(slot, rest[index], rest[index + 1], gpu);
   }
 }

@@ -5,11 +5,10 @@ import { S } from '../../schema/metrics.js';
 import { EXTRA, EXTRA_WIDTH, clearVector, foldDay, foldWindow, mergeDay, mergePane, paneWidth } from './aggregate.js';
 import type { Facts } from './asset-facts.js';
 import { resistance, std } from './baseline.js';
-import { C } from './carried.js';
 import type { Chunk } from './chunk.js';
-import { PANE } from './gpu-record.js';
+import { C, CLOSED, H, PAIR, lastMsOf, type GpuRecord } from './gpu-record.js';
+import { openPane, samplesOf } from './open-pane.js';
 import { D, DAY_WIDTH, P, type PaneSet } from './pane-layout.js';
-import { WINDOW_HOURS, positionOf } from './ring.js';
 
 const DAY_HOURS = 24;
 
@@ -85,34 +84,46 @@ export class FeatureRow {
   private readonly window: Float64Array;
   private readonly day = new Float64Array(DAY_WIDTH);
 
-  constructor(private readonly set: PaneSet) {
+  /** The open pane, as a vector. */
+  private readonly pane: Float64Array;
+
+  constructor(
+    private readonly set: PaneSet,
+    private readonly hours: number,
+  ) {
     this.v2 = set === 'v2';
     this.width = paneWidth(set);
     this.window = new Float64Array(this.width + EXTRA_WIDTH);
+    this.pane = new Float64Array(this.width);
   }
 
   /** @param out receives FEATURE_COUNT values from `offset` on; NaN where there is nothing to compute from */
-  compute(chunk: Chunk, local: number, facts: Facts, asOfMs: number, out: Float64Array, offset: number): void {
+  compute(
+    chunk: Chunk,
+    local: number,
+    gpu: GpuRecord,
+    facts: Facts,
+    asOfMs: number,
+    out: Float64Array,
+    offset: number,
+  ): void {
     const hour = Math.floor(asOfMs / HOUR_MS);
-    const { state } = chunk;
-    const at = local * chunk.layout.width;
-    this.gather(chunk, local, hour);
+    this.gather(chunk, local, gpu, hour);
     out.fill(NaN, offset, offset + FEATURE_COUNT);
-    const fromMs = (hour - WINDOW_HOURS + 1) * HOUR_MS;
+    const fromMs = (hour - this.hours + 1) * HOUR_MS;
     this.writeLevels(out, offset);
-    this.writeCounts(state, at, fromMs, out, offset);
-    this.writeMemory(state, at, asOfMs, fromMs, out, offset);
-    this.writePresence(state, at, asOfMs, hour, out, offset);
-    if (this.v2) this.writeDay(state, at, hour, out, offset);
-    this.writeAsset(chunk, local, facts, asOfMs, hour, out, offset);
+    this.writeCounts(gpu, fromMs, out, offset);
+    this.writeMemory(gpu, asOfMs, fromMs, out, offset);
+    this.writePresence(gpu, asOfMs, hour, out, offset);
+    if (this.v2) this.writeDay(gpu, hour, out, offset);
+    this.writeAsset(chunk, local, gpu, facts, asOfMs, hour, out, offset);
   }
 
   /** Merges closed panes and the open one into the window of an hour. */
-  private gather(chunk: Chunk, local: number, hour: number): void {
-    const { set, window, day, width } = this;
-    const { state, layout } = chunk;
-    const at = local * layout.width;
-    const openHour = state[at + C.openHour];
+  private gather(chunk: Chunk, local: number, gpu: GpuRecord, hour: number): void {
+    const { set, window, day, pane, width, hours } = this;
+    const { hot, h, cold, c } = gpu;
+    const openHour = hot[h + H.openHour];
     if (openHour === -Infinity) {
       clearVector(set, window, 0);
       window.fill(0, width);
@@ -120,18 +131,18 @@ export class FeatureRow {
       return;
     }
     if (hour === openHour) {
-      const closedAt = at + layout.closed;
-      for (let index = 0; index < window.length; index++) window[index] = state[closedAt + index];
-      if (this.v2) for (let index = 0; index < DAY_WIDTH; index++) day[index] = state[at + layout.day + index];
+      for (let index = 0; index < window.length; index++) window[index] = cold[c + CLOSED + index];
+      if (this.v2) for (let index = 0; index < DAY_WIDTH; index++) day[index] = cold[c + chunk.layout.day + index];
     } else {
       // A later hour than the open pane's, or, after draining, the one before: the ring has what lies in it.
       const until = Math.min(hour + 1, openHour);
-      foldWindow(set, chunk.ring, local, hour - WINDOW_HOURS + 1, until, openHour, window, 0);
+      foldWindow(set, chunk.ring, local, hour - hours + 1, until, openHour, window, 0);
       if (this.v2) foldDay(chunk.ring, local, hour - DAY_HOURS + 1, until, day, 0);
     }
-    if (state[at + PANE + P.samples] === 0 || openHour > hour) return;
-    if (openHour > hour - WINDOW_HOURS) mergePane(set, window, 0, state, at + PANE, 0);
-    if (this.v2 && openHour > hour - DAY_HOURS) mergeDay(day, 0, state, at + PANE);
+    if (samplesOf(gpu) === 0 || openHour > hour) return;
+    openPane(gpu, this.v2, pane);
+    if (openHour > hour - hours) mergePane(set, window, 0, pane, 0, 0);
+    if (this.v2 && openHour > hour - DAY_HOURS) mergeDay(day, 0, pane, 0);
   }
 
   private writeLevels(out: Float64Array, offset: number): void {
@@ -165,9 +176,12 @@ export class FeatureRow {
   }
 
   /** A count is 0 only if what it counts was read in the window. */
-  private writeCounts(state: Float64Array, at: number, fromMs: number, out: Float64Array, offset: number): void {
+  private writeCounts(gpu: GpuRecord, fromMs: number, out: Float64Array, offset: number): void {
     const w = this.window;
-    const read = (series: number): boolean => state[at + C.lastMs + series] >= fromMs;
+    const { hot, h, cold, c } = gpu;
+    const read = (series: number): boolean => lastMsOf(gpu, series) >= fromMs;
+    const judged = (limit: number, series: number, closedMs: number): boolean =>
+      cold[c + closedMs] >= fromMs || (hot[h + limit] === hot[h + limit] && this.readInOpenHour(gpu, series, fromMs));
     if (w[P.throttleReadings] > 0) {
       out[offset + I.thermalThrottle] = w[P.thermalOnsets];
       out[offset + I.powerBrake] = w[P.brakeOnsets];
@@ -178,9 +192,9 @@ export class FeatureRow {
     out[offset + I.performanceHeard] = PERFORMANCE.some(read) ? 1 : 0;
     if (read(S.eccSbeVol) || read(S.eccSbeAgg)) out[offset + I.eccSbe] = w[P.eccSbe];
     if (read(S.eccDbeVol) || read(S.eccDbeAgg)) out[offset + I.eccDbe] = w[P.eccDbe];
-    if (state[at + C.tempJudgedMs] >= fromMs) out[offset + I.tempSpikes] = w[P.tempSpikes];
-    if (state[at + C.powerJudgedMs] >= fromMs) out[offset + I.powerAnomalies] = w[P.powerAnomalies];
-    if (state[at + C.newestMs] >= fromMs) {
+    if (judged(H.tempLimit, S.gpuTemp, C.tempJudgedMs)) out[offset + I.tempSpikes] = w[P.tempSpikes];
+    if (judged(H.powerLimit, S.powerUsage, C.powerJudgedMs)) out[offset + I.powerAnomalies] = w[P.powerAnomalies];
+    if (hot[h + H.newestMs] >= fromMs) {
       // No XID means no series, so any reading says that there was none.
       out[offset + I.xidHardware] = w[P.xidHardware];
       out[offset + I.xidPrecursor] = w[P.xidPrecursor];
@@ -189,59 +203,51 @@ export class FeatureRow {
     if (read(S.remapCorrectable)) out[offset + I.remapCorrectable] = w[P.remapCorrectable];
     if (read(S.remapUncorrectable)) out[offset + I.remapUncorrectable] = w[P.remapUncorrectable];
     if (!this.v2) return;
-    if (state[at + C.residualJudgedMs] >= fromMs) out[offset + I.residualSpikes] = w[P.residualSpikes];
+    if (judged(H.residualLimit, PAIR, C.residualJudgedMs)) out[offset + I.residualSpikes] = w[P.residualSpikes];
     if (read(S.pcieReplay)) out[offset + I.pcieReplay] = w[P.pcieReplays];
-    if (state[at + C.nvlinkMs] >= fromMs) out[offset + I.nvlinkErrors] = w[P.nvlinkErrors];
+    if (cold[c + C.nvlinkMs] >= fromMs) out[offset + I.nvlinkErrors] = w[P.nvlinkErrors];
   }
 
   /** What the newest reading says, as long as it lies in the window. */
-  private writeMemory(
-    state: Float64Array,
-    at: number,
-    asOfMs: number,
-    fromMs: number,
-    out: Float64Array,
-    offset: number,
-  ): void {
-    if (state[at + C.remapCorrectableMs] >= fromMs)
-      out[offset + I.remapCorrectableTotal] = state[at + C.remapCorrectable];
-    if (state[at + C.remapUncorrectableMs] >= fromMs)
-      out[offset + I.remapUncorrectableTotal] = state[at + C.remapUncorrectable];
-    // The maximum over the window is 1 if the newest 1 lies in it.
-    if (state[at + C.lastMs + S.remapFailure] >= fromMs)
-      out[offset + I.remapFailure] = state[at + C.remapFailureMs] >= fromMs ? 1 : 0;
-    if (state[at + C.hardwareXidMs] > -Infinity)
-      out[offset + I.sinceHardwareXid] = (asOfMs - state[at + C.hardwareXidMs]) / HOUR_MS;
+  /** Whether the open hour, where it lies in the window, has a reading of a series. */
+  private readInOpenHour(gpu: GpuRecord, series: number, fromMs: number): boolean {
+    const lastMs = lastMsOf(gpu, series);
+    return lastMs >= fromMs && lastMs >= gpu.hot[gpu.h + H.openHour] * HOUR_MS;
   }
 
-  private writePresence(
-    state: Float64Array,
-    at: number,
-    asOfMs: number,
-    hour: number,
-    out: Float64Array,
-    offset: number,
-  ): void {
+  private writeMemory(gpu: GpuRecord, asOfMs: number, fromMs: number, out: Float64Array, offset: number): void {
+    if (gpu.cold[gpu.c + C.remapCorrectableMs] >= fromMs)
+      out[offset + I.remapCorrectableTotal] = gpu.cold[gpu.c + C.remapCorrectable];
+    if (gpu.cold[gpu.c + C.remapUncorrectableMs] >= fromMs)
+      out[offset + I.remapUncorrectableTotal] = gpu.cold[gpu.c + C.remapUncorrectable];
+    // The maximum over the window is 1 if the newest 1 lies in it.
+    if (lastMsOf(gpu, S.remapFailure) >= fromMs)
+      out[offset + I.remapFailure] = gpu.cold[gpu.c + C.remapFailureMs] >= fromMs ? 1 : 0;
+    if (gpu.cold[gpu.c + C.hardwareXidMs] > -Infinity)
+      out[offset + I.sinceHardwareXid] = (asOfMs - gpu.cold[gpu.c + C.hardwareXidMs]) / HOUR_MS;
+  }
+
+  private writePresence(gpu: GpuRecord, asOfMs: number, hour: number, out: Float64Array, offset: number): void {
     const w = this.window;
     const hours = w[this.width + EXTRA.hours];
     out[offset + I.hours] = hours;
-    const firstMs = state[at + C.firstMs];
+    const firstMs = gpu.cold[gpu.c + C.firstMs];
     if (Number.isNaN(firstMs)) return;
-    const firstHour = Math.max(Math.floor(firstMs / HOUR_MS), hour - WINDOW_HOURS + 1);
+    const firstHour = Math.max(Math.floor(firstMs / HOUR_MS), hour - this.hours + 1);
     out[offset + I.reportingRatio] = hours / (hour - firstHour + 1);
     out[offset + I.gaps] = w[P.gaps];
     out[offset + I.longestGap] = Math.max(0, w[P.longestGapMs]) / HOUR_MS;
-    out[offset + I.silentMinutes] = (asOfMs - state[at + C.newestMs]) / MINUTE_MS;
+    out[offset + I.silentMinutes] = (asOfMs - gpu.hot[gpu.h + H.newestMs]) / MINUTE_MS;
   }
 
-  private writeDay(state: Float64Array, at: number, hour: number, out: Float64Array, offset: number): void {
+  private writeDay(gpu: GpuRecord, hour: number, out: Float64Array, offset: number): void {
     const w = this.window;
     const { day } = this;
     const fromMs = (hour - DAY_HOURS + 1) * HOUR_MS;
     out[offset + I.gpuTempDelta] = mean(day, D.gpuTemp) - mean(w, P.gpuTemp);
     out[offset + I.powerDelta] = mean(day, D.powerUsage) - mean(w, P.powerUsage);
     out[offset + I.memoryUtilDelta] = mean(day, D.memoryUtil) - mean(w, P.memoryUtil);
-    if (state[at + C.lastMs + S.eccSbeVol] >= fromMs || state[at + C.lastMs + S.eccSbeAgg] >= fromMs)
+    if (lastMsOf(gpu, S.eccSbeVol) >= fromMs || lastMsOf(gpu, S.eccSbeAgg) >= fromMs)
       out[offset + I.eccSbeDay] = day[D.eccSbe];
     const slope = resistance(w, P.tempPower);
     out[offset + I.resistance] = slope;
@@ -252,6 +258,7 @@ export class FeatureRow {
   private writeAsset(
     chunk: Chunk,
     local: number,
+    gpu: GpuRecord,
     facts: Facts,
     asOfMs: number,
     hour: number,
@@ -263,7 +270,7 @@ export class FeatureRow {
     out[offset + I.warranty] = (facts.warrantyEndMs - asOfMs) / DAY_MS;
     const sinceMs = Number.isNaN(facts.recordedAtMs) ? inService : facts.recordedAtMs;
     if (!Number.isNaN(sinceMs)) {
-      const observed = (asOfMs - sinceMs) / HOUR_MS - silentHours(chunk, local, sinceMs, hour);
+      const observed = (asOfMs - sinceMs) / HOUR_MS - silentHours(chunk, local, gpu, sinceMs, hour);
       out[offset + I.operatingHours] = facts.recordedHours + Math.max(0, observed);
     }
     if (facts.model === undefined) return;
@@ -283,21 +290,21 @@ function mean(vector: Float64Array, moments: number): number {
  * window that begin at or after the date.
  * @param hour the open hour, not counted
  */
-function silentHours(chunk: Chunk, local: number, sinceMs: number, hour: number): number {
-  const { state, ring } = chunk;
-  const at = local * chunk.layout.width;
-  const firstMs = state[at + C.firstMs];
+function silentHours(chunk: Chunk, local: number, gpu: GpuRecord, sinceMs: number, hour: number): number {
+  const { ring } = chunk;
+  const { hot, h, cold, c } = gpu;
+  const firstMs = cold[c + C.firstMs];
   if (Number.isNaN(firstMs)) return 0;
-  const openHour = state[at + C.openHour];
-  const openCounts = openHour < hour && state[at + PANE + P.samples] > 0 ? 1 : 0;
+  const openHour = hot[h + H.openHour];
+  const openCounts = openHour < hour && samplesOf(gpu) > 0 ? 1 : 0;
   if (sinceMs <= firstMs) {
     // After draining, the hour itself is counted already.
-    const counted = state[at + C.hoursCounted] + openCounts - (openHour > hour ? 1 : 0);
+    const counted = cold[c + C.hoursCounted] + openCounts - (openHour > hour ? 1 : 0);
     return hour - Math.floor(firstMs / HOUR_MS) - counted;
   }
-  const from = Math.max(hour - WINDOW_HOURS + 1, Math.ceil(sinceMs / HOUR_MS));
+  const from = Math.max(hour - ring.hours + 1, Math.ceil(sinceMs / HOUR_MS));
   let heard = openCounts === 1 && openHour >= from ? 1 : 0;
   for (let index = from; index < Math.min(hour, openHour); index++)
-    if (ring.get(P.samples, local, positionOf(index)) > 0) heard++;
+    if (ring.get(P.samples, local, ring.positionOf(index)) > 0) heard++;
   return Math.max(0, hour - from) - heard;
 }

@@ -1,15 +1,16 @@
 import { MINUTE_MS } from '../../schema/clock.js';
 import { S } from '../../schema/metrics.js';
-import { B } from './baseline.js';
 import { Op, type PlannedColumn } from './batch-plan.js';
-import { C } from './carried.js';
-import { BASELINE, PANE } from './gpu-record.js';
-import { P } from './pane-layout.js';
+import { C, H, OPEN, PAIR, lastMsOf, type GpuRecord } from './gpu-record.js';
+import { O } from './pane-layout.js';
 
 /**
- * Folding one accepted reading of each kind of metric into the open pane. These run for every reading of the fleet, so
- * they take the GPU's record (gpu-record.ts) as an array and an offset, and allocate nothing. `last` is the event time of the metric's reading before this
- * one, −Infinity for none; a step longer than `gapMs` means that what held before is unknown.
+ * Folding one accepted reading of each kind of metric into the open pane of a GPU. Counting it, and remembering its
+ * time, is the caller's part. `last` is the event time of the metric's reading before this one, −Infinity for none; a
+ * step longer than `gapMs` means that what held before is unknown.
+ *
+ * Most readings do not come here: what is usual is done by plain-rows.ts in one go, in the same steps, so that the
+ * result is the same to the last bit.
  */
 
 /** Bits of throttle_reasons (reference: DCGM's clocks event reasons). */
@@ -18,6 +19,8 @@ export const POWER_BRAKE_BITS = 0x80;
 export const SW_POWER_CAP_BITS = 0x04;
 /** Hardware slowdown, thermal slowdown by software or hardware, power brake: time lost against the user's will. */
 export const THROTTLED_BITS = 0xe8;
+/** A mask without these is nothing to count, nor is the one after it. */
+export const COUNTED_BITS = THERMAL_BITS | POWER_BRAKE_BITS | SW_POWER_CAP_BITS | THROTTLED_BITS;
 
 /** Share of SM activity from which a clock is one under load, percent. */
 export const LOADED_SM_ACTIVE = 50;
@@ -35,213 +38,187 @@ for (const code of [13, 31, 32, 43, 69]) XID_CLASSES[code] = CLASS_APPLICATION;
 /** Folds an accepted reading, whatever it is of; framebuffer inputs and NVLink counters excepted (window-store.ts). */
 export function foldReading(
   { op, series, field }: PlannedColumn,
-  state: Float64Array,
-  at: number,
+  gpu: GpuRecord,
   ms: number,
   last: number,
   value: number,
   gapMs: number,
   v2: boolean,
 ): void {
+  const { hot, h, cold, c } = gpu;
   switch (op) {
     case Op.GpuTemp:
-      return foldGpuTemp(state, at, ms, last, value, gapMs, v2);
+      return foldGpuTemp(gpu, ms, last, value, gapMs, v2);
     case Op.Power:
-      return foldPower(state, at, ms, last, value, gapMs, v2);
+      return foldPower(gpu, ms, last, value, gapMs, v2);
     case Op.SmActive:
-      return foldSmActive(state, at, ms, value, v2);
+      return foldSmActive(gpu, ms, value, v2);
     case Op.SmClock:
-      return foldSmClock(state, at, ms, value);
+      return foldSmClock(gpu, ms, value);
     case Op.Mean:
-      return addToMean(state, at + PANE + field, value);
-    case Op.Moments:
-      return addToMoments(state, at + PANE + field, value);
+      hot[h + field] += value;
+      return;
+    case Op.Level:
+      return addToLevel(hot, h + field, value);
     case Op.MemoryTemp:
-      return foldMemoryTemp(state, at, value);
+      hot[h + H.memoryTemp] += value;
+      if (value > hot[h + H.memoryTempMax]) hot[h + H.memoryTempMax] = value;
+      return;
     case Op.Throttle:
-      return foldThrottle(state, at, ms, last, value, gapMs);
+      return foldThrottle(gpu, ms, last, value, gapMs);
     case Op.EccVolatile:
-      if (series === S.eccSbeVol)
-        return foldEccVolatile(state, at, ms, value, P.eccSbe, C.eccSbeVol, S.eccSbeAgg, C.eccSbeAggAdded);
-      return foldEccVolatile(state, at, ms, value, P.eccDbe, C.eccDbeVol, S.eccDbeAgg, C.eccDbeAggAdded);
+      if (series === S.eccSbeVol) return foldEccVolatile(gpu, ms, value, SINGLE);
+      return foldEccVolatile(gpu, ms, value, DOUBLE);
     case Op.EccAggregate:
-      if (series === S.eccSbeAgg)
-        return foldEccAggregate(state, at, value, P.eccSbe, C.eccSbeVol, C.eccSbeAgg, C.eccSbeAggAdded);
-      return foldEccAggregate(state, at, value, P.eccDbe, C.eccDbeVol, C.eccDbeAgg, C.eccDbeAggAdded);
+      return foldEccAggregate(gpu, value, series === S.eccSbeAgg ? SINGLE : DOUBLE);
     case Op.Remap:
       if (series === S.remapCorrectable)
-        return foldRemap(state, at, ms, value, P.remapCorrectable, C.remapCorrectable, C.remapCorrectableMs);
-      return foldRemap(state, at, ms, value, P.remapUncorrectable, C.remapUncorrectable, C.remapUncorrectableMs);
+        return foldRemap(gpu, ms, value, O.remapCorrectable, C.remapCorrectable, C.remapCorrectableMs);
+      return foldRemap(gpu, ms, value, O.remapUncorrectable, C.remapUncorrectable, C.remapUncorrectableMs);
     case Op.RemapFailure:
-      if (value > 0) state[at + C.remapFailureMs] = ms;
+      if (value > 0) cold[c + C.remapFailureMs] = ms;
       return;
     case Op.PcieReplay:
-      state[at + PANE + P.pcieReplays] += advance(state, at + C.pcieReplay, value, true);
-      return;
+      return foldPcieReplay(gpu, value);
     case Op.Xid:
-      return foldXid(state, at, ms, value);
+      return foldXid(gpu, ms, value);
   }
 }
 
-/** Count and mean. */
-export function addToMean(vector: Float64Array, at: number, value: number): void {
-  const n = vector[at] + 1;
-  vector[at] = n;
-  vector[at + 1] += (value - vector[at + 1]) / n;
+/** Shift, sum and squares of differences from it. */
+export function addToLevel(hot: Float64Array, at: number, value: number): void {
+  let shift = hot[at];
+  if (shift !== shift) hot[at] = shift = value;
+  const difference = value - shift;
+  hot[at + 1] += difference;
+  hot[at + 2] += difference * difference;
 }
 
-/** Count, mean and squared deviations, by Welford's update. */
-export function addToMoments(vector: Float64Array, at: number, value: number): void {
-  const n = vector[at] + 1;
-  const mean = vector[at + 1];
-  const deviation = value - mean;
-  const moved = mean + deviation / n;
-  vector[at] = n;
-  vector[at + 1] = moved;
-  vector[at + 2] += deviation * (value - moved);
+function foldGpuTemp(gpu: GpuRecord, ms: number, last: number, value: number, gapMs: number, v2: boolean): void {
+  const { hot, h } = gpu;
+  addToLevel(hot, h + H.gpuTemp, value);
+  if (value < hot[h + H.gpuTempMin]) hot[h + H.gpuTempMin] = value;
+  if (value > hot[h + H.gpuTempMax]) hot[h + H.gpuTempMax] = value;
+  if (value > hot[h + H.tempLimit]) beyondTemp(gpu, ms, last, gapMs);
+  else hot[h + H.tempBeyond] = 0;
+  if (!v2) return;
+  hot[h + H.lastTemp] = value;
+  if (lastMsOf(gpu, S.powerUsage) === ms) foldLatePair(gpu, ms, hot[h + H.lastPower], value, gapMs);
 }
 
-function addToPairs(vector: Float64Array, at: number, x: number, y: number): void {
-  const n = vector[at] + 1;
-  const dx = x - vector[at + 1];
-  const dy = y - vector[at + 2];
-  vector[at] = n;
-  vector[at + 1] += dx / n;
-  vector[at + 2] += dy / n;
-  const dyAfter = y - vector[at + 2];
-  vector[at + 3] += dx * (x - vector[at + 1]);
-  vector[at + 4] += dy * dyAfter;
-  vector[at + 5] += dx * dyAfter;
+function foldPower(gpu: GpuRecord, ms: number, last: number, value: number, gapMs: number, v2: boolean): void {
+  const { hot, h } = gpu;
+  addToLevel(hot, h + H.powerUsage, value);
+  if (value > hot[h + H.powerLimit]) beyondPower(gpu, ms, last, gapMs);
+  else hot[h + H.powerBeyond] = 0;
+  if (!v2) return;
+  hot[h + H.lastPower] = value;
+  if (lastMsOf(gpu, S.gpuTemp) === ms) foldLatePair(gpu, ms, value, hot[h + H.lastTemp], gapMs);
 }
 
-export function foldGpuTemp(
-  state: Float64Array,
-  at: number,
-  ms: number,
-  last: number,
-  value: number,
-  gapMs: number,
-  v2: boolean,
-): void {
-  addToMoments(state, at + PANE + P.gpuTemp, value);
-  if (value < state[at + PANE + P.gpuTempMin]) state[at + PANE + P.gpuTempMin] = value;
-  if (value > state[at + PANE + P.gpuTempMax]) state[at + PANE + P.gpuTempMax] = value;
-  const limit = state[at + BASELINE + B.tempLimit];
-  if (limit === limit) {
-    const beyond = value > limit ? 1 : 0;
-    if (beyond === 1 && (state[at + C.tempBeyond] === 0 || ms - last > gapMs)) state[at + PANE + P.tempSpikes]++;
-    state[at + C.tempBeyond] = beyond;
-    state[at + C.tempJudgedMs] = ms;
-  } else state[at + C.tempBeyond] = 0;
-  state[at + C.gpuTemp] = value;
-  if (v2 && state[at + C.lastMs + S.powerUsage] === ms) foldPair(state, at, ms, state[at + C.powerUsage], value, gapMs);
+export function beyondTemp({ hot, h, cold, c }: GpuRecord, ms: number, last: number, gapMs: number): void {
+  if (hot[h + H.tempBeyond] === 0 || ms - last > gapMs) cold[c + OPEN + O.tempSpikes]++;
+  hot[h + H.tempBeyond] = 1;
 }
 
-export function foldPower(
-  state: Float64Array,
-  at: number,
-  ms: number,
-  last: number,
-  value: number,
-  gapMs: number,
-  v2: boolean,
-): void {
-  addToMoments(state, at + PANE + P.powerUsage, value);
-  const limit = state[at + BASELINE + B.powerLimit];
-  if (limit === limit) {
-    const beyond = value > limit ? 1 : 0;
-    if (beyond === 1 && (state[at + C.powerBeyond] === 0 || ms - last > gapMs)) state[at + PANE + P.powerAnomalies]++;
-    state[at + C.powerBeyond] = beyond;
-    state[at + C.powerJudgedMs] = ms;
-  } else state[at + C.powerBeyond] = 0;
-  state[at + C.powerUsage] = value;
-  if (v2 && state[at + C.lastMs + S.gpuTemp] === ms) foldPair(state, at, ms, value, state[at + C.gpuTemp], gapMs);
+export function beyondPower({ hot, h, cold, c }: GpuRecord, ms: number, last: number, gapMs: number): void {
+  if (hot[h + H.powerBeyond] === 0 || ms - last > gapMs) cold[c + OPEN + O.powerAnomalies]++;
+  hot[h + H.powerBeyond] = 1;
 }
 
 /** Temperature and power of the same event time. */
-function foldPair(state: Float64Array, at: number, ms: number, power: number, temp: number, gapMs: number): void {
-  addToPairs(state, at + PANE + P.tempPower, power, temp);
-  const limit = state[at + BASELINE + B.residualLimit];
-  if (limit === limit) {
-    const predicted = state[at + BASELINE + B.intercept] + state[at + BASELINE + B.slope] * power;
-    const beyond = temp - predicted > limit ? 1 : 0;
-    if (beyond === 1 && (state[at + C.residualBeyond] === 0 || ms - state[at + C.pairMs] > gapMs))
-      state[at + PANE + P.residualSpikes]++;
-    state[at + C.residualBeyond] = beyond;
-    state[at + C.residualJudgedMs] = ms;
-  } else state[at + C.residualBeyond] = 0;
-  state[at + C.pairMs] = ms;
+export function foldPair(gpu: GpuRecord, ms: number, last: number, power: number, temp: number, gapMs: number): void {
+  const { hot, h } = gpu;
+  const x = power - hot[h + H.powerUsage];
+  const y = temp - hot[h + H.gpuTemp];
+  hot[h + H.pairX] += x;
+  hot[h + H.pairY] += y;
+  hot[h + H.pairXX] += x * x;
+  hot[h + H.pairYY] += y * y;
+  hot[h + H.pairXY] += x * y;
+  const predicted = hot[h + H.intercept] + hot[h + H.slope] * power;
+  if (temp - predicted > hot[h + H.residualLimit]) beyondResidual(gpu, ms, last, gapMs);
+  else hot[h + H.residualBeyond] = 0;
 }
 
-export function foldMemoryTemp(state: Float64Array, at: number, value: number): void {
-  addToMean(state, at + PANE + P.memoryTemp, value);
-  if (value > state[at + PANE + P.memoryTempMax]) state[at + PANE + P.memoryTempMax] = value;
+export function beyondResidual({ hot, h, cold, c }: GpuRecord, ms: number, last: number, gapMs: number): void {
+  if (hot[h + H.residualBeyond] === 0 || ms - last > gapMs) cold[c + OPEN + O.residualSpikes]++;
+  hot[h + H.residualBeyond] = 1;
 }
 
-export function foldSmActive(state: Float64Array, at: number, ms: number, value: number, v2: boolean): void {
-  addToMoments(state, at + PANE + P.smActive, value);
-  state[at + C.smActive] = value;
-  if (v2 && value >= LOADED_SM_ACTIVE && state[at + C.lastMs + S.smClock] === ms)
-    addToMean(state, at + PANE + P.loadedClock, state[at + C.smClock]);
+/** A pair whose parts may have come apart: it is counted as if it were a series. */
+function foldLatePair(gpu: GpuRecord, ms: number, power: number, temp: number, gapMs: number): void {
+  const { cold, c } = gpu;
+  foldPair(gpu, ms, cold[c + C.lastMs + PAIR], power, temp, gapMs);
+  cold[c + C.lastMs + PAIR] = ms;
+  cold[c + C.count + PAIR]++;
+}
+
+function foldSmActive(gpu: GpuRecord, ms: number, value: number, v2: boolean): void {
+  const { hot, h } = gpu;
+  addToLevel(hot, h + H.smActive, value);
+  if (!v2) return;
+  hot[h + H.lastSmActive] = value;
+  if (value >= LOADED_SM_ACTIVE && lastMsOf(gpu, S.smClock) === ms) addLoaded(hot, h, hot[h + H.lastSmClock]);
 }
 
 /** Feature set v2 only. */
-export function foldSmClock(state: Float64Array, at: number, ms: number, value: number): void {
-  addToMoments(state, at + PANE + P.smClock, value);
-  state[at + C.smClock] = value;
-  if (state[at + C.lastMs + S.smActive] === ms && state[at + C.smActive] >= LOADED_SM_ACTIVE)
-    addToMean(state, at + PANE + P.loadedClock, value);
+function foldSmClock(gpu: GpuRecord, ms: number, value: number): void {
+  const { hot, h } = gpu;
+  addToLevel(hot, h + H.smClock, value);
+  hot[h + H.lastSmClock] = value;
+  if (lastMsOf(gpu, S.smActive) === ms && hot[h + H.lastSmActive] >= LOADED_SM_ACTIVE) addLoaded(hot, h, value);
 }
 
-export function foldThrottle(
-  state: Float64Array,
-  at: number,
-  ms: number,
-  last: number,
-  mask: number,
-  gapMs: number,
-): void {
-  state[at + PANE + P.throttleReadings]++;
+function addLoaded(hot: Float64Array, h: number, clock: number): void {
+  hot[h + H.loadedClock]++;
+  hot[h + H.loadedClock + 1] += clock;
+}
+
+export function foldThrottle(gpu: GpuRecord, ms: number, last: number, mask: number, gapMs: number): void {
+  const { hot, h, cold, c } = gpu;
   // Unknown counts as none set: a condition still set after a gap is a new onset.
-  const before = ms - last <= gapMs ? state[at + C.throttleMask] : 0;
-  if ((mask & THERMAL_BITS) !== 0 && (before & THERMAL_BITS) === 0) state[at + PANE + P.thermalOnsets]++;
-  if ((mask & POWER_BRAKE_BITS) !== 0 && (before & POWER_BRAKE_BITS) === 0) state[at + PANE + P.brakeOnsets]++;
-  if ((mask & SW_POWER_CAP_BITS) !== 0 && (before & SW_POWER_CAP_BITS) === 0) state[at + PANE + P.capOnsets]++;
-  if ((before & THROTTLED_BITS) !== 0) state[at + PANE + P.throttleMs] += ms - last;
-  state[at + C.throttleMask] = mask;
+  const before = ms - last <= gapMs ? hot[h + H.throttleMask] : 0;
+  if ((mask & THERMAL_BITS) !== 0 && (before & THERMAL_BITS) === 0) cold[c + OPEN + O.thermalOnsets]++;
+  if ((mask & POWER_BRAKE_BITS) !== 0 && (before & POWER_BRAKE_BITS) === 0) cold[c + OPEN + O.brakeOnsets]++;
+  if ((mask & SW_POWER_CAP_BITS) !== 0 && (before & SW_POWER_CAP_BITS) === 0) cold[c + OPEN + O.capOnsets]++;
+  if ((before & THROTTLED_BITS) !== 0) cold[c + OPEN + O.throttleMs] += ms - last;
+  hot[h + H.throttleMask] = mask;
 }
 
-export function foldXid(state: Float64Array, at: number, ms: number, code: number): void {
-  const before = state[at + C.xid];
-  state[at + C.xid] = code;
+function foldXid(gpu: GpuRecord, ms: number, code: number): void {
+  const { cold, c } = gpu;
+  const before = cold[c + C.xid];
+  cold[c + C.xid] = code;
   if (code === 0 || code === before) return;
-  if (before !== before && !(ms - state[at + C.firstMs] > XID_FIRST_AFTER_MS)) {
-    state[at + C.earlyXid] = code;
-    state[at + C.earlyXidMs] = ms;
+  if (before !== before && !(ms - cold[c + C.firstMs] > XID_FIRST_AFTER_MS)) {
+    cold[c + C.earlyXid] = code;
+    cold[c + C.earlyXidMs] = ms;
     return;
   }
-  countXid(state, at, ms, code);
+  countXid(gpu, ms, code);
 }
 
 /** The GPU turns out to have been heard earlier, within its first hour: its first XID may be an onset after all. */
-export function recountEarlyXid(state: Float64Array, at: number): void {
-  const ms = state[at + C.earlyXidMs];
-  if (!(ms - state[at + C.firstMs] > XID_FIRST_AFTER_MS)) return;
-  state[at + C.earlyXidMs] = NaN;
-  countXid(state, at, ms, state[at + C.earlyXid]);
+export function recountEarlyXid(gpu: GpuRecord): void {
+  const { cold, c } = gpu;
+  const ms = cold[c + C.earlyXidMs];
+  if (!(ms - cold[c + C.firstMs] > XID_FIRST_AFTER_MS)) return;
+  cold[c + C.earlyXidMs] = NaN;
+  countXid(gpu, ms, cold[c + C.earlyXid]);
 }
 
-function countXid(state: Float64Array, at: number, ms: number, code: number): void {
+function countXid({ cold, c }: GpuRecord, ms: number, code: number): void {
   switch (XID_CLASSES[code]) {
     case CLASS_HARDWARE:
-      state[at + PANE + P.xidHardware]++;
-      if (ms > state[at + C.hardwareXidMs]) state[at + C.hardwareXidMs] = ms;
+      cold[c + OPEN + O.xidHardware]++;
+      if (ms > cold[c + C.hardwareXidMs]) cold[c + C.hardwareXidMs] = ms;
       return;
     case CLASS_PRECURSOR:
-      state[at + PANE + P.xidPrecursor]++;
+      cold[c + OPEN + O.xidPrecursor]++;
       return;
     case CLASS_APPLICATION:
-      state[at + PANE + P.xidApplication]++;
+      cold[c + OPEN + O.xidApplication]++;
       return;
   }
 }
@@ -266,50 +243,61 @@ export function advance(
   return resetCounts ? value : 0;
 }
 
+/** Where what is kept of an ECC counter lies. */
+interface EccPlaces {
+  readonly errors: number;
+  readonly volatile: number;
+  readonly aggregate: number;
+  readonly aggregateAdded: number;
+  readonly aggregateSeries: number;
+}
+export const SINGLE: EccPlaces = {
+  errors: O.eccSbe,
+  volatile: H.eccSbeVol,
+  aggregate: C.eccSbeAgg,
+  aggregateAdded: C.eccSbeAggAdded,
+  aggregateSeries: S.eccSbeAgg,
+};
+export const DOUBLE: EccPlaces = {
+  errors: O.eccDbe,
+  volatile: H.eccDbeVol,
+  aggregate: C.eccDbeAgg,
+  aggregateAdded: C.eccDbeAggAdded,
+  aggregateSeries: S.eccDbeAgg,
+};
+
 /** A volatile ECC counter: from its first reading on, the aggregate one is left out. */
-export function foldEccVolatile(
-  state: Float64Array,
-  at: number,
-  ms: number,
-  value: number,
-  errors: number,
-  baseline: number,
-  aggregateLast: number,
-  aggregateAdded: number,
-): void {
-  const before = state[at + baseline];
+export function foldEccVolatile(gpu: GpuRecord, ms: number, value: number, places: EccPlaces): void {
+  const { hot, h, cold, c } = gpu;
+  const before = hot[h + places.volatile];
   // The aggregate's reading of this very time sees this one, though it was folded before.
-  if (before !== before && state[at + C.lastMs + aggregateLast] >= ms)
-    state[at + PANE + errors] -= state[at + aggregateAdded];
-  state[at + PANE + errors] += advance(state, at + baseline, value, true);
+  if (before !== before && lastMsOf(gpu, places.aggregateSeries) >= ms)
+    cold[c + OPEN + places.errors] -= cold[c + places.aggregateAdded];
+  cold[c + OPEN + places.errors] += advance(hot, h + places.volatile, value, true);
 }
 
 /** An aggregate ECC counter: a board swap or a cleared inventory is no error. */
-export function foldEccAggregate(
-  state: Float64Array,
-  at: number,
-  value: number,
-  errors: number,
-  volatileBaseline: number,
-  baseline: number,
-  added: number,
-): void {
-  const seen = state[at + volatileBaseline];
+function foldEccAggregate({ hot, h, cold, c }: GpuRecord, value: number, places: EccPlaces): void {
+  const seen = hot[h + places.volatile];
   if (seen === seen) return;
-  const increment = advance(state, at + baseline, value, false);
-  state[at + added] = increment;
-  state[at + PANE + errors] += increment;
+  const increment = advance(cold, c + places.aggregate, value, false);
+  cold[c + places.aggregateAdded] = increment;
+  cold[c + OPEN + places.errors] += increment;
 }
 
-export function foldRemap(
-  state: Float64Array,
-  at: number,
+function foldRemap(
+  { cold, c }: GpuRecord,
   ms: number,
   value: number,
   rows: number,
   baseline: number,
   setMs: number,
 ): void {
-  state[at + PANE + rows] += advance(state, at + baseline, value, false);
-  if (state[at + baseline] === value) state[at + setMs] = ms;
+  cold[c + OPEN + rows] += advance(cold, c + baseline, value, false);
+  if (cold[c + baseline] === value) cold[c + setMs] = ms;
+}
+
+/** Feature set v2 only. */
+export function foldPcieReplay({ hot, h, cold, c }: GpuRecord, value: number): void {
+  cold[c + OPEN + O.pcieReplays] += advance(hot, h + H.pcieReplay, value, true);
 }

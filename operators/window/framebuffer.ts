@@ -1,5 +1,5 @@
 import { S } from '../../schema/metrics.js';
-import { C } from './carried.js';
+import { C } from './gpu-record.js';
 
 /**
  * Framebuffer inputs of a GPU, from which memory_util follows. The total is a constant of the device, kept without

@@ -198,6 +198,34 @@ export const P = {
   nvlinkErrors: at('nvlink_errors'),
 } as const;
 
+/** Fields of the open pane that only add up or grow, wherever that is seldom: they lie together in a GPU's record. */
+export const OPEN_FIELDS: readonly number[] = PANE_FIELDS.map((_, index) => index).filter(
+  (index) => (index >= P.thermalOnsets && index <= P.longestGapMs) || index >= P.residualSpikes,
+);
+export const OPEN_WIDTH = OPEN_FIELDS.length;
+
+/** Indices among them. */
+export const O = {
+  thermalOnsets: OPEN_FIELDS.indexOf(P.thermalOnsets),
+  brakeOnsets: OPEN_FIELDS.indexOf(P.brakeOnsets),
+  capOnsets: OPEN_FIELDS.indexOf(P.capOnsets),
+  throttleMs: OPEN_FIELDS.indexOf(P.throttleMs),
+  eccSbe: OPEN_FIELDS.indexOf(P.eccSbe),
+  eccDbe: OPEN_FIELDS.indexOf(P.eccDbe),
+  tempSpikes: OPEN_FIELDS.indexOf(P.tempSpikes),
+  powerAnomalies: OPEN_FIELDS.indexOf(P.powerAnomalies),
+  remapCorrectable: OPEN_FIELDS.indexOf(P.remapCorrectable),
+  remapUncorrectable: OPEN_FIELDS.indexOf(P.remapUncorrectable),
+  xidHardware: OPEN_FIELDS.indexOf(P.xidHardware),
+  xidPrecursor: OPEN_FIELDS.indexOf(P.xidPrecursor),
+  xidApplication: OPEN_FIELDS.indexOf(P.xidApplication),
+  gaps: OPEN_FIELDS.indexOf(P.gaps),
+  longestGapMs: OPEN_FIELDS.indexOf(P.longestGapMs),
+  residualSpikes: OPEN_FIELDS.indexOf(P.residualSpikes),
+  pcieReplays: OPEN_FIELDS.indexOf(P.pcieReplays),
+  nvlinkErrors: OPEN_FIELDS.indexOf(P.nvlinkErrors),
+} as const;
+
 /** The same for the aggregate of 24 hours. */
 export const D = {
   gpuTemp: dayAt('gpu_temp_n'),

@@ -1,5 +1,5 @@
 import { S } from '../../schema/metrics.js';
-import { C } from './carried.js';
+import { C } from './gpu-record.js';
 import { PANE_GROUPS, V1_WIDTH, type PaneSet } from './pane-layout.js';
 
 /**
@@ -14,11 +14,14 @@ export const CARRIED_PANE_FIELDS = [
   'last_xid',
 ] as const;
 
-/** @param fromMs start of the pane's hour */
+/**
+ * @param pane of the hour, as a vector
+ * @param carried cold record of its GPU, settled
+ * @param fromMs start of the pane's hour
+ */
 export function paneAggregates(
   set: PaneSet,
   pane: Float64Array,
-  paneAt: number,
   carried: Float64Array,
   carriedAt: number,
   fromMs: number,
@@ -29,11 +32,11 @@ export function paneAggregates(
     const kept = set === 'v2' || group.at < V1_WIDTH;
     const isMoments = group.kind === 'moments' || group.kind === 'pairs';
     const read = isMoments
-      ? kept && pane[paneAt + group.at] > 0
+      ? kept && pane[group.at] > 0
       : kept && (group.of === 'any' || group.of.some((series) => within(C.lastMs + series)));
     for (const [index, field] of group.fields.entries()) {
       if (field.name === 'samples') continue;
-      const value = pane[paneAt + group.at + index];
+      const value = pane[group.at + index];
       if (isMoments && index === 0) record[field.name] = kept ? value : null;
       else record[field.name] = read && Number.isFinite(value) ? value : null;
     }

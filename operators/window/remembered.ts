@@ -1,8 +1,8 @@
 import { HOUR_MS } from '../../schema/clock.js';
 import type { AssetFacts } from './asset-facts.js';
-import { C } from './carried.js';
-import { METADATA } from './gpu-record.js';
+import { C, H, LAYOUTS, METADATA, type GpuRecord } from './gpu-record.js';
 import type { NvlinkBaselines } from './nvlink.js';
+import type { PaneSet } from './pane-layout.js';
 import { PackedReader, PackedWriter } from './packed.js';
 
 /**
@@ -17,18 +17,16 @@ const KEPT = [
   C.hoursCounted,
   C.xid,
   C.hardwareXidMs,
-  C.eccSbeVol,
   C.eccSbeAgg,
-  C.eccDbeVol,
   C.eccDbeAgg,
   C.remapCorrectable,
   C.remapUncorrectable,
-  C.pcieReplay,
   C.fbReserved,
   C.fbTotal,
   C.fbTotalFirstMs,
   C.fbTotalGiven,
 ] as const;
+const KEPT_HOT = [H.eccSbeVol, H.eccDbeVol, H.pcieReplay] as const;
 
 /** Bytes that a string or a map's entry takes beside its characters, in V8. */
 const STRING_BYTES = 16;
@@ -40,22 +38,28 @@ export class Remembered {
   /** Memory of strings and map, as V8 lays them out; about. */
   bytes = 0;
 
+  private readonly keptHot: readonly number[];
+
   constructor(
     private readonly facts: AssetFacts,
     private readonly nvlink: NvlinkBaselines,
-  ) {}
+    set: PaneSet,
+  ) {
+    this.keptHot = KEPT_HOT.filter((index) => index < LAYOUTS[set].hot);
+  }
 
   get size(): number {
     return this.gpus.size;
   }
 
   /** @param hour of the partition's time in which the GPU was last heard */
-  keep(gpuUuid: string, hour: number, slot: number, state: Float64Array, at: number): void {
+  keep(gpuUuid: string, hour: number, slot: number, { hot, h, cold, c }: GpuRecord): void {
     const { writer } = this;
     writer.number(hour);
-    writer.number(state[at + C.newestMs]);
-    for (const index of KEPT) writer.number(state[at + index]);
-    this.facts.pack(state, at + METADATA, writer);
+    writer.number(hot[h + H.newestMs]);
+    for (const index of KEPT) writer.number(cold[c + index]);
+    for (const index of this.keptHot) writer.number(hot[h + index]);
+    this.facts.pack(cold, c + METADATA, writer);
     this.nvlink.pack(slot, writer);
     const packed = writer.take();
     this.gpus.set(gpuUuid, packed);
@@ -63,17 +67,18 @@ export class Remembered {
   }
 
   /** Puts a GPU's state back into a fresh record, and forgets it here. @returns whether there was any */
-  recall(gpuUuid: string, slot: number, state: Float64Array, at: number): boolean {
+  recall(gpuUuid: string, slot: number, { hot, h, cold, c }: GpuRecord): boolean {
     const packed = this.gpus.get(gpuUuid);
     if (packed === undefined) return false;
     const reader = new PackedReader(packed);
     reader.number();
     const newestMs = reader.number();
-    state[at + C.newestMs] = newestMs;
+    hot[h + H.newestMs] = newestMs;
     // The hour it was last heard in is closed.
-    if (newestMs > -Infinity) state[at + C.openHour] = Math.floor(newestMs / HOUR_MS) + 1;
-    for (const index of KEPT) state[at + index] = reader.number();
-    this.facts.unpack(state, at + METADATA, newestMs, reader);
+    if (newestMs > -Infinity) hot[h + H.openHour] = Math.floor(newestMs / HOUR_MS) + 1;
+    for (const index of KEPT) cold[c + index] = reader.number();
+    for (const index of this.keptHot) hot[h + index] = reader.number();
+    this.facts.unpack(cold, c + METADATA, newestMs, reader);
     this.nvlink.unpack(slot, reader);
     this.delete(gpuUuid, packed);
     return true;
@@ -85,7 +90,7 @@ export class Remembered {
       const reader = new PackedReader(packed);
       // An hour more, for partitions whose GPUs are not in step to the minute.
       if (hour - reader.number() <= REMEMBERED_HOURS + 1) return;
-      for (let skipped = 0; skipped <= KEPT.length; skipped++) reader.number();
+      for (let skipped = 0; skipped <= KEPT.length + this.keptHot.length; skipped++) reader.number();
       this.facts.discard(reader);
       this.delete(gpuUuid, packed);
     }

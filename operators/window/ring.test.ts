@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { P, PANE_FIELDS, V2_WIDTH } from './pane-layout.js';
-import { Ring, WINDOW_HOURS, forSegments, positionOf } from './ring.js';
+import { Ring, WINDOW_HOURS } from './ring.js';
+
+const positionOf = (hour: number): number => new Ring(1, 'v1').positionOf(hour);
 
 /** A pane that may hold anything: none, few or far too many of what is counted. */
 const pane = fc
@@ -30,10 +32,10 @@ describe('the ring of closed panes', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(SLOTS - 1), fc.integer(hours), pane), { maxLength: 40 }), (writes) => {
         const ring = new Ring(SLOTS, 'v2');
-        for (let slot = 0; slot < SLOTS; slot++) ring.clear(slot, 0, WINDOW_HOURS);
+        for (let slot = 0; slot < SLOTS; slot++) ring.clearAll(slot);
         const model = new Map<number, Float64Array>();
         for (const [slot, hour, vector] of writes) {
-          ring.write(slot, hour, vector, 0);
+          ring.write(slot, hour, vector);
           model.set(cellOf(slot, hour), vector);
         }
         const scratch = new Float64Array(WINDOW_HOURS);
@@ -63,7 +65,7 @@ describe('the ring of closed panes', () => {
       fc.property(fc.integer(hours), fc.integer({ min: 0, max: 200 }), pane, (from, count, vector) => {
         const ring = new Ring(SLOTS, 'v2');
         for (let slot = 0; slot < SLOTS; slot++)
-          for (let hour = 0; hour < WINDOW_HOURS; hour++) ring.write(slot, hour, vector, 0);
+          for (let hour = 0; hour < WINDOW_HOURS; hour++) ring.write(slot, hour, vector);
         ring.clear(1, from, from + count);
         const cleared = new Set(Array.from({ length: count }, (_, index) => cellOf(1, from + index)));
         for (let cell = 0; cell < SLOTS * WINDOW_HOURS; cell++)
@@ -78,7 +80,7 @@ describe('the ring of closed panes', () => {
   it('runs through the hours of a window in their order', () => {
     for (const from of [0, 100, 167, -30]) {
       const seen: [number, number][] = [];
-      forSegments(from, from + WINDOW_HOURS, (position, count, hour) => {
+      new Ring(1, 'v1').segments(from, from + WINDOW_HOURS, (position, count, hour) => {
         for (let index = 0; index < count; index++) seen.push([position + index, hour + index]);
       });
       expect(seen).toEqual(

@@ -17,7 +17,7 @@ const MARKERS = { u4: 15, u8: 0xff, u16: 0xffff, readings: 0xff, f32: 0, f64: 0 
 const NO_READINGS = 0xfe;
 
 /**
- * Closed panes of a fixed number of GPUs: 168 positions a GPU, hour h at position h mod 168. All of a GPU lies together,
+ * Closed panes of a fixed number of GPUs: a position an hour of the window, hour h at position h mod 168. All of a GPU lies together,
  * field by field, so that folding its window is a run through memory.
  *
  * - u4: two fields share a byte.
@@ -34,9 +34,13 @@ export class Ring {
   private readonly touched: Uint8Array;
   private readonly large = new Map<number, number>();
 
-  constructor(slots: number, set: PaneSet) {
+  constructor(
+    slots: number,
+    set: PaneSet,
+    readonly hours: number = WINDOW_HOURS,
+  ) {
     const fields = PANE_FIELDS.filter((field) => set === 'v2' || field.set === 'v1');
-    const { offsets, stride } = layOut(fields);
+    const { offsets, stride } = layOut(fields, hours);
     const buffer = new ArrayBuffer(slots * stride);
     this.touched = new Uint8Array(slots * fields.length);
     this.bytes = buffer.byteLength + this.touched.byteLength;
@@ -61,35 +65,41 @@ export class Ring {
   }
 
   /** Stores a pane: all fields of a float64 vector. */
-  write(slot: number, hour: number, vector: Float64Array, at: number): void {
-    const position = positionOf(hour);
+  write(slot: number, hour: number, vector: Float64Array): void {
+    const position = this.positionOf(hour);
     for (let index = 0; index < this.fields.length; index++) {
       const stored = this.fields[index];
-      const value = vector[at + index];
+      const value = vector[index];
       const cell = stored.start + slot * stored.stride + position;
       if (stored.marker === 0) {
         stored.column[cell] = value;
         continue;
       }
-      const code = stored.field.storage === 'readings' ? readingsCode(vector[at + P.samples], value) : value;
+      const code = stored.field.storage === 'readings' ? readingsCode(vector[P.samples], value) : value;
       if (code !== 0) this.touched[slot * this.fields.length + index] = 1;
-      if (this.large.size > 0) this.large.delete(keyOf(slot, position, index));
-      if (code >= stored.marker) this.large.set(keyOf(slot, position, index), value);
+      if (this.large.size > 0) this.large.delete(this.keyOf(slot, position, index));
+      if (code >= stored.marker) this.large.set(this.keyOf(slot, position, index), value);
       put(stored, cell, code < stored.marker ? code : stored.marker);
     }
   }
 
   /** Empties the positions of hours `from` (included) to `until` (excluded). */
   clear(slot: number, from: number, until: number): void {
-    forSegments(Math.max(from, until - WINDOW_HOURS), until, (position, count) => {
+    this.segments(Math.max(from, until - this.hours), until, (position, count) => {
       for (const { column, start, stride, field } of this.fields) {
         const cell = start + slot * stride + position;
         column.fill(field.empty, cell, cell + count);
       }
-      if (count === WINDOW_HOURS) this.touched.fill(0, slot * this.fields.length, (slot + 1) * this.fields.length);
       if (this.large.size === 0) return;
-      for (let key = keyOf(slot, position, 0); key < keyOf(slot, position + count, 0); key++) this.large.delete(key);
+      const end = this.keyOf(slot, position + count, 0);
+      for (let key = this.keyOf(slot, position, 0); key < end; key++) this.large.delete(key);
     });
+  }
+
+  /** Empties all of a GPU's positions. */
+  clearAll(slot: number): void {
+    this.clear(slot, 0, this.hours);
+    this.touched.fill(0, slot * this.fields.length, (slot + 1) * this.fields.length);
   }
 
   /** Value of a field in a pane. */
@@ -100,7 +110,7 @@ export class Ring {
     const content = column[start + slot * stride + position];
     if (marker === 0) return content;
     const code = (content >> shift) & marker;
-    if (code === marker) return this.large.get(keyOf(slot, position, field))!;
+    if (code === marker) return this.large.get(this.keyOf(slot, position, field))!;
     if (stored.field.storage !== 'readings') return code;
     return code === NO_READINGS ? 0 : this.get(P.samples, slot, position) - code;
   }
@@ -167,6 +177,30 @@ export class Ring {
     for (let index = 0; index < count; index++) sum += scratch[index];
     return sum;
   }
+
+  /** Position of an hour in every GPU's share. */
+  positionOf(hour: number): number {
+    // Hours before 1970 are negative.
+    const position = hour % this.hours;
+    return position < 0 ? position + this.hours : position;
+  }
+
+  /**
+   * Runs of adjacent positions that hold the hours `from` (included) to `until` (excluded), no more than a window, in
+   * their order.
+   * @param work is given the first position of a run, how many, and the first one's hour
+   */
+  segments(from: number, until: number, work: (position: number, count: number, hour: number) => void): void {
+    if (until <= from) return;
+    const first = this.positionOf(from);
+    const count = Math.min(until - from, this.hours - first);
+    work(first, count, from);
+    if (until - from > count) work(0, until - from - count, from + count);
+  }
+
+  private keyOf(slot: number, position: number, field: number): number {
+    return (slot * this.hours + position) * PANE_FIELDS.length + field;
+  }
 }
 
 interface StoredField {
@@ -182,49 +216,23 @@ interface StoredField {
 }
 
 /** Byte offsets of the fields within a GPU's share; the second of two half bytes has a half. Wide elements go first. */
-function layOut(fields: readonly PaneField[]): { offsets: number[]; stride: number } {
+function layOut(fields: readonly PaneField[], hours: number): { offsets: number[]; stride: number } {
   const offsets: number[] = [];
   let next = 0;
   for (const width of [8, 4, 2, 1])
     for (const [index, { storage }] of fields.entries())
       if (WIDTHS[storage] === width && storage !== 'u4') {
         offsets[index] = next;
-        next += width * WINDOW_HOURS;
+        next += width * hours;
       }
   let half = false;
   for (const [index, { storage }] of fields.entries()) {
     if (storage !== 'u4') continue;
-    offsets[index] = half ? next - WINDOW_HOURS + 0.5 : next;
-    if (!half) next += WINDOW_HOURS;
+    offsets[index] = half ? next - hours + 0.5 : next;
+    if (!half) next += hours;
     half = !half;
   }
   return { offsets, stride: Math.ceil(next / 8) * 8 };
-}
-
-/** Position of an hour in every GPU's ring. */
-export function positionOf(hour: number): number {
-  // Hours before 1970 are negative.
-  const position = hour % WINDOW_HOURS;
-  return position < 0 ? position + WINDOW_HOURS : position;
-}
-
-const keyOf = (slot: number, position: number, field: number): number =>
-  (slot * WINDOW_HOURS + position) * PANE_FIELDS.length + field;
-
-/**
- * Runs of adjacent positions that hold the hours `from` (included) to `until` (excluded), at most 168, in their order.
- * @param work is given the first position of a run, how many, and the first one's hour
- */
-export function forSegments(
-  from: number,
-  until: number,
-  work: (position: number, count: number, hour: number) => void,
-): void {
-  if (until <= from) return;
-  const first = positionOf(from);
-  const count = Math.min(until - from, WINDOW_HOURS - first);
-  work(first, count, from);
-  if (until - from > count) work(0, until - from - count, from + count);
 }
 
 function readingsCode(samples: number, readings: number): number {

@@ -3,28 +3,30 @@ import { HOUR_MS } from '../../schema/clock.js';
 import { S, SERIES } from '../../schema/metrics.js';
 import type { ReadingReason, RejectReading } from '../../schema/outcome.js';
 import { isoTime } from '../../schema/records.js';
-import { foldDay, foldWindow } from './aggregate.js';
+import { foldDay, foldWindow, paneWidth } from './aggregate.js';
 import { AssetFacts, toMetadata } from './asset-facts.js';
 import { computeBaseline } from './baseline.js';
-import { BatchPlan, Op, type PlannedColumn } from './batch-plan.js';
-import { C } from './carried.js';
+import { BatchPlan, Op } from './batch-plan.js';
 import { Chunk } from './chunk.js';
-import { EventTimes, RECENT } from './event-times.js';
+import { EventTimes } from './event-times.js';
 import { FeatureRow } from './feature-row.js';
-import { addToMoments, foldReading, recountEarlyXid } from './fold.js';
-import { BASELINE, METADATA, PANE } from './gpu-record.js';
+import { addToLevel, foldReading, recountEarlyXid } from './fold.js';
 import { takeInput, utilisation } from './framebuffer.js';
+import { C, CLOSED, H, METADATA, OPEN, PAIR, lastMsOf, settle, GpuCursor } from './gpu-record.js';
 import { NvlinkBaselines } from './nvlink.js';
-import { P, type PaneSet } from './pane-layout.js';
+import { clearOpenPane, openPane } from './open-pane.js';
+import { O, P, type PaneSet } from './pane-layout.js';
 import { paneAggregates } from './pane-record.js';
-import { WINDOW_HOURS } from './ring.js';
-import { REMEMBERED_HOURS, Remembered } from './remembered.js';
 import { PlainRows } from './plain-rows.js';
+import { REMEMBERED_HOURS, Remembered } from './remembered.js';
+import { WINDOW_HOURS } from './ring.js';
 import { ACCEPTED, LATE, MAX_ROWS, PANE_CLOSED, type RowResults, type WindowOptions, type Windows } from './window.js';
 
 export interface WindowStoreOptions extends WindowOptions {
   /** v1 keeps the 27 features and what health reads; v2, the default, everything. */
   readonly featureSet?: PaneSet;
+  /** Hours of a window, 168: for the benchmark that shows what a longer one costs. */
+  readonly windowHours?: number;
   /** GPUs that memory is taken for at a time, a power of two. */
   readonly chunkSlots?: number;
 }
@@ -44,6 +46,7 @@ export class WindowStore implements Windows {
   private readonly set: PaneSet;
   private readonly v2: boolean;
   private readonly gapMs: number;
+  private readonly hours: number;
   private readonly chunks: Chunk[] = [];
   private readonly chunkSlots: number;
   private readonly shift: number;
@@ -58,15 +61,16 @@ export class WindowStore implements Windows {
   private searchedHour = NEVER;
   private readonly eventTimes: EventTimes;
   private readonly row: FeatureRow;
-  private readonly plain = new PlainRows(MAX_ROWS);
+  private readonly plain: PlainRows;
+  /** The open pane that closes, as a vector. */
+  private readonly pane: Float64Array;
 
   // The batch at hand, and the sample at hand.
   private batch: SampleBatch | undefined;
   private plan: BatchPlan | undefined;
+  /** The GPU at hand: its records, settled, and where the rest of it lies. */
+  private readonly gpu = new GpuCursor();
   private chunk: Chunk | undefined;
-  /** The GPU's record (gpu-record.ts) and where it begins. */
-  private state: Float64Array = new Float64Array(0);
-  private at = 0;
   private slot = 0;
   private local = 0;
   private ms = 0;
@@ -78,15 +82,18 @@ export class WindowStore implements Windows {
   constructor(private readonly options: WindowStoreOptions) {
     this.set = options.featureSet ?? 'v2';
     this.v2 = this.set === 'v2';
+    this.hours = options.windowHours ?? WINDOW_HOURS;
     this.gapMs = options.gapMs;
     this.chunkSlots = options.chunkSlots ?? DEFAULT_CHUNK_SLOTS;
     this.shift = Math.log2(this.chunkSlots);
     if (!Number.isInteger(this.shift)) throw new Error('chunkSlots must be a power of two');
     this.facts = new AssetFacts(options.asset);
     this.nvlink = new NvlinkBaselines(this.set);
-    this.remembered = new Remembered(this.facts, this.nvlink);
+    this.remembered = new Remembered(this.facts, this.nvlink, this.set);
     this.eventTimes = new EventTimes(options.gapMs);
-    this.row = new FeatureRow(this.set);
+    this.row = new FeatureRow(this.set, this.hours);
+    this.plain = new PlainRows(MAX_ROWS, options.gapMs, this.v2);
+    this.pane = new Float64Array(paneWidth(this.set));
   }
 
   get size(): number {
@@ -115,11 +122,11 @@ export class WindowStore implements Windows {
     const slot = this.freeSlots.pop() ?? this.uuids.length;
     this.uuids[slot] = gpuUuid;
     this.slots.set(gpuUuid, slot);
-    if (slot >>> this.shift === this.chunks.length) this.chunks.push(new Chunk(this.chunkSlots, this.set));
+    if (slot >>> this.shift === this.chunks.length) this.chunks.push(new Chunk(this.chunkSlots, this.set, this.hours));
     this.select(slot);
     this.chunk!.init(this.local);
     this.chunk!.heardHour[this.local] = this.hour;
-    this.remembered.recall(gpuUuid, slot, this.state, this.at);
+    this.remembered.recall(gpuUuid, slot, this.gpu);
     return slot;
   }
 
@@ -141,36 +148,40 @@ export class WindowStore implements Windows {
       const local = slot & (this.chunkSlots - 1);
       if (heardHour[local] === NEVER) heardHour[local] = this.hour;
       // Heard until an hour after the one in which its own began; a window later nothing of it is left to be asked for.
-      if (this.hour - heardHour[local] > WINDOW_HOURS) this.free(slot);
+      if (this.hour - heardHour[local] > this.hours) this.free(slot);
     }
   }
 
   newestMs(slot: number): number {
-    const ms = this.carried(slot, C.newestMs);
+    const { hot, hotWidth } = this.chunks[slot >>> this.shift];
+    const ms = hot[(slot & (this.chunkSlots - 1)) * hotWidth + H.newestMs];
     return ms === -Infinity ? NaN : ms;
   }
 
   firstMs(slot: number): number {
-    return this.carried(slot, C.firstMs);
+    const { cold, coldWidth } = this.chunks[slot >>> this.shift];
+    return cold[(slot & (this.chunkSlots - 1)) * coldWidth + C.firstMs];
   }
 
   hasMemoryTotal(slot: number): boolean {
-    return this.carried(slot, C.fbTotal) > 0;
+    this.select(slot);
+    return this.gpu.cold[this.gpu.c + C.fbTotal] > 0;
   }
 
   accept(batch: SampleBatch, row: number, slot: number, reject: RejectReading): number {
     if (batch !== this.batch) this.useBatch(batch);
     this.select(slot);
+    settle(this.gpu);
     const ms = batch.eventTimeMs[row];
-    const { state, at } = this;
+    const { hot, h, cold, c } = this.gpu;
     this.ms = ms;
     this.result = 0;
     this.reject = reject;
     this.refusedMetric = '';
     this.late = undefined;
     if (this.lateReadings !== NO_READINGS) this.lateReadings = NO_READINGS;
-    if (ms - state[at + C.newestMs] > REMEMBERED_MS && state[at + C.newestMs] > -Infinity) this.forget();
-    const closedHour = ms < state[at + C.openHour] * HOUR_MS;
+    if (hot[h + H.newestMs] > -Infinity && ms - hot[h + H.newestMs] > REMEMBERED_MS) this.forget();
+    const closedHour = ms < hot[h + H.openHour] * HOUR_MS;
     for (const column of this.plan!.columns) {
       const value = column.values[row];
       if (value !== value) continue;
@@ -179,8 +190,7 @@ export class WindowStore implements Windows {
         this.takeInput(series, value, closedHour);
         continue;
       }
-      const last = at + C.lastMs + series;
-      const before = op === Op.Nvlink ? this.nvlink.lastMs(slot, series - S.nvlinkFirst) : state[last];
+      const before = op === Op.Nvlink ? this.nvlink.lastMs(slot, series - S.nvlinkFirst) : cold[c + C.lastMs + series];
       if (!(ms > before) || closedHour) {
         this.refuse(series, value, before);
         continue;
@@ -188,12 +198,13 @@ export class WindowStore implements Windows {
       if ((this.result & ACCEPTED) === 0) this.admit();
       if (op === Op.Nvlink) this.takeNvlink(series, value);
       else {
-        state[last] = ms;
-        foldReading(column, state, at, ms, before, value, this.gapMs, this.v2);
+        cold[c + C.lastMs + series] = ms;
+        cold[c + C.count + series]++;
+        foldReading(column, this.gpu, ms, before, value, this.gapMs, this.v2);
       }
     }
     if ((this.result & ACCEPTED) !== 0 && batch.metadataIndex[row] >= 0)
-      this.facts.take(state, at + METADATA, batch.metadataIndex[row], ms);
+      this.facts.take(cold, c + METADATA, batch.metadataIndex[row], ms);
     if (this.late !== undefined) {
       this.lateReadings = this.late;
       this.result |= LATE;
@@ -213,63 +224,43 @@ export class WindowStore implements Windows {
     if (batch !== this.batch) this.useBatch(batch);
     const { plain } = this;
     const plan = this.plan!;
-    plain.count = 0;
-    for (let row = from; row < until; row++) {
-      const slot = slots[batch.gpuIndex[row]];
-      const ms = batch.eventTimeMs[row];
-      const chunk = this.chunks[slot >>> this.shift];
-      const local = slot & (this.chunkSlots - 1);
-      const { state } = chunk;
-      const at = local * chunk.layout.width;
-      const newest = state[at + C.newestMs];
-      results.beforeMs[row - from] = newest;
-      const isPlain =
-        ms > newest && ms < (state[at + C.openHour] + 1) * HOUR_MS && (!plan.hasInputs || plan.hasReading(row));
-      if (!isPlain) {
-        results.bits[row - from] = this.accept(batch, row, slot, reject);
-        if ((results.bits[row - from] & LATE) !== 0) onLate(row);
-        continue;
-      }
-      this.eventTimes.take(slot, ms, state, at + PANE, state, at, chunk.recent, local * RECENT);
-      plain.add(row, slot, ms, state, at);
-      results.bits[row - from] = ACCEPTED;
-    }
-    if (plain.count === 0) return;
+    plain.fold(batch, plan, from, until, slots, this.chunks, this.shift, results);
     this.reject = reject;
-    for (const column of plan.columns)
-      if (column.op === Op.Input || column.op === Op.Nvlink) this.foldByGpu(column);
-      else plain.fold(column, this.gapMs, this.v2);
-    for (let index = 0; index < plain.count; index++) {
-      const metadata = batch.metadataIndex[plain.rows[index]];
-      if (metadata >= 0) this.facts.take(plain.states[index], plain.at[index] + METADATA, metadata, plain.ms[index]);
+    if (plan.unusual.length > 0 || batch.metadata.length > 0)
+      for (let index = 0; index < plain.count; index++) this.finishPlain(plain.rows[index], slots);
+    for (let index = 0; index < plain.restCount; index++) {
+      const row = plain.rest[index];
+      const bits = this.accept(batch, row, slots[batch.gpuIndex[row]], reject);
+      results.bits[row - from] = bits;
+      if ((bits & LATE) !== 0) onLate(row);
     }
   }
 
   features(slot: number, asOfMs: number, out: Float64Array, offset: number): void {
     this.select(slot);
-    const chunk = this.chunk!;
-    const facts = this.facts.of(slot, this.uuids[slot]!, this.state, this.at + METADATA);
-    this.row.compute(chunk, this.local, facts, asOfMs, out, offset);
+    const facts = this.facts.of(slot, this.uuids[slot]!, this.gpu.cold, this.gpu.c + METADATA);
+    this.row.compute(this.chunk!, this.local, this.gpu, facts, asOfMs, out, offset);
   }
 
   metadata(slot: number): SampleMetadata {
     this.select(slot);
-    return toMetadata(this.facts.of(slot, this.uuids[slot]!, this.state, this.at + METADATA));
+    return toMetadata(this.facts.of(slot, this.uuids[slot]!, this.gpu.cold, this.gpu.c + METADATA));
   }
 
   closeOpenPane(slot: number): void {
     this.select(slot);
-    const { state, at } = this;
-    if (state[at + PANE + P.samples] > 0) this.openHour(state[at + C.openHour] + 1);
+    settle(this.gpu);
+    const { hot, h } = this.gpu;
+    if (hot[h + H.samples] > 0) this.openHour(hot[h + H.openHour] + 1);
   }
 
   private free(slot: number): void {
     this.closeOpenPane(slot);
     this.options.onFreed?.(slot);
-    const { state, at } = this;
+    this.select(slot);
     const gpuUuid = this.uuids[slot]!;
-    this.remembered.keep(gpuUuid, this.chunk!.heardHour[this.local], slot, state, at);
-    this.facts.free(slot, state, at + METADATA, true);
+    this.remembered.keep(gpuUuid, this.chunk!.heardHour[this.local], slot, this.gpu);
+    this.facts.free(slot, this.gpu.cold, this.gpu.c + METADATA, true);
     this.nvlink.free(slot);
     this.eventTimes.closed(slot);
     this.slots.delete(gpuUuid);
@@ -279,17 +270,12 @@ export class WindowStore implements Windows {
 
   /** Makes the GPU at hand one that was never heard: it was silent for longer than anything is remembered. */
   private forget(): void {
-    const { slot, state, at } = this;
-    if (state[at + PANE + P.samples] > 0) this.result |= PANE_CLOSED;
-    this.closeOpenPane(slot);
-    this.facts.free(slot, state, at + METADATA, false);
-    this.nvlink.free(slot);
+    const { hot, h, cold, c } = this.gpu;
+    if (hot[h + H.samples] > 0) this.result |= PANE_CLOSED;
+    this.closeOpenPane(this.slot);
+    this.facts.free(this.slot, cold, c + METADATA, false);
+    this.nvlink.free(this.slot);
     this.chunk!.init(this.local);
-  }
-
-  private carried(slot: number, index: number): number {
-    const { state, layout } = this.chunks[slot >>> this.shift];
-    return state[(slot & (this.chunkSlots - 1)) * layout.width + index];
   }
 
   private useBatch(batch: SampleBatch): void {
@@ -304,107 +290,126 @@ export class WindowStore implements Windows {
     this.chunk = chunk;
     this.slot = slot;
     this.local = local;
-    this.state = chunk.state;
-    this.at = local * chunk.layout.width;
+    const { gpu } = this;
+    gpu.hot = chunk.hot;
+    gpu.h = local * chunk.hotWidth;
+    gpu.cold = chunk.cold;
+    gpu.c = local * chunk.coldWidth;
   }
 
   /** The first accepted reading of a sample: closes the open pane if its hour is over, and counts the event time. */
   private admit(): void {
-    const { state, at } = this;
+    const { hot, h, cold, c } = this.gpu;
     this.result |= ACCEPTED;
     const hour = Math.floor(this.ms / HOUR_MS);
-    if (hour > state[at + C.openHour]) {
-      if (state[at + PANE + P.samples] > 0) this.result |= PANE_CLOSED;
+    if (hour > hot[h + H.openHour]) {
+      if (hot[h + H.samples] > 0) this.result |= PANE_CLOSED;
       this.openHour(hour);
       if (hour > this.hour) this.hour = hour;
       this.chunk!.heardHour[this.local] = this.hour;
     }
-    const first = state[at + C.firstMs];
-    this.eventTimes.take(this.slot, this.ms, state, at + PANE, state, at, this.chunk!.recent, this.local * RECENT);
-    if (state[at + C.firstMs] < first) recountEarlyXid(state, at);
+    const first = cold[c + C.firstMs];
+    this.eventTimes.take(this.slot, this.ms, this.gpu, this.chunk!.hotWords);
+    if (cold[c + C.firstMs] < first) recountEarlyXid(this.gpu);
   }
 
-  /** Closes the open pane, if there is one, and opens a later hour. */
+  /** Closes the open pane of the GPU at hand, if there is one, and opens a later hour. */
   private openHour(hour: number): void {
     const { ring, layout } = this.chunk!;
-    const { local, set, state, at } = this;
-    const before = state[at + C.openHour];
-    if (state[at + PANE + P.samples] > 0) {
+    const { local, set, gpu, pane, hours } = this;
+    const { hot, h, cold, c } = gpu;
+    const before = hot[h + H.openHour];
+    if (hot[h + H.samples] > 0) {
+      this.rememberJudged();
+      openPane(gpu, this.v2, pane);
       this.options.onPaneClosed?.({
         slot: this.slot,
         hourStartMs: before * HOUR_MS,
-        samples: state[at + PANE + P.samples],
-        aggregates: paneAggregates(set, state, at + PANE, state, at, before * HOUR_MS),
+        samples: pane[P.samples],
+        aggregates: paneAggregates(set, pane, cold, c, before * HOUR_MS),
       });
-      ring.write(local, before, state, at + PANE);
-      state[at + C.hoursCounted]++;
+      ring.write(local, before, pane);
+      cold[c + C.hoursCounted]++;
       ring.clear(local, before + 1, hour);
     } else if (before > -Infinity) ring.clear(local, before, hour);
-    state[at + C.openHour] = hour;
+    hot[h + H.openHour] = hour;
     this.eventTimes.closed(this.slot);
-    this.chunk!.clearPane(at);
-    foldWindow(set, ring, local, hour - WINDOW_HOURS + 1, hour, hour, state, at + layout.closed);
-    if (this.v2) foldDay(ring, local, hour - 23, hour, state, at + layout.day);
-    computeBaseline(set, state, at + layout.closed, state, at + BASELINE);
+    clearOpenPane(gpu, this.v2);
+    foldWindow(set, ring, local, hour - hours + 1, hour, hour, cold, c + CLOSED);
+    if (this.v2) foldDay(ring, local, hour - 23, hour, cold, c + layout.day);
+    computeBaseline(set, cold, c + CLOSED, hot, h);
   }
 
-  /** Folds a column of plain rows whose readings need more than their GPU's record. */
-  private foldByGpu({ op, series, values }: PlannedColumn): void {
-    const { plain } = this;
-    for (let index = 0; index < plain.count; index++) {
-      const value = values[plain.rows[index]];
+  /** Whether readings of the hour were judged is the same for all of them, so it is noted once. */
+  private rememberJudged(): void {
+    const { hot, h, cold, c } = this.gpu;
+    const note = (limit: number, series: number, judged: number): void => {
+      if (hot[h + limit] === hot[h + limit] && cold[c + C.count + series] > 0)
+        cold[c + judged] = cold[c + C.lastMs + series];
+    };
+    note(H.tempLimit, S.gpuTemp, C.tempJudgedMs);
+    note(H.powerLimit, S.powerUsage, C.powerJudgedMs);
+    if (this.v2) note(H.residualLimit, PAIR, C.residualJudgedMs);
+  }
+
+  /** What a plain row holds beside the usual. */
+  private finishPlain(row: number, slots: Int32Array): void {
+    const batch = this.batch!;
+    this.select(slots[batch.gpuIndex[row]]);
+    this.ms = batch.eventTimeMs[row];
+    this.result = ACCEPTED;
+    this.refusedMetric = '';
+    for (const column of this.plan!.unusual) {
+      const value = column.values[row];
       if (value !== value) continue;
-      this.select(plain.slots[index]);
-      this.ms = plain.ms[index];
-      this.result = ACCEPTED;
-      this.refusedMetric = '';
-      if (op === Op.Nvlink) this.takeNvlink(series, value);
-      else this.takeInput(series, value, false);
+      if (column.op === Op.Nvlink) this.takeNvlink(column.series, value);
+      else if (column.op === Op.Input) this.takeInput(column.series, value, false);
+      else foldReading(column, this.gpu, this.ms, NaN, value, this.gapMs, this.v2);
     }
+    const metadata = batch.metadataIndex[row];
+    if (metadata >= 0) this.facts.take(this.gpu.cold, this.gpu.c + METADATA, metadata, this.ms);
   }
 
   private takeNvlink(series: number, value: number): void {
-    const { state, at, ms } = this;
-    const increment = this.nvlink.take(this.slot, series - S.nvlinkFirst, ms, value);
-    if (this.v2) state[at + PANE + P.nvlinkErrors] += increment;
-    if (ms > state[at + C.nvlinkMs]) state[at + C.nvlinkMs] = ms;
+    const { cold, c } = this.gpu;
+    const increment = this.nvlink.take(this.slot, series - S.nvlinkFirst, this.ms, value);
+    if (this.v2) cold[c + OPEN + O.nvlinkErrors] += increment;
+    if (this.ms > cold[c + C.nvlinkMs]) cold[c + C.nvlinkMs] = this.ms;
   }
 
   /** A framebuffer input: no reading by itself, but memory_util of its event time follows from it. */
   private takeInput(series: number, value: number, closedHour: boolean): void {
-    const { ms, state, at } = this;
-    const utilLast = at + C.lastMs + S.memoryUtil;
-    const isNew = !closedHour && takeInput(state, at, series, ms, value);
+    const { ms, gpu } = this;
+    const { hot, h, cold, c } = gpu;
+    const utilLast = lastMsOf(gpu, S.memoryUtil);
+    const isNew = !closedHour && takeInput(cold, c, series, ms, value);
     if (!isNew) {
-      const isReading = series === S.fbUsed && state[at + C.fbTotalFirstMs] <= ms;
-      if (isReading && (closedHour || ms <= state[utilLast])) this.refuse(series, value, state[utilLast]);
+      const isReading = series === S.fbUsed && cold[c + C.fbTotalFirstMs] <= ms;
+      if (isReading && (closedHour || ms <= utilLast)) this.refuse(series, value, utilLast);
       return;
     }
-    if (state[at + C.lastMs + S.fbUsed] !== ms) return;
-    const used = state[at + C.fbUsed];
-    const util = utilisation(state, at, used, ms);
+    if (cold[c + C.lastMs + S.fbUsed] !== ms) return;
+    const used = cold[c + C.fbUsed];
+    const util = utilisation(cold, c, used, ms);
     if (util !== util) return;
-    const derivedAgain = state[at + C.memoryUtilDerivedMs] === ms;
+    const derivedAgain = cold[c + C.memoryUtilDerivedMs] === ms;
     // Given by itself at this time: not derived as well.
-    if (state[utilLast] === ms && !derivedAgain) return;
-    if (state[utilLast] > ms) return this.refuse(series, value, state[utilLast]);
+    if (utilLast === ms && !derivedAgain) return;
+    if (utilLast > ms) return this.refuse(series, value, utilLast);
     if (util > SERIES[S.memoryUtil].max) {
-      this.reject('range', this.uuids[this.slot]!, 'memory_util', `${used} MiB used of ${state[at + C.fbTotal]}`);
+      this.reject('range', this.uuids[this.slot]!, 'memory_util', `${used} MiB used of ${cold[c + C.fbTotal]}`);
       return;
     }
-    if (derivedAgain) {
-      state[at + PANE + P.memoryUtil] = state[at + C.memoryUtilN];
-      state[at + PANE + P.memoryUtil + 1] = state[at + C.memoryUtilMean];
-      state[at + PANE + P.memoryUtil + 2] = state[at + C.memoryUtilM2];
-    } else {
+    if (derivedAgain)
+      for (let index = 0; index < 3; index++) hot[h + H.memoryUtil + index] = cold[c + C.memoryUtilBefore + index];
+    else {
       if ((this.result & ACCEPTED) === 0) this.admit();
-      state[at + C.memoryUtilN] = state[at + PANE + P.memoryUtil];
-      state[at + C.memoryUtilMean] = state[at + PANE + P.memoryUtil + 1];
-      state[at + C.memoryUtilM2] = state[at + PANE + P.memoryUtil + 2];
-      state[at + C.memoryUtilDerivedMs] = ms;
-      state[utilLast] = ms;
+      for (let index = 0; index < 3; index++) cold[c + C.memoryUtilBefore + index] = hot[h + H.memoryUtil + index];
+      cold[c + C.memoryUtilDerivedMs] = ms;
+      cold[c + C.lastMs + S.memoryUtil] = ms;
+      cold[c + C.count + S.memoryUtil]++;
     }
-    addToMoments(state, at + PANE + P.memoryUtil, util);
+    addToLevel(hot, h + H.memoryUtil, util);
   }
 
   /** A reading that order refuses: counted once a metric and sample. */
@@ -423,7 +428,6 @@ export class WindowStore implements Windows {
     const time = isoTime(this.ms);
     if (reason === 'duplicate') return `a second reading at ${time}`;
     if (lastMs > this.ms) return `${time} is before the last accepted reading at ${isoTime(lastMs)}`;
-    const { state, at } = this;
-    return `${time} is in a closed hour; the newest accepted reading is of ${isoTime(state[at + C.newestMs])}`;
+    return `${time} is in a closed hour; the newest accepted reading is of ${isoTime(this.newestMs(this.slot))}`;
   }
 }
