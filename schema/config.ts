@@ -130,11 +130,12 @@ export const ConfigSchema = Type.Object(
       everyMs: positiveMs(10_000, 'A GPU is due when its event time passes a multiple of this'),
       adaptive: Type.Boolean({
         default: true,
-        description: 'While behind, skip stale due points of predictions; features at pane close are never skipped',
+        description:
+          'While behind or short of CPU, skip stale due points of predictions; features at pane close are never skipped',
       }),
       maxStalenessMs: positiveMs(
         10_000,
-        'While behind, a GPU that is due is scored at the latest after this much wall-clock time',
+        'While due points are skipped, a GPU that is due is scored at the latest after this much wall-clock time',
       ),
       maxBatches: Type.Integer({ minimum: 1, default: 64, description: 'Batches of gpu.samples worked on at once' }),
     }),

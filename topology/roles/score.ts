@@ -28,6 +28,7 @@ import { score } from '../topology.js';
 import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { PartitionState } from '../score/partition-state.js';
+import { ThreadLoad } from '../score/thread-load.js';
 import { OutputFormat, UnitOfWork } from '../score/unit.js';
 import type { Readiness, Role, RoleContext } from './role.js';
 
@@ -91,6 +92,7 @@ export class ScoreRole implements Role, LogListener {
   private farBehind = false;
   /** The newest batch read had waited in gpu.samples for longer than it should. */
   private behind = false;
+  private readonly load = new ThreadLoad();
   private lastUnitMs = Infinity;
 
   constructor(
@@ -226,6 +228,7 @@ export class ScoreRole implements Role, LogListener {
     const work = new UnitOfWork(this.format, startedMs);
     const offsets = new Map<string, TopicPartitionOffset>();
     const turn = new Turn();
+    const isLoaded = config.score.adaptive && this.load.isHigh();
     let samples = 0;
     let skipped = 0;
     let oldestMs = NaN;
@@ -240,7 +243,7 @@ export class ScoreRole implements Role, LogListener {
       this.behind = ageMs > BEHIND_MS;
       if (batch !== null) {
         samples += batch.count;
-        const defer = config.score.adaptive && this.behind;
+        const defer = isLoaded || (config.score.adaptive && this.behind);
         skipped += owned.state.fold(batch, work, { muted, defer, nowMs: startedMs });
       }
       // The loop answers HTTP and timers too: no unit keeps it for long.
@@ -250,7 +253,7 @@ export class ScoreRole implements Role, LogListener {
       offsets.set(keyOf(record), { ...owned.partition, offset: owned.next });
     }
     if (records.length === 0 && this.behind) this.behind = this.lag() > 0;
-    const elapsedMs = this.behind ? startedMs - this.lastUnitMs : Infinity;
+    const elapsedMs = isLoaded || this.behind ? startedMs - this.lastUnitMs : Infinity;
     this.lastUnitMs = startedMs;
     let rows = 0;
     let waitedMs = 0;

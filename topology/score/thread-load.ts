@@ -1,0 +1,45 @@
+import { performance } from 'node:perf_hooks';
+
+/** Share of the time that a thread works, from which on it has no room for what can wait. */
+const HIGH_UTILISATION = 0.8;
+/** Looked at no more often than this: a single unit of work is always all work. */
+const LOOK_EVERY_MS = 500;
+
+/**
+ * Whether this process's event loop is near its limit, whichever role keeps it there: catching up with a raw topic
+ * leaves gpu.samples fresh, and yet every answer of the model is taken from the time in which to catch up.
+ */
+export class ThreadLoad {
+  private lookedAtMs: number;
+  private high = false;
+
+  /**
+   * @param nowMs a clock that never goes back
+   * @param utilisation share of the time worked since it was last asked, 0–1
+   */
+  constructor(
+    private readonly nowMs: () => number = () => performance.now(),
+    private readonly utilisation: () => number = sinceLastAsked(),
+  ) {
+    this.lookedAtMs = nowMs();
+  }
+
+  isHigh(): boolean {
+    const now = this.nowMs();
+    if (now - this.lookedAtMs >= LOOK_EVERY_MS) {
+      this.lookedAtMs = now;
+      this.high = this.utilisation() > HIGH_UTILISATION;
+    }
+    return this.high;
+  }
+}
+
+function sinceLastAsked(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
+}
