@@ -1,3 +1,4 @@
+import type { TextTable } from './byte-table.js';
 import { DecodeError } from './decode-error.js';
 
 /**
@@ -37,10 +38,10 @@ export class AvroReader {
     return this.bytes.subarray(from, this.at);
   }
 
-  /** @throws DecodeError malformed */
-  text(): string {
+  /** @param known where texts that come again are looked up @throws DecodeError malformed */
+  text(known?: TextTable): string {
     const from = this.past();
-    return this.bytes.toString('utf8', from, this.at);
+    return known === undefined ? this.bytes.toString('utf8', from, this.at) : known.of(this.bytes, from, this.at);
   }
 
   /** An array: `item` is called for each. @throws DecodeError malformed */

@@ -1,6 +1,7 @@
 import type { AvroCodec } from './avro.js';
 import { HEADER_BYTES } from './avro.js';
 import { AvroReader, AvroWriter } from './avro-bytes.js';
+import { TextTable } from './byte-table.js';
 import type { Origin, SampleBatch, SampleMetadata } from './batch.js';
 import { DecodeError } from './decode-error.js';
 import { SERIES } from './metrics.js';
@@ -34,6 +35,8 @@ if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) throw new Error('gpu-actu
 const idsByName = new Map(SERIES.map((series) => [series.name, series.id]));
 /** More samples than any batch holds: a guard against a count that would allocate without bound. */
 const MAX_SAMPLES = 1_000_000;
+/** UUIDs that are remembered as strings: more than a process has GPUs. */
+const MAX_UUIDS = 2_000_000;
 
 const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
@@ -42,6 +45,7 @@ const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
 export class SamplesCodec {
   private readonly writer = new AvroWriter();
   private readonly arena = new Arena();
+  private readonly uuids = new TextTable(MAX_UUIDS);
   private readonly header: Buffer;
 
   constructor(private readonly codec: AvroCodec) {
@@ -63,7 +67,7 @@ export class SamplesCodec {
     if (!this.codec.isOwn('samples', message))
       return this.codec.decode('samples', message).then((record) => fromSamplesRecord(record));
     const reader = new AvroReader(message, HEADER_BYTES);
-    const record = readRecord(reader);
+    const record = readRecord(reader, this.uuids);
     if (reader.offset !== message.length)
       throw new DecodeError('malformed', `${message.length} bytes, of which the schema explains ${reader.offset}`);
     return fromSamplesRecord(record, this.arena);
@@ -99,12 +103,12 @@ function writeRecord(writer: AvroWriter, record: SamplesRecord): void {
 }
 
 /** The same backwards; byte strings are views of the message. */
-function readRecord(reader: AvroReader): SamplesRecord {
+function readRecord(reader: AvroReader, uuids: TextTable): SamplesRecord {
   const text = (): string => reader.text();
   const long = (): number => reader.long();
   return {
     count: reader.long(),
-    gpus: reader.array(text),
+    gpus: reader.array(() => reader.text(uuids)),
     gpu_index: reader.view(),
     event_time: reader.view(),
     columns: reader.array(() => ({ series: reader.text(), values: reader.view() })),

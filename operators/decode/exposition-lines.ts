@@ -1,6 +1,6 @@
 import { DCGM_FIELDS, NVLINK_FIELD, nvlinkSeriesOf, type DcgmField } from '../../schema/dcgm-fields.js';
 import { NVLINK_MAX_LINKS } from '../../schema/metrics.js';
-import { ByteTable } from './byte-table.js';
+import { ByteTable } from '../../schema/byte-table.js';
 import { parseLabels, type LineLabels } from './exposition-labels.js';
 
 /** A metric name that lines begin with. */

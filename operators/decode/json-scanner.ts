@@ -9,7 +9,7 @@ import {
 import { SERIES } from '../../schema/metrics.js';
 import type { ReadingReason, RejectReading } from '../../schema/outcome.js';
 import { plainRange, type Conversion, type Normalised } from '../validate.js';
-import { ByteTable } from './byte-table.js';
+import { ByteTable } from '../../schema/byte-table.js';
 import { asObject, GPU_UUID, type JsonObject } from './json.js';
 import { JsonSkeleton, type RoleOf } from './json-skeleton.js';
 import { IsoTimeReader } from './time.js';

@@ -108,3 +108,26 @@ function hashOf(text: Uint8Array, start: number, end: number): number {
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ text[i], 0x01000193);
   return hash ^ (hash >>> 15);
 }
+
+/** Texts that come again and again, found by their UTF-8 bytes: the same string each time, made and hashed once. */
+export class TextTable {
+  private readonly table = new ByteTable();
+  private texts: string[] = [];
+
+  /** @param most texts that are remembered; beyond it all are forgotten and learned anew */
+  constructor(private readonly most: number) {}
+
+  /** The text of `bytes[start, end)`. */
+  of(bytes: Buffer, start: number, end: number): string {
+    let id = this.table.find(bytes, start, end);
+    if (id < 0) {
+      if (this.texts.length >= this.most) {
+        this.table.clear();
+        this.texts = [];
+      }
+      id = this.table.insert(bytes, start, end);
+      this.texts.push(bytes.toString('utf8', start, end));
+    }
+    return this.texts[id];
+  }
+}

@@ -1,0 +1,35 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { ByteTable, TextTable } from './byte-table.js';
+
+it('numbers byte strings in the order they are met, and finds each again', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 12 }), { maxLength: 3_000, size: 'max' }), (texts) => {
+      const table = new ByteTable();
+      const ids = new Map<string, number>();
+      for (const text of texts) {
+        const bytes = Buffer.from(`<${text}>`);
+        const [start, end] = [1, bytes.length - 1];
+        const key = bytes.toString('hex', start, end);
+        expect(table.find(bytes, start, end)).toBe(ids.get(key) ?? -1);
+        if (ids.has(key)) continue;
+        ids.set(key, ids.size);
+        expect(table.insert(bytes, start, end)).toBe(ids.size - 1);
+      }
+      expect(table.size).toBe(ids.size);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+it('gives the text of bytes, whether it is remembered or was forgotten for others', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'grapheme', maxLength: 3 }), { maxLength: 200 }), (texts) => {
+      const table = new TextTable(3);
+      for (const text of texts) {
+        const bytes = Buffer.from(`"${text}"`);
+        expect(table.of(bytes, 1, bytes.length - 1)).toBe(Buffer.from(text).toString('utf8'));
+      }
+    }),
+  );
+});
