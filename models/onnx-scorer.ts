@@ -51,6 +51,9 @@ export class OnnxScorer implements Scorer {
    */
   static async load(directory: string): Promise<OnnxScorer> {
     const { card, onnx } = await readModel(directory);
+    // The runtime reports its use to its maker, and keeps files in the home and temporary directories for that, unless
+    // this is set before its first session.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
     let session: InferenceSession;
     try {
       session = await InferenceSession.create(onnx, {
