@@ -1,5 +1,8 @@
+/** SIGHUP is a terminal that was closed. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * Ends a long-running command: resolves at the first SIGINT or SIGTERM. A second one ends the process at once, for
+ * Ends a long-running command: resolves at the first of these signals. A second one ends the process at once, for
  * whoever sends it does not want to wait.
  */
 export function untilSignalled(onSecond: () => void): { readonly signalled: Promise<NodeJS.Signals>; release(): void } {
@@ -13,13 +16,11 @@ export function untilSignalled(onSecond: () => void): { readonly signalled: Prom
     if (seen === 1) resolve(signal);
     else onSecond();
   };
-  process.on('SIGINT', handler);
-  process.on('SIGTERM', handler);
+  for (const signal of SIGNALS) process.on(signal, handler);
   return {
     signalled,
     release: () => {
-      process.off('SIGINT', handler);
-      process.off('SIGTERM', handler);
+      for (const signal of SIGNALS) process.off(signal, handler);
     },
   };
 }

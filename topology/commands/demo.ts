@@ -1,10 +1,12 @@
 import { Command } from 'commander';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DAY_MS } from '../../schema/clock.js';
 import { ActuaryError } from '../../schema/errors.js';
 import { Fleet } from '../../simulator/fleet.js';
+import { atExit } from '../embedded/at-exit.js';
 import { EMBEDDED_PARTITIONS, startEmbeddedKafka } from '../embedded/kafka.js';
 import { startEmbeddedPostgres } from '../embedded/postgres.js';
 import { connectionOf } from '../kafka/connection.js';
@@ -25,6 +27,10 @@ import { DemoTelemetry, DEMO_TOPICS } from './demo-telemetry.js';
 const HISTORY_DAYS = 8;
 const HISTORY_CADENCE_MS = 120_000;
 const LIVE_CADENCE_MS = 10_000;
+/** Beyond it the history takes a quarter of an hour to load. */
+const MAX_GPUS = 1_000;
+/** How long the parts may take to end in order; what is left after it is removed all the same. */
+const END_WITHIN_MS = 5_000;
 
 interface DemoOptions extends ConfigurationOptions {
   gpus: string;
@@ -47,20 +53,29 @@ export function demoCommand(context: CommandContext): Command {
 }
 
 async function demo(context: CommandContext, options: DemoOptions): Promise<void> {
-  const started = performance.now();
+  const beganMs = performance.now();
   const say = (line: string): void =>
-    writeLine(context.stdout, `[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${line}`);
-  const gpus = whole('--gpus', options.gpus);
-  const hosts = options.hosts === undefined ? Math.ceil(gpus / 8) : whole('--hosts', options.hosts);
+    writeLine(context.stdout, `[${((performance.now() - beganMs) / 1000).toFixed(1).padStart(5)} s] ${line}`);
+  const gpus = whole('--gpus', options.gpus, MAX_GPUS);
+  const hosts = options.hosts === undefined ? Math.ceil(gpus / 8) : whole('--hosts', options.hosts, gpus);
   const speed = Number(options.speed);
   if (!(speed > 0) || !Number.isFinite(speed))
     throw new ActuaryError('usage', `--speed ${options.speed}: expected a number above 0`);
+  const seed = Number(options.seed);
+  if (!Number.isSafeInteger(seed)) throw new ActuaryError('usage', `--seed ${options.seed}: expected a whole number`);
+  const port = options.port === undefined ? [] : [`http.port=${options.port}`];
+  // A mistake in the configuration is better met before anything is started.
+  configurationOf(context, options, port);
 
   const signal = untilSignalled(() => process.exit(1));
   const cleanups: (() => Promise<void>)[] = [];
   let ending = false;
   const stopped = signal.signalled.then((received): Stopped => {
     ending = true;
+    setTimeout(() => {
+      say('ended; nothing is left');
+      process.exit();
+    }, END_WITHIN_MS).unref();
     return new Stopped(received);
   });
   const unlessStopped = async <T>(work: Promise<T>): Promise<T> => {
@@ -68,19 +83,21 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
     if (result instanceof Stopped) throw result;
     return result;
   };
+  /** Waits for a part to start, and has it stopped in the end, also where its start is no longer waited for. */
+  const started = async <T>(start: Promise<T>, stop: (part: T) => Promise<void>): Promise<T> => {
+    cleanups.push(() => start.then(stop, () => undefined));
+    return unlessStopped(start);
+  };
   try {
     const directory = await mkdtemp(join(tmpdir(), 'gpu-actuary-demo-'));
-    cleanups.push(() => rm(directory, { recursive: true, force: true }));
-    const kafka = await startEmbeddedKafka();
-    cleanups.push(() => kafka.stop());
+    const takenBack = atExit(() => rmSync(directory, { recursive: true, force: true }));
+    cleanups.push(() => rm(directory, { recursive: true, force: true }).then(takenBack));
+    const kafka = await started(startEmbeddedKafka(), (part) => part.stop());
     say(`embedded Kafka at ${kafka.brokers.join(', ')}`);
-    const postgres = await startEmbeddedPostgres();
-    cleanups.push(() => postgres.stop());
-    const { timescale } = await migrateDatabase(postgres.url);
+    const postgres = await started(startEmbeddedPostgres(), (part) => part.stop());
+    const { timescale } = await unlessStopped(migrateDatabase(postgres.url));
     say(`embedded PostgreSQL, tables made${timescale ? '' : ' (plain ones: no TimescaleDB here)'}`);
 
-    const seed = Number(options.seed);
-    if (!Number.isSafeInteger(seed)) throw new ActuaryError('usage', `--seed ${options.seed}: expected a whole number`);
     const startMs = Date.now() - HISTORY_DAYS * DAY_MS;
     const fleet = new Fleet({ gpus, hosts, seed, startMs, days: HISTORY_DAYS, cadenceMs: HISTORY_CADENCE_MS });
     const assets = join(directory, 'assets.jsonl');
@@ -99,10 +116,10 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
       `assets.file=${assets}`,
       `database.url=${postgres.url}`,
       'log.level=warn',
-      ...(options.port === undefined ? [] : [`http.port=${options.port}`]),
+      ...port,
       `sources=[{topics: [${DEMO_TOPICS.json}], format: wide-json, keyed: true}, {topics: [${DEMO_TOPICS.text}], format: prometheus-text, keyed: true}]`,
     ]);
-    const engine = await unlessStopped(
+    const engine = await started(
       startOnFreePort(
         (port) =>
           startEngine({
@@ -115,13 +132,12 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
           }),
         options.port !== undefined,
       ),
+      (part) => part.stop(),
     );
-    cleanups.push(() => engine.stop());
     say(`engine started: ${ROLES.join(', ')}; the page is at ${engine.url}`);
 
     const telemetry = new DemoTelemetry(fleet, connectionOf(config, true));
-    await telemetry.open();
-    cleanups.push(() => telemetry.close());
+    await started(telemetry.open(), () => telemetry.close());
     say(
       `loading ${HISTORY_DAYS} days of ${gpus} GPUs on ${hosts} hosts, a reading every ${HISTORY_CADENCE_MS / 60_000} min`,
     );
@@ -140,8 +156,9 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
     writeLine(context.stdout, tryNext(engine.url));
     await unlessStopped(Promise.race([telemetry.live(speed, LIVE_CADENCE_MS), engine.failed]));
   } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    say(`${error.signal}: ending`);
+    // A Ctrl-C at a terminal reaches PostgreSQL too, whose end may be the first that is heard of it.
+    if (!ending) throw error;
+    say(`${(await stopped).signal}: ending`);
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
     signal.release();
@@ -166,10 +183,10 @@ async function startOnFreePort<T>(start: (port: number | null) => Promise<T>, in
   }
 }
 
-function whole(option: string, text: string): number {
+function whole(option: string, text: string, most: number): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new ActuaryError('usage', `${option} ${text}: expected a whole number, 1 or more`);
+  if (!Number.isSafeInteger(value) || value < 1 || value > most)
+    throw new ActuaryError('usage', `${option} ${text}: expected a whole number from 1 to ${most}`);
   return value;
 }
 

