@@ -4,6 +4,8 @@ import { runAll } from './all.js';
 import { benchEngine } from './engine.js';
 import { benchIngest } from './ingest.js';
 import { benchLatency, type LatencyOptions } from './latency.js';
+import { benchPeers } from './peers.js';
+import { peersCommand, type PeersOptions } from './peers/options.js';
 import { drawPlots } from './plots.js';
 import { benchScale } from './scale.js';
 import { benchScore } from './score.js';
@@ -69,6 +71,11 @@ throughput(program.command('scale'), 2_000_000, null, 8)
   .addOption(format())
   .addOption(prefill())
   .action(on(benchScale));
+peersCommand(program.command('peers'))
+  .description('the engine beside programs for Flink and Kafka Streams, in turn on the same topic')
+  .action((options: PeersOptions) =>
+    publish(options, () => withCluster(options, (cluster) => benchPeers(cluster, options))),
+  );
 common(program.command('windows'))
   .description('decoded batches into the windows, and features out of them: no broker')
   .option('--gpus <n>', 'GPUs', '10000')

@@ -63,13 +63,17 @@ export interface PreparedRaw {
   readonly bytesPerMessage: number;
 }
 
-/** Writes raw telemetry, keyed, in order of event time. */
+/**
+ * Writes raw telemetry, keyed, in order of event time.
+ * @param firstStep reading that the stream begins with; a negative one lies before START_MS
+ */
 export async function writeRaw(
   cluster: Cluster,
   topic: string,
   shape: RawShape,
   fleet: Cadence,
   samples: number,
+  firstStep = 0,
 ): Promise<PreparedRaw> {
   const sink = await openSink(connectionTo(cluster, ''), 'bench', 16_000_000, say);
   await sink.partitions(topic);
@@ -78,7 +82,7 @@ export async function writeRaw(
   let written = 0;
   let bytes = 0;
   let pending: OutputRecord[] = [];
-  for (let step = 0; written < samples; step++)
+  for (let step = firstStep; written < samples; step++)
     for (let gpu = 0; gpu + shape.gpusPerMessage <= fleet.gpus && written < samples; gpu += shape.gpusPerMessage) {
       const timestampMs = eventTimeMs(fleet, gpu, step);
       const value = Buffer.from(shape.message(gpu, timestampMs, random), 'latin1');

@@ -132,7 +132,8 @@ async function measureRepeat(
 
 const steadyOf = ({ points }: Observed, samples: number): Stretch => stretch(points, WARM_UP * samples, samples);
 
-async function unspoilt<T>(work: () => Promise<T>): Promise<T> {
+/** Does it again where what was measured is not what was meant. */
+export async function unspoilt<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();

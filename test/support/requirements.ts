@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
+import { peerNeeds } from '../../bench/peers/build.js';
 import { brokerNeeds } from '../../bench/support/kraft.js';
 import { has } from '../../bench/support/processes.js';
 
 /** Tools that some tests need and a user's machine may lack. */
 const CHECKS = {
   kraft: async () => (await brokerNeeds()) === null,
+  peers: async () => (await brokerNeeds()) === null && (await peerNeeds()) === null,
   java: () => has('java', ['-version']),
   mvn: () => has('mvn'),
   python: () => has('python3'),

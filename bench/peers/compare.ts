@@ -1,0 +1,130 @@
+import type { Cluster } from '../support/cluster.js';
+import { runEngine } from '../support/engine-run.js';
+import { judgeFloor } from '../support/floor.js';
+import type { KafkaAdmin } from '../support/kafka-admin.js';
+import { peakRssMb, stretch, timeOf, type Stretch } from '../support/observation.js';
+import type { Observed } from '../support/observe.js';
+import { gpuMinutes } from '../support/prepare.js';
+import { THROUGHPUT_CONFIG } from '../support/raw-question.js';
+import { significant, spreadOf } from '../support/statistics.js';
+import { unspoilt } from '../support/throughput.js';
+import type { PeerPrograms } from './build.js';
+import type { PeersOptions } from './options.js';
+import { runPeer, type PeerName } from './run.js';
+import type { Prepared } from './topics.js';
+
+/** Share of a run that is left out of its steady stretch. */
+const WARM_UP = 0.2;
+
+/** What one run of the engine or of a peer gave. */
+export interface Outcome {
+  readonly steady: Stretch;
+  readonly whole: Stretch;
+  readonly rssMb: number;
+  /** Why it does not count; null where it does. */
+  readonly void: string | null;
+}
+
+export interface Ground {
+  readonly cluster: Cluster;
+  readonly admin: KafkaAdmin;
+  readonly programs: PeerPrograms;
+  readonly prepared: Prepared;
+  readonly options: PeersOptions;
+}
+
+export async function measureEngine({ cluster, admin, prepared, options }: Ground): Promise<Outcome> {
+  const { records, topic } = prepared;
+  const engine = await unspoilt(() =>
+    runEngine(cluster, admin, {
+      processes: Array.from({ length: options.processes }, () => ['ingest', 'score'] as const),
+      config: { ...THROUGHPUT_CONFIG, sources: [{ topics: [topic], format: 'wide-json-flat', keyed: true }] },
+      sets: options.set,
+      partitions: options.partitions,
+      gpus: options.gpus,
+      prefill: options.prefill,
+      samples: records,
+    }),
+  );
+  const { points } = engine;
+  return {
+    ...figures(engine, records),
+    void: judgeFloor({
+      gpus: options.gpus,
+      rows: engine.rows,
+      waits: engine.waits,
+      fromMs: timeOf(points, WARM_UP * records),
+      untilMs: timeOf(points, records),
+      featureRecords: engine.written.features ?? 0,
+      featureRecordsOwed: gpuMinutes(options, records),
+    }),
+  };
+}
+
+export async function measurePeer(ground: Ground, peer: PeerName, heap: string): Promise<Outcome> {
+  const { cluster, admin, programs, prepared, options } = ground;
+  const { records, prefill } = prepared;
+  const observed = await runPeer(cluster, admin, programs, {
+    ...{ peer, heap, ...prepared },
+    guarantee: options.guarantee,
+    emit: options.emit,
+    partitions: options.partitions,
+  });
+  const owed = (prefill?.records ?? 0) + (options.emit === 'record' ? records : gpuMinutes(options, records));
+  return {
+    ...figures(observed, records),
+    void: observed.written < owed ? `${observed.written} feature vectors were written, and ${owed} are owed` : null,
+  };
+}
+
+function figures(observed: Observed, records: number): Omit<Outcome, 'void'> {
+  const { points } = observed;
+  return {
+    steady: stretch(points, WARM_UP * records, records),
+    // From the first look that saw any: what starting takes is not what is compared.
+    whole: stretch(points, points.find(({ done }) => done > 0)?.done ?? 0, records),
+    rssMb: peakRssMb(points),
+  };
+}
+
+/** Medians and spreads of repeats. */
+export function summaryOf(outcomes: readonly Outcome[]): {
+  recordsPerSecond: number;
+  cpuMicrosPerRecord: number;
+  rssMb: number;
+} & Record<string, unknown> {
+  const over = (figure: (outcome: Outcome) => number) => spreadOf(outcomes.map(figure));
+  const rate = over(({ steady }) => steady.perSecond);
+  const cpu = over(({ steady }) => steady.cpuMicros);
+  return {
+    recordsPerSecond: rate.median,
+    recordsPerSecondSpread: [rate.min, rate.max],
+    wholeRunRecordsPerSecond: over(({ whole }) => whole.perSecond).median,
+    cpuMicrosPerRecord: cpu.median,
+    cpuMicrosPerRecordSpread: [cpu.min, cpu.max],
+    brokerCpuMicrosPerRecord: over(({ steady }) => steady.brokerCpuMicros).median,
+    rssMb: Math.round(over(({ rssMb }) => rssMb).max),
+    void: outcomes.flatMap((outcome) => outcome.void ?? [])[0] ?? null,
+  };
+}
+
+/** Of the engine to a peer: rate above 1, CPU and memory below 1 are in the engine's favour. */
+export function ratios(
+  engine: ReturnType<typeof summaryOf>,
+  peer: ReturnType<typeof summaryOf>,
+  smallestHeap?: { readonly rssMb: number },
+): object {
+  return {
+    recordsPerSecond: significant(engine.recordsPerSecond / peer.recordsPerSecond, 3),
+    cpuMicrosPerRecord: significant(engine.cpuMicrosPerRecord / peer.cpuMicrosPerRecord, 3),
+    rssMb: significant(engine.rssMb / peer.rssMb, 3),
+    ...(smallestHeap === undefined ? {} : { rssMbAtSmallestHeap: significant(engine.rssMb / smallestHeap.rssMb, 3) }),
+  };
+}
+
+export function told(name: string, { steady, rssMb, void: reason }: Outcome): string {
+  return (
+    `${name}: ${Math.round(steady.perSecond / 1000)}k/s at ${steady.cpuMicros.toFixed(2)} µs of CPU, ${Math.round(rssMb)} MB` +
+    (reason === null ? '' : `; VOID: ${reason}`)
+  );
+}
