@@ -75,7 +75,8 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
         waits.push({ atMs, count: worst('gpu_actuary_score_longest_wait_seconds') });
         pauses.push({ atMs, count: worst('nodejs_eventloop_lag_max_seconds') });
         return run.done === undefined
-          ? Math.max(0, sumOf(last, 'gpu_actuary_score_samples_total') - prefilled)
+          ? // Below 0 while the windows are being filled.
+            sumOf(last, 'gpu_actuary_score_samples_total') - prefilled
           : run.done(topicPrefix);
       },
     });

@@ -1,7 +1,7 @@
 /** What was seen of running processes at one moment; all figures but memory count up. */
 export interface Point {
   readonly atMs: number;
-  /** Records done so far. */
+  /** Records done so far; below 0 while what comes before them is being done. */
   readonly done: number;
   /** CPU time of all processes, user and system. */
   readonly cpuSeconds: number;

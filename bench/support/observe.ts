@@ -37,7 +37,7 @@ export async function observe(run: Observation): Promise<Observed> {
     if (ended !== undefined) throw new Error(`a process ended early: ${ended.output()}`);
     const usages = pids.map(usageOf);
     const atMs = performance.now();
-    if (done > (points.at(-1)?.done ?? 0)) movedMs = atMs;
+    if (done > (points.at(-1)?.done ?? -Infinity)) movedMs = atMs;
     points.push({
       atMs,
       done,
