@@ -10,6 +10,8 @@ export interface Row {
   readonly table: string;
   readonly columns: readonly string[];
   readonly cells: readonly Cell[];
+  /** Takes the rows with these cells out of the table instead. */
+  readonly removes?: boolean;
   readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number };
 }
 
@@ -168,12 +170,23 @@ async function moveOffset(client: pg.Client, move: OffsetMove): Promise<void> {
 }
 
 async function copy(client: pg.Client, table: string, rows: readonly Row[]): Promise<void> {
-  const { columns } = rows[0];
   const keys = UPSERT_KEYS[table];
   if (keys === undefined) {
-    await copyInto(client, table, columns, rows);
+    await copyInto(client, table, rows[0].columns, rows);
     return;
   }
+  for (const run of runsOf(rows))
+    if (run[0].removes) await remove(client, table, run);
+    else await upsert(client, table, keys, run);
+}
+
+async function remove(client: pg.Client, table: string, rows: readonly Row[]): Promise<void> {
+  const [column] = rows[0].columns;
+  await client.query(`DELETE FROM ${table} WHERE ${column} = ANY($1)`, [rows.map(({ cells }) => cells[0])]);
+}
+
+async function upsert(client: pg.Client, table: string, keys: readonly string[], rows: readonly Row[]): Promise<void> {
+  const { columns } = rows[0];
   // A table of one row a key cannot be copied into directly: by way of a temporary one, the newest row of a key wins.
   const staging = `staging_${table}`;
   await client.query(`CREATE TEMPORARY TABLE IF NOT EXISTS ${staging} (LIKE ${table}) ON COMMIT DELETE ROWS`);
@@ -204,6 +217,17 @@ function* blocksOf(rows: readonly Row[]): Generator<Buffer> {
     block = '';
   }
   if (block !== '') yield Buffer.from(block);
+}
+
+/** Stretches of rows that are written, and of rows that are removed, in their order. */
+function runsOf(rows: readonly Row[]): Row[][] {
+  const runs: Row[][] = [];
+  for (const row of rows) {
+    const run = runs.at(-1);
+    if (run !== undefined && Boolean(run[0].removes) === Boolean(row.removes)) run.push(row);
+    else runs.push([row]);
+  }
+  return runs;
 }
 
 function byTable(rows: readonly Row[]): Map<string, Row[]> {

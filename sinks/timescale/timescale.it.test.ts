@@ -164,6 +164,21 @@ describe('PostgreSQL', () => {
     expect((await client.query('SELECT model FROM gpu_assets')).rows).toEqual([{ model: 'three' }]);
   });
 
+  it('takes an asset out that was removed, in the order of the topic', async () => {
+    const sink = open();
+    const asset = (gpu: string): Row => ({
+      table: 'gpu_assets',
+      columns: OUTPUT_TABLES.assets.columns,
+      cells: OUTPUT_TABLES.assets.row({ gpu_uuid: gpu } as never),
+      origin: { topic: 'gpu.assets', partition: 0, offset: 0 },
+    });
+    const removal = (gpu: string): Row => ({ ...asset(gpu), columns: ['gpu_uuid'], cells: [gpu], removes: true });
+    await sink.write([asset('GPU-x'), asset('GPU-y'), asset('GPU-z')], []);
+    await sink.write([removal('GPU-x'), removal('GPU-y'), asset('GPU-y'), removal('GPU-nobody')], []);
+    const { rows } = await client.query("SELECT gpu_uuid FROM gpu_assets WHERE gpu_uuid <> 'GPU-a' ORDER BY 1");
+    expect(rows).toEqual([{ gpu_uuid: 'GPU-y' }, { gpu_uuid: 'GPU-z' }]);
+  });
+
   it('goes on with a new connection after its own was cut, nothing of the cut transaction left', async () => {
     const sink = open();
     const move = { sink: 'outputs', topic: 'gpu.health', partition: 2, from: -1, to: 1 };

@@ -22,16 +22,18 @@ async function fetchRegistry(): Promise<void> {
   if (existsSync(directory())) return;
   await mkdir(join(packageRoot(), '.cache'), { recursive: true });
   const temporary = await mkdtemp(join(packageRoot(), '.cache', 'fetch-'));
-  await run('mvn', [
-    '-q',
-    '-B',
-    'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack',
-    `-Dartifact=${ARTIFACT}`,
-    `-DoutputDirectory=${temporary}`,
-    // Without a project Maven would make a folder named after the variable it cannot resolve.
-    `-Dmdep.unpack.markersDirectory=${temporary}`,
-    `-DmarkersDirectory=${temporary}`,
-  ]);
+  await run(
+    'mvn',
+    [
+      '-q',
+      '-B',
+      'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack',
+      `-Dartifact=${ARTIFACT}`,
+      `-DoutputDirectory=${temporary}`,
+    ],
+    // Without a project Maven keeps its markers in a folder under wherever it was started.
+    { cwd: temporary },
+  );
   await rename(temporary, directory());
 }
 

@@ -9,9 +9,9 @@ import type { History } from '../../serving/history.js';
 import type { EngineMetrics } from '../../serving/metrics.js';
 import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
 import type { KafkaSink } from '../../sinks/kafka.js';
-import { METRIC_COLUMNS, MinuteRows, rawCells } from '../../sinks/timescale/minute-rows.js';
+import { METRIC_COLUMNS, MinuteRows, ROW_MS } from '../../sinks/timescale/minute-rows.js';
 import { FencedError, isDataError, TimescaleSink, type OffsetMove, type Row } from '../../sinks/timescale/sink.js';
-import { OUTPUT_TABLES, type LoadedTopic, type Table } from '../../sinks/timescale/tables.js';
+import { OUTPUT_TABLES, UPSERT_KEYS, type LoadedTopic, type Table } from '../../sinks/timescale/tables.js';
 import { Busy } from '../busy.js';
 import { DatabaseHistory } from '../history.js';
 import { openLog, openSink, type KafkaConnection } from '../kafka/connection.js';
@@ -76,6 +76,10 @@ interface Owned {
   committed: number;
   rebuild: number;
   next: number;
+  /** Rows that batches before this offset finish are in the database already. */
+  written: number;
+  /** The topic was made anew: its offsets begin below those that the database knows. */
+  anew: boolean;
   readonly minutes: MinuteRows | null;
 }
 
@@ -136,6 +140,13 @@ export class LoadRole implements Role, LogListener {
       : { ready: false, detail: 'waiting for partitions' };
   }
 
+  /** Per partition: offsets in the database, where open rows are rebuilt from, and the next one to read. */
+  state(): unknown {
+    return Object.fromEntries(
+      [...this.owned].map(([key, { committed, rebuild, next }]) => [key, { committed, rebuild, next }]),
+    );
+  }
+
   async stop(): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
@@ -159,9 +170,11 @@ export class LoadRole implements Role, LogListener {
         committed,
         rebuild,
         next: rebuild,
+        written: committed,
+        anew: false,
         minutes:
-          isSamples && config.load.metrics === 'minute'
-            ? new MinuteRows((cells, offset) => this.minuteRow(owned, cells, offset))
+          isSamples && config.load.metrics !== 'off'
+            ? new MinuteRows((cells, offset) => this.minuteRow(owned, cells, offset), ROW_MS[config.load.metrics])
             : null,
       };
       this.owned.set(key, owned);
@@ -201,16 +214,25 @@ export class LoadRole implements Role, LogListener {
       const owned = this.owned.get(keyOf(record));
       const topic = this.topics.get(record.topic);
       if (owned === undefined || topic === undefined) continue;
+      if (record.offset < owned.next && !this.beginsAnew(owned, record)) continue;
       owned.next = record.offset + 1;
       unit.touched.add(owned);
-      if (record.value === null) continue;
+      if (record.value === null) {
+        this.removal(topic, record);
+        continue;
+      }
       try {
         if (topic === 'samples')
-          this.sampleRows(owned, record, await this.dependencies.codec.decode('samples', record.value));
+          owned.minutes?.add(
+            fromSamplesRecord(await this.dependencies.codec.decode('samples', record.value)),
+            record.offset,
+            record.timestampMs,
+          );
         else this.outputRow(topic, record, await this.dependencies.codec.decode<never>(topic, record.value));
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
-        unit.undecodable.push({ record, error });
+        // The score role reads gpu.samples too, and has the letter written: one is enough.
+        if (topic !== 'samples') unit.undecodable.push({ record, error });
       }
     }
     return unit;
@@ -226,24 +248,35 @@ export class LoadRole implements Role, LogListener {
     });
   }
 
-  private sampleRows(owned: Owned, record: LogRecord, value: unknown): void {
-    const batch = fromSamplesRecord(value);
-    if (owned.minutes !== null) {
-      owned.minutes.add(batch, record.offset);
-      return;
-    }
-    for (let row = 0; row < batch.count; row++)
-      this.unit.rows.push({
-        table: 'gpu_metrics',
-        columns: METRIC_COLUMNS,
-        cells: rawCells(batch, row),
-        origin: record,
-      });
+  /** A tombstone takes the rows of its key out of a table that holds one row a key. */
+  private removal(topic: LoadedTopic | 'samples', { topic: name, partition, offset, key }: LogRecord): void {
+    if (topic === 'samples' || key === null) return;
+    const { name: table } = OUTPUT_TABLES[topic];
+    if (UPSERT_KEYS[table] === undefined) return;
+    const origin = { topic: name, partition, offset };
+    this.unit.rows.push({ table, columns: ['gpu_uuid'], cells: [key.toString('utf8')], removes: true, origin });
   }
 
-  private minuteRow({ partition, committed }: Owned, cells: Row['cells'], offset: number): void {
-    // Read again only to rebuild open minutes: this row is in the database already.
-    if (offset < committed) return;
+  /**
+   * Whether a record below the position begins a topic that was deleted and made anew: its end is below what the
+   * database has loaded. Otherwise the record was taken already.
+   */
+  private beginsAnew(owned: Owned, { topic, partition, offset }: LogRecord): boolean {
+    const end = this.consumer!.endOffset(owned.partition);
+    if (end < 0 || end >= owned.committed) return false;
+    if (!owned.anew)
+      this.context.log.warn(
+        { role: 'load', topic, partition, loaded: owned.committed, end },
+        'the topic was made anew since it was loaded: loading it from its beginning',
+      );
+    owned.anew = true;
+    owned.written = offset;
+    return true;
+  }
+
+  private minuteRow({ partition, written }: Owned, cells: Row['cells'], offset: number): void {
+    // Read again only to rebuild open rows: this one is in the database already.
+    if (offset < written) return;
     this.unit.rows.push({ table: 'gpu_metrics', columns: METRIC_COLUMNS, cells, origin: { ...partition, offset } });
   }
 
@@ -273,9 +306,10 @@ export class LoadRole implements Role, LogListener {
     for (const { table } of rows) counts.set(table, (counts.get(table) ?? 0) + 1);
     this.dependencies.metrics.loaded(counts, (performance.now() - started) / 1000);
     for (const owned of unit.touched) {
-      if (owned.next <= owned.committed) continue;
+      if (owned.next <= owned.committed && !owned.anew) continue;
       owned.committed = owned.next;
       owned.rebuild = this.rebuildOf(owned);
+      owned.anew = false;
     }
     return unit;
   }
@@ -309,8 +343,8 @@ export class LoadRole implements Role, LogListener {
     const moves: OffsetMove[] = [];
     for (const owned of unit.touched) {
       const { topic, partition } = owned.partition;
-      // While open minutes are rebuilt the position is behind what is committed already.
-      if (owned.next <= owned.committed) continue;
+      // While open rows are rebuilt the position is behind what is committed already.
+      if (owned.next <= owned.committed && !owned.anew) continue;
       const isSamples = this.topics.get(topic) === 'samples';
       moves.push({ sink: isSamples ? METRICS : OUTPUTS, topic, partition, from: owned.committed, to: owned.next });
       if (isSamples)

@@ -74,7 +74,7 @@ export class ServeRole implements Role {
   };
 
   private async applyOne(record: LogRecord): Promise<void> {
-    const { codec, view, instruments } = this.dependencies;
+    const { codec, view } = this.dependencies;
     const kind = this.kindOf.get(record.topic);
     if (kind === undefined || record.key === null) return;
     const gpuUuid = record.key.toString('utf8');
@@ -89,7 +89,6 @@ export class ServeRole implements Role {
     } catch (error) {
       // Somebody else wrote to the topic, or a newer version did: the others of its records still count.
       if (!(error instanceof DecodeError)) throw error;
-      instruments.deadLettered(error.code, 1);
       this.context.log.warn({ topic: record.topic, offset: record.offset, code: error.code }, 'record left out');
     }
   }
