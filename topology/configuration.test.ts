@@ -103,8 +103,15 @@ describe('configuration', () => {
 
   it('leaves the variables alone that Kubernetes injects for a service of its name', () => {
     expect(() =>
-      load([], { GPU_ACTUARY_PORT: 'tcp://10.0.0.1:80', GPU_ACTUARY_SERVICE_HOST: '10.0.0.1' }),
+      load([], {
+        GPU_ACTUARY_PORT: 'tcp://10.0.0.1:80',
+        GPU_ACTUARY_SERVICE_HOST: '10.0.0.1',
+        GPU_ACTUARY_SERVE_PORT_80_TCP_ADDR: '10.0.0.1',
+        GPU_ACTUARY_SERVE_PORT: 'tcp://10.0.0.1:80',
+      }),
     ).not.toThrow();
+    expect(load([], { GPU_ACTUARY_HTTP_PORT: '81' }).http.port).toBe(81);
+    expect(() => load([], { GPU_ACTUARY_HTP_PORT: '81' })).toThrow(/GPU_ACTUARY_HTP_PORT/);
   });
 
   it('masks secrets where it is shown', () => {

@@ -21,8 +21,9 @@ export interface ConfigurationInputs {
 }
 
 const ENVIRONMENT_PREFIX = 'GPU_ACTUARY_';
-/** What Kubernetes injects for a Service named gpu-actuary; not ours. */
-const SERVICE_LINK = /^(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP)(_.*)?)?)$/;
+/** What Kubernetes injects for a Service named gpu-actuary, or gpu-actuary-something; not ours. */
+const SERVICE_LINK = /^([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_.*)?)|PORT_\d+_(TCP|UDP)(_.*)?)$/;
+const SERVICE_URL = /^(tcp|udp):\/\//;
 
 type Tree = { [key: string]: unknown };
 
@@ -32,8 +33,8 @@ export function loadConfiguration(inputs: ConfigurationInputs): Config {
   for (const [name, value] of Object.entries(inputs.environment)) {
     if (value === undefined || !name.startsWith(ENVIRONMENT_PREFIX)) continue;
     const rest = name.slice(ENVIRONMENT_PREFIX.length);
-    if (SERVICE_LINK.test(rest)) continue;
     const path = environmentPath(rest);
+    if (path === undefined && (SERVICE_LINK.test(rest) || SERVICE_URL.test(value))) continue;
     if (path === undefined)
       throw new ActuaryError('config_invalid', `environment variable ${name} names no configuration key`);
     assign(tree, path, value, name);
