@@ -21,13 +21,19 @@ const compactedFor30Days = {
   'retention.ms': String(30 * DAY),
 };
 /** Dead letters keep the original bytes, so the topic takes larger messages than any source is read with. */
-const DEAD_LETTER_MAX_BYTES = 16 * 1024 * 1024;
+export const DEAD_LETTER_MAX_BYTES = 16 * 1024 * 1024;
+/** A batch of 2,000 samples with every NVLink counter of every link is beyond a broker's default of 1 MiB. */
+const SAMPLES_MAX_BYTES = 16 * 1024 * 1024;
 
 export const TOPICS = {
   samples: {
     name: 'gpu.samples',
     description: 'Batches of normalised samples, by GPU',
-    config: { 'cleanup.policy': 'delete', 'retention.ms': String(2 * DAY) },
+    config: {
+      'cleanup.policy': 'delete',
+      'retention.ms': String(2 * DAY),
+      'max.message.bytes': String(SAMPLES_MAX_BYTES),
+    },
     schema: 'gpu.samples',
   },
   features: {

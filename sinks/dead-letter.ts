@@ -1,10 +1,11 @@
 import { readingsOf, type SampleBatch } from '../schema/batch.js';
 import type { DeadLetterCode } from '../schema/outcome.js';
 import { isoTime } from '../schema/records.js';
+import { DEAD_LETTER_MAX_BYTES } from '../schema/topics.js';
 import type { OutputRecord } from './kafka.js';
 
-/** gpu.dead-letter takes messages up to 16 MiB; what is larger goes with its first 64 KiB. */
-export const DEAD_LETTER_MAX_BYTES = 16 * 1024 * 1024;
+/** What is larger than gpu.dead-letter takes goes with its first 64 KiB. */
+export { DEAD_LETTER_MAX_BYTES };
 const TRUNCATED_BYTES = 64 * 1024;
 /** Room for key, headers and framing of a record. */
 const OVERHEAD_BYTES = 16 * 1024;
