@@ -12,8 +12,9 @@ import { buildApp, buildOperationsApp } from '../serving/app.js';
 import { FleetView } from '../serving/fleet-view.js';
 import { listen } from '../serving/listen.js';
 import { EngineMetrics, type BuildInfo } from '../serving/metrics.js';
+import { maskSecrets } from './configuration.js';
 import { connectionOf } from './kafka/connection.js';
-import { probeCluster } from './kafka/probe.js';
+import { clientBuild, probeCluster } from './kafka/probe.js';
 import { prepareTopics } from './kafka/startup.js';
 import { IngestRole } from './roles/ingest.js';
 import { openLoad, type LoadParts } from './roles/load.js';
@@ -112,7 +113,20 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
     readiness: () => running.map((role) => ({ role: role.name, ...role.readiness() })),
     metrics,
     build,
-    debugState: () => Object.fromEntries(running.map((role) => [role.name, role.readiness()])),
+    debugState: () => ({
+      process: {
+        pid: process.pid,
+        node: process.version,
+        librdkafka: clientBuild(),
+        uptimeSeconds: Math.round(process.uptime()),
+        memory: process.memoryUsage(),
+      },
+      model: scorer?.modelVersion ?? null,
+      configuration: maskSecrets(config),
+      roles: Object.fromEntries(
+        running.map((role) => [role.name, { ...role.readiness(), state: role.state?.() ?? null }]),
+      ),
+    }),
     clock: systemClock,
     log,
   };

@@ -46,6 +46,8 @@ function clusterId(): string {
 }
 
 export interface BrokerOptions {
+  /** Of the listener for clients; what it needs beside (keys, users) is among the properties. */
+  readonly protocol?: 'PLAINTEXT' | 'SASL_SSL';
   /** Of the broker's JVM. */
   readonly heap?: string;
   /** Beside or in place of those below. */
@@ -56,14 +58,16 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   await fetchLibraries();
   const directory = scratchDirectory('kraft');
   const [port, controllerPort] = [await freePort(), await freePort()];
+  const protocol = options.protocol ?? 'PLAINTEXT';
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: `${protocol}://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `${protocol}://127.0.0.1:${port}`,
+    'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,${protocol}:${protocol}`,
     'controller.listener.names': 'CONTROLLER',
-    'inter.broker.listener.name': 'PLAINTEXT',
+    'inter.broker.listener.name': protocol,
     'log.dirs': join(directory, 'data'),
     'num.partitions': 4,
     'offsets.topic.replication.factor': 1,

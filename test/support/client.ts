@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import kafkajs, { type IHeaders } from 'kafkajs';
+import kafkajs, { type IHeaders, type KafkaConfig } from 'kafkajs';
 
 const { Kafka, logLevel } = kafkajs;
 
@@ -17,8 +17,26 @@ export interface Read {
 export class TestClient {
   private readonly kafka;
 
-  constructor(brokers: readonly string[]) {
-    this.kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
+  /** @param security as kafkajs takes it: `ssl`, `sasl` */
+  constructor(brokers: readonly string[], security: Pick<KafkaConfig, 'ssl' | 'sasl'> = {}) {
+    this.kafka = new Kafka({
+      brokers: [...brokers],
+      logLevel: logLevel.NOTHING,
+      retry: { retries: 20 },
+      ...security,
+    });
+  }
+
+  /** What a group has committed of a topic, by partition. */
+  async committed(group: string, topic: string): Promise<Map<number, number>> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    try {
+      const [{ partitions }] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+      return new Map(partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   async produce(
@@ -42,6 +60,18 @@ export class TestClient {
       })),
     });
     await producer.disconnect();
+  }
+
+  /** Records that a topic holds, as its offsets tell. */
+  async count(topic: string): Promise<number> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    try {
+      const offsets = await admin.fetchTopicOffsets(topic);
+      return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   /** Reads topics from their beginning until `enough` says so. @throws Error after `timeoutMs`, with what there was */

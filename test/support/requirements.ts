@@ -13,7 +13,6 @@ const CHECKS = {
   python: () => has('python3'),
   chromium: () => has('chromium'),
   promtool: () => has('promtool'),
-  kcat: () => has('kcat', ['-V']),
   procfs: () => Promise.resolve(existsSync('/proc/self/stat')),
 } as const;
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { KafkaConnection } from './connection.js';
 import { missingFeatures, probeCluster } from './probe.js';
@@ -25,6 +27,21 @@ describe('knocking at the cluster', () => {
       code: 'config_invalid',
       message: expect.stringMatching(message) as string,
     });
+  });
+
+  it('says what went wrong on the way, where the wrong protocol is spoken', async () => {
+    const plain = createServer((socket) => {
+      socket.on('error', () => undefined).on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    }).listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    const broker = `127.0.0.1:${(plain.address() as AddressInfo).port}`;
+    const probing = probeCluster(
+      { ...connection({ 'security.protocol': 'SSL' }), brokers: [broker] },
+      () => undefined,
+      1_000,
+    );
+    await expect(probing).rejects.toThrow(/SSL handshake failed/);
+    plain.close();
   });
 
   it('says where nobody answers', async () => {

@@ -5,6 +5,11 @@ import { clientProperties, type KafkaConnection, type Warn } from './connection.
 const CONNECT_TIMEOUT_MS = 20_000;
 const CODECS = ['gzip', 'snappy', 'lz4', 'zstd'] as const;
 
+/** Version of the client, and what it was compiled with. */
+export function clientBuild(): { readonly version: string; readonly features: readonly string[] } {
+  return { version: rdkafka.librdkafkaVersion, features: rdkafka.features };
+}
+
 /** What this build of the client cannot do, for want of a library when it was compiled; empty if nothing is amiss. */
 export function missingFeatures(features: readonly string[] = rdkafka.features): string[] {
   const missing: string[] = CODECS.filter((codec) => !features.includes(codec)).map(
@@ -38,8 +43,8 @@ export async function probeCluster(
   }
   // The client itself says only that it ran out of time; why, it tells as it goes.
   let reason = '';
-  client.on('event.error', (error) => {
-    reason = error.message;
+  client.on('event.log', ({ message }: { message: string }) => {
+    reason = message.replace(/^\[thrd:[^\]]*\]: /, '');
   });
   const error = await new Promise<LibrdKafkaError | null>((resolve) => {
     client.connect({ timeout: timeoutMs }, resolve);
@@ -49,6 +54,6 @@ export async function probeCluster(
   // Refused before anything was sent: properties that do not go together, or that this build has no code for.
   if (error.code === rdkafka.CODES.ERRORS.ERR__STATE)
     throw new ActuaryError('config_invalid', `kafka.properties: ${error.message}`, { cause: error });
-  const why = reason === '' || reason === error.message ? error.message : `${error.message} (${reason})`;
+  const why = reason === '' ? error.message : `${error.message} (${reason})`;
   throw new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${why}`, { cause: error });
 }
