@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBroker } from '../bench/support/kraft.js';
 import { AvroCodec } from '../schema/avro.js';
 import { HOUR_MS } from '../schema/clock.js';
+import { partitionOf } from '../schema/partition.js';
 import type { DecisionRecord, FeaturesRecord, HealthRecord, PredictionRecord } from '../schema/records.js';
 import { Fleet } from '../simulator/fleet.js';
 import { messagesOf } from '../simulator/messages.js';
@@ -49,10 +50,13 @@ function suite(start: () => Promise<Cluster>): void {
   let engine: Engine;
   let client: TestClient;
   let codec: AvroCodec;
+  let assets: string;
   // 4 GPUs on 2 hosts, half a day: one host's collector sends wide JSON, the other's exposition text.
   const fleet = new Fleet({ gpus: 4, hosts: 2, seed: 11, startMs: START, days: 0.5, cadenceMs: 60_000 });
   const uuids = fleet.gpus.map(({ facts }) => facts.uuid);
   const newest = new Map<string, number>();
+  /** Where history ends, by `topic/partition`. */
+  const historyEnds = new Map<string, number>();
 
   const startTheEngine = (sets: readonly string[] = []): Promise<Engine> =>
     startEngine({
@@ -102,7 +106,7 @@ function suite(start: () => Promise<Cluster>): void {
     client = new TestClient(cluster.brokers);
     codec = await AvroCodec.open(null, PREFIX);
     const directory = mkdtempSync(join(tmpdir(), 'gpu-actuary-e2e-'));
-    const assets = join(directory, 'assets.jsonl');
+    assets = join(directory, 'assets.jsonl');
     writeFileSync(
       assets,
       fleet
@@ -124,6 +128,12 @@ function suite(start: () => Promise<Cluster>): void {
       messages.map((message, index) => ({ ...message, partition: index % 4 }));
     await client.produce('gpu-metrics-raw', deal(wide));
     await client.produce('dcgm-scrapes', deal(text));
+    for (const [topic, messages] of [
+      ['gpu-metrics-raw', wide],
+      ['dcgm-scrapes', text],
+    ] as const)
+      for (const { partition } of deal(messages))
+        historyEnds.set(`${topic}/${partition}`, (historyEnds.get(`${topic}/${partition}`) ?? 0) + 1);
     engine = await startTheEngine([`assets.file=${assets}`]);
   });
 
@@ -136,25 +146,31 @@ function suite(start: () => Promise<Cluster>): void {
 
   it('puts features, predictions, health and decisions on Kafka for an independent client', async () => {
     const topics = ['features', 'predictions', 'health', 'decisions'].map((key) => `${PREFIX}gpu.${key}`);
+    const priced = fleet.gpus
+      .filter(({ facts }) => facts.host.model.name.includes('H100'))
+      .map(({ facts }) => facts.uuid);
     const fresh = new Map<string, number>();
-    const predicted = new Set<string | null>();
-    const graded = new Set<string | null>();
+    const heard = topics.map(() => new Set<string>());
     let looked = 0;
     const reads = await client.readUntil(topics, (records) => {
       // Features come each 15 minutes of event time: those of the last quarter say that all is through. While the
       // engine catches up with history, the model's answers come after them, in turns.
       for (; looked < records.length; looked++) {
         const { topic, key, value } = records[looked];
-        if (topic === topics[1]) predicted.add(key);
-        if (topic === topics[2]) graded.add(key);
+        heard[topics.indexOf(topic)].add(key!);
         if (topic !== topics[0]) continue;
         const { gpu_uuid, as_of } = codec.decodeKnown<FeaturesRecord>('features', value!);
         fresh.set(gpu_uuid, Math.max(as_of, fresh.get(gpu_uuid) ?? 0));
       }
-      return settled(fresh) && predicted.size === uuids.length && graded.size === uuids.length;
+      const wanted = [uuids, uuids, uuids, priced];
+      return settled(fresh) && heard.every((gpus, index) => gpus.size >= wanted[index].length);
     });
     const of = (index: number): Read[] => reads.filter(({ topic }) => topic === topics[index]);
-    for (const { key, value } of reads) expect(codecUuid(value!)).toBe(key);
+    for (const { key, value, partition } of reads) {
+      expect(codecUuid(value!)).toBe(key);
+      // By the hash that every Kafka client uses, so that others find a GPU where they look for it.
+      expect(partition).toBe(partitionOf(key!, 4));
+    }
 
     const features = await decodeAll<FeaturesRecord>('features', of(0));
     // A GPU's window holds every reading of every partition, in order: none was late.
@@ -175,9 +191,6 @@ function suite(start: () => Promise<Cluster>): void {
     const health = await decodeAll<HealthRecord>('health', of(2));
     expect([...latest(health).values()].every(({ score }) => score !== null && score > 70)).toBe(true);
     const decisions = await decodeAll<DecisionRecord>('decisions', of(3));
-    const priced = fleet.gpus
-      .filter(({ facts }) => facts.host.model.name.includes('H100'))
-      .map(({ facts }) => facts.uuid);
     expect(new Set(decisions.map(({ gpu_uuid }) => gpu_uuid))).toEqual(new Set(priced));
     for (const record of decisions)
       expect(record.expected_value).toBe(
@@ -214,6 +227,28 @@ function suite(start: () => Promise<Cluster>): void {
       'gpu_metrics',
     ])
       expect(await count(`SELECT count(*) - count(DISTINCT (gpu_uuid, as_of)) AS n FROM ${table}`), table).toBe(0);
+    // No record without its row, no row without its record.
+    const tables = {
+      features: 'gpu_features',
+      predictions: 'gpu_failure_predictions',
+      health: 'gpu_health_scores',
+      decisions: 'gpu_economic_decisions',
+    } as const;
+    for (const [key, table] of Object.entries(tables) as [keyof typeof tables, string][]) {
+      const topic = `${PREFIX}gpu.${key}`;
+      await eventually(`the rows of ${table}`, async () => {
+        const [records, rows] = [await client.count(topic), await count(`SELECT count(*) AS n FROM ${table}`)];
+        return records === rows ? true : undefined;
+      });
+      const total = await client.count(topic);
+      const reads = await client.readUntil([topic], (records) => records.length >= total);
+      const identity = (gpu: string, asOf: number): string => `${gpu} ${asOf}`;
+      const written = await decodeAll<FeaturesRecord>(key, reads);
+      const { rows } = await database.query<{ gpu_uuid: string; as_of: Date }>(`SELECT gpu_uuid, as_of FROM ${table}`);
+      expect(rows.map(({ gpu_uuid, as_of }) => identity(gpu_uuid, as_of.getTime())).sort(), table).toEqual(
+        written.map(({ gpu_uuid, as_of }) => identity(gpu_uuid, as_of)).sort(),
+      );
+    }
     await eventually('minutes of telemetry', async () => {
       const minutes = await count(
         `SELECT min(n) AS n FROM (SELECT count(*) AS n FROM gpu_metrics GROUP BY gpu_uuid) g`,
@@ -255,6 +290,7 @@ function suite(start: () => Promise<Cluster>): void {
       ['malformed', 'no JSON', time],
       ['missing_gpu', '{"timestamp":"2026-01-01T00:00:00Z"}', time],
       ['bad_time', good(time, 50).replace(/"timestamp":"[^"]*"/, '"timestamp":12'), time],
+      ['missing_time', JSON.stringify({ gpu: { gpu_uuid: uuid }, metrics: {} }), time],
       ['empty', null, time],
       ['oversized', JSON.stringify({ note: 'x'.repeat(5_000_000) }), time],
       ['future', good(time + HOUR_MS, 50), time],
@@ -263,16 +299,42 @@ function suite(start: () => Promise<Cluster>): void {
     ];
     for (const [, value, timestampMs] of bad)
       await client.produce('gpu-metrics-raw', [{ value, timestampMs, partition: 0 }]);
+    // Of another writer, in the engine's own topic.
+    const alien = Buffer.from([0, 0, 0, 0, 7, 1, 2, 3]);
+    await client.produce(`${PREFIX}gpu.samples`, [{ value: alien, partition: 0 }]);
+    // Readings that do not count, in text and JSON, one by one; what stands beside them does.
+    const line = (name: string, value: string): string => `${name}{UUID="${uuid}"} ${value}\n`;
+    const text =
+      line('DCGM_FI_DEV_MEMORY_TEMP', '2147483632') + line('DCGM_FI_DEV_POWER_USAGE', '99999') + 'DCGM_FI_DEV_SM_CL';
+    await client.produce('dcgm-scrapes', [{ value: text + 'OCK{UUID="', timestampMs: time + 60_000, partition: 0 }]);
     await client.produce('gpu-metrics-raw', [
       { value: good(time + HOUR_MS, 51), timestampMs: time + HOUR_MS, partition: 0 },
     ]);
 
-    const letters = await client.readUntil([`${PREFIX}gpu.dead-letter`], (records) => records.length >= bad.length);
-    expect(letters.map(({ headers }) => headers.error_code).sort()).toEqual(bad.map(([code]) => code).sort());
-    for (const { headers } of letters) expect(headers).toMatchObject({ topic: 'gpu-metrics-raw', partition: '0' });
+    // The scrape without a single reading that counts is empty as a whole.
+    const codes = [...bad.map(([code]) => code), 'unknown_schema', 'empty'];
+    // A rebalance may have had history read twice (at least once): what comes again of it is late, and no matter here.
+    const isOfThisTest = ({ headers }: Read): boolean =>
+      Number(headers.offset) >= (historyEnds.get(`${headers.topic}/${headers.partition}`) ?? 0);
+    const all = await client.readUntil(
+      [`${PREFIX}gpu.dead-letter`],
+      (records) => records.filter(isOfThisTest).length >= codes.length,
+    );
+    const letters = all.filter(isOfThisTest);
+    expect(all.filter((one) => !isOfThisTest(one) && one.headers.error_code !== 'late')).toEqual([]);
+    expect(letters.map(({ headers }) => headers.error_code).sort()).toEqual(codes.sort());
+    for (const { headers } of letters) {
+      expect(headers.partition).toBe('0');
+      expect(Number(headers.offset)).toBeGreaterThanOrEqual(0);
+    }
+    const from = (topic: string): Read[] => letters.filter(({ headers }) => headers.topic === topic);
+    expect(from('gpu-metrics-raw')).toHaveLength(bad.length);
+    expect(new Set(from('gpu-metrics-raw').map(({ headers }) => headers.offset)).size).toBe(bad.length);
+    expect(from(`${PREFIX}gpu.samples`)).toMatchObject([{ headers: { error_code: 'unknown_schema' }, value: alien }]);
+    expect(from('dcgm-scrapes')[0].value!.toString()).toContain('99999');
     const letter = (code: string): Read => letters.find(({ headers }) => headers.error_code === code)!;
     expect(letter('malformed').value!.toString()).toBe('no JSON');
-    expect(letter('oversized').value!.length).toBe(bad[4][1]!.length);
+    expect(letter('oversized').value!.length).toBe(bad.find(([code]) => code === 'oversized')![1]!.length);
     expect(JSON.parse(letter('late').value!.toString())).toMatchObject({ gpu_uuid: uuid, readings: { gpu_temp: 50 } });
 
     // The reading after all of it closed an hour: the stream is untouched.
@@ -282,7 +344,9 @@ function suite(start: () => Promise<Cluster>): void {
     });
     expect(features.trigger).toBe('pane');
     const metrics = await (await fetch(`${engine.url}/metrics`)).text();
-    expect(metrics).toMatch(/gpu_actuary_dead_letters_total\{code="late"\} 1/);
+    for (const reason of ['sentinel', 'range', 'unparseable'])
+      expect(metrics).toMatch(new RegExp(`readings_rejected_total\\{reason="${reason}"\\} [1-9]`));
+    expect(metrics).toMatch(/gpu_actuary_dead_letters_total\{code="late"\} [1-9]/);
   });
 
   it('goes on where it was after a stop, with the windows as they were', async () => {
@@ -290,7 +354,16 @@ function suite(start: () => Promise<Cluster>): void {
     const before = (await json(`/features/${uuid}`)).body.features as Record<string, number>;
     const time = newest.get(uuid)! + HOUR_MS;
     await engine.stop();
-    engine = await startTheEngine();
+    // One GPU has left the register meanwhile.
+    writeFileSync(
+      assets,
+      fleet
+        .assets()
+        .filter(({ gpu_uuid }) => gpu_uuid !== uuids[3])
+        .map((asset) => JSON.stringify(asset) + '\n')
+        .join(''),
+    );
+    engine = await startTheEngine([`assets.file=${assets}`]);
     await eventually('readiness', async () => ((await json('/readyz')).status === 200 ? true : undefined));
     const next = time + 900_000;
     await client.produce('gpu-metrics-raw', [
@@ -315,6 +388,10 @@ function suite(start: () => Promise<Cluster>): void {
       'SELECT gpu_uuid, as_of FROM gpu_features GROUP BY gpu_uuid, as_of HAVING count(*) > 1',
     );
     expect(rows.rows).toEqual([]);
+    await eventually('the register without the GPU', async () => {
+      const known = await database.query<{ gpu_uuid: string }>('SELECT gpu_uuid FROM gpu_assets');
+      return known.rowCount === uuids.length - 1 ? true : undefined;
+    });
   });
 }
 

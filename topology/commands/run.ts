@@ -1,9 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { ActuaryError } from '../../schema/errors.js';
 import { jsonLog, type Level } from '../logging.js';
 import { ROLES, startEngine, type RoleName } from '../runtime.js';
 import { untilSignalled } from '../shutdown.js';
 import { configurable, configurationOf, version, type CommandContext, type ConfigurationOptions } from './context.js';
+
+/** How long a start that is under way may go on after it was told to stop. */
+const EARLY_STOP_MS = 5_000;
 
 export function runCommand(context: CommandContext): Command {
   return configurable(new Command('run'))
@@ -17,13 +21,25 @@ export function runCommand(context: CommandContext): Command {
       const config = configurationOf(context, options);
       const log = jsonLog(config.log.level as Level, config.instance);
       const signal = untilSignalled(() => process.exit(1));
-      const engine = await startEngine({
+      const starting = startEngine({
         config,
         roles: parseRoles(options.roles),
         embedded: false,
         build: { version: version(), commit: null },
         log,
       });
+      const early = await Promise.race([starting.then(() => null), signal.signalled]);
+      if (early !== null) {
+        log.info({ signal: early }, 'stopping, although the start is not through');
+        const stopped = starting.then(
+          (engine) => engine.stop(),
+          () => undefined,
+        );
+        // A cluster that does not answer can hold up a start for long: there is nothing in hand to wait for.
+        await Promise.race([stopped, delay(EARLY_STOP_MS)]);
+        process.exit(0);
+      }
+      const engine = await starting;
       log.info({ url: engine.url }, 'listening');
       try {
         const received = await Promise.race([signal.signalled, engine.failed]);
