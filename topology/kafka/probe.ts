@@ -3,6 +3,8 @@ import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
 
 const CONNECT_TIMEOUT_MS = 20_000;
+/** The process cannot end while the client waits for an answer: many short attempts, not a long one. */
+const ATTEMPT_MS = 2_000;
 const CODECS = ['gzip', 'snappy', 'lz4', 'zstd'] as const;
 
 /** Version of the client, and what it was compiled with. */
@@ -35,6 +37,17 @@ export async function probeCluster(
       `librdkafka was compiled without some libraries: ${missing.join('; ')}. ` +
         'Install libzstd-dev and libssl-dev (or what your system calls them), then run: npm rebuild node-rdkafka',
     );
+  const until = performance.now() + timeoutMs;
+  for (;;) {
+    const refusal = await knock(connection, Math.min(ATTEMPT_MS, timeoutMs));
+    if (refusal === null) return;
+    if (performance.now() >= until)
+      throw new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${refusal}`);
+  }
+}
+
+/** @returns null where the cluster answers, else why it does not */
+async function knock(connection: KafkaConnection, timeoutMs: number): Promise<string | null> {
   let client: rdkafka.Producer;
   try {
     client = new rdkafka.Producer(clientProperties(connection, 'probe'));
@@ -50,10 +63,9 @@ export async function probeCluster(
     client.connect({ timeout: timeoutMs }, resolve);
   });
   if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
-  if (error === null || error === undefined) return;
+  if (error === null || error === undefined) return null;
   // Refused before anything was sent: properties that do not go together, or that this build has no code for.
   if (error.code === rdkafka.CODES.ERRORS.ERR__STATE)
     throw new ActuaryError('config_invalid', `kafka.properties: ${error.message}`, { cause: error });
-  const why = reason === '' ? error.message : `${error.message} (${reason})`;
-  throw new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${why}`, { cause: error });
+  return reason === '' ? error.message : `${error.message} (${reason})`;
 }
