@@ -77,6 +77,6 @@ describe('GPUs that wait for the model', () => {
   it('are all served once nothing is behind any more, and none while no time has passed', () => {
     expect(turnsOf(10_000, 0, 10_000)).toBe(0);
     expect(turnsOf(10_000, 60_000, 10_000)).toBe(10_000);
-    expect(turnsOf(10_000, 100, 10_000)).toBe(200);
+    expect(turnsOf(10_000, 100, 10_000)).toBe(125);
   });
 });

@@ -95,15 +95,18 @@ export class DueQueue {
   }
 }
 
+/** Of the time allowed, that in which all waiting GPUs have had their turn. */
+const SHARE_OF_STALENESS = 0.8;
+
 /**
  * How many of the waiting GPUs a unit of work scores. The waiting ones take turns at a rate at which each has its
- * turn in half the time allowed, so that freshness falls evenly and by no more than that, and the rest of the time
- * goes to catching up.
+ * turn a little before the time allowed is over (a unit of work takes a while itself), so that freshness falls evenly
+ * and by no more than that, and the rest of the time goes to catching up.
  *
  * @param waiting GPUs that wait
  * @param elapsedMs wall-clock time since the last unit began
  * @param maxStalenessMs score.maxStalenessMs
  */
 export function turnsOf(waiting: number, elapsedMs: number, maxStalenessMs: number): number {
-  return Math.min(waiting, Math.ceil((waiting * Math.max(0, elapsedMs)) / (maxStalenessMs / 2)));
+  return Math.min(waiting, Math.ceil((waiting * Math.max(0, elapsedMs)) / (SHARE_OF_STALENESS * maxStalenessMs)));
 }
