@@ -212,7 +212,10 @@ export class FleetPage {
     setText(this.totals.failures.value, fixed(totals.expected_failures['30d'], 1));
     const valued = totals.gpus - totals.by_decision.none;
     setText(this.totals.value.value, valued === 0 ? ABSENT : millions(totals.expected_value));
-    setText(this.totals.value.note, valued === totals.gpus ? '' : `${count(valued)} GPUs valued`);
+    setText(
+      this.totals.value.note,
+      valued === totals.gpus ? '' : `${count(valued)} of ${count(totals.gpus)} GPUs valued`,
+    );
     const names = [...GRADE_RANK, 'none'].filter((grade) => grade !== 'none' || totals.by_grade.none > 0);
     this.grades.replaceChildren(
       ...names.map((grade) =>

@@ -39,11 +39,14 @@ export const time = (iso) => (isAbsent(iso) ? ABSENT : `${iso.slice(0, 10)} ${is
 export function ago(iso, nowMs = Date.now()) {
   if (isAbsent(iso)) return ABSENT;
   const seconds = (nowMs - Date.parse(iso)) / 1000;
-  if (seconds < -60) return time(iso);
-  if (seconds < 60) return 'now';
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h ago`;
-  return `${Math.floor(seconds / 86400)} d ago`;
+  if (Math.abs(seconds) < 60) return 'now';
+  return seconds > 0 ? `${span(seconds)} ago` : `${span(-seconds)} ahead`;
+}
+
+function span(seconds) {
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} d`;
 }
 
 /** `row_remap_failed` to `Row remap failed` */
