@@ -137,6 +137,15 @@ export class AvroWriter {
     // Three bytes are the most that a UTF-16 unit takes; nearly always it is one.
     this.reserve(LONG_BYTES + 3 * text.length);
     if (text.length < 64) {
+      // A call to write costs more than a UUID's characters.
+      let ascii = 0;
+      for (let code; ascii < text.length && (code = text.charCodeAt(ascii)) < 128; ascii++)
+        this.bytes[this.at + 1 + ascii] = code;
+      if (ascii === text.length) {
+        this.bytes[this.at] = 2 * ascii;
+        this.at += 1 + ascii;
+        return;
+      }
       const written = this.bytes.write(text, this.at + 1, 'utf8');
       if (written < 64) {
         this.bytes[this.at] = 2 * written;

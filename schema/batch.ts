@@ -52,6 +52,10 @@ export class SinkGpu {
   /** Batch that the GPU was last put into, and its place there. */
   batch = -1;
   index = -1;
+  /** What was last said of it, in which batch, and the place there. */
+  metadata: SampleMetadata | undefined = undefined;
+  metadataBatch = -1;
+  metadataIndex = -1;
 
   constructor(
     readonly uuid: string,
@@ -121,7 +125,7 @@ export interface SampleSink {
   /**
    * Takes a whole sample of at least one reading.
    * @param eventTimeMs whole
-   * @param metadata known by its identity: the same object for what is equal, or it is stored once more
+   * @param metadata told apart by identity: who puts in the same object for a GPU again stores it once
    */
   add(gpu: SinkGpu, eventTimeMs: number, readings: Readings, metadata: SampleMetadata | undefined): void;
 }
@@ -153,8 +157,6 @@ export class BatchBuilder implements SampleSink {
   private spare: (Float64Array | undefined)[] = [];
   private metadata: SampleMetadata[] = [];
   private metadataIds = new Map<string, number>();
-  /** The same by identity, for {@link add}. */
-  private readonly metadataByObject = new Map<SampleMetadata, number>();
   private metadataIndex: Int32Array;
   private origins: Origin[] = [];
   private originIndex: Uint32Array;
@@ -209,8 +211,10 @@ export class BatchBuilder implements SampleSink {
     const { count: row, columns } = this;
     const { count, series, values } = readings;
     for (let i = 0; i < count; i++) (columns[series[i]] ?? this.column(series[i]))[row] = values[i];
-    if (metadata !== undefined)
-      this.metadataIndex[row] = this.metadataByObject.get(metadata) ?? this.enterMetadata(metadata);
+    if (metadata !== undefined) {
+      if (gpu.metadata !== metadata || gpu.metadataBatch !== this.batch) this.enterMetadata(gpu, metadata);
+      this.metadataIndex[row] = gpu.metadataIndex;
+    }
     this.count++;
   }
 
@@ -236,7 +240,7 @@ export class BatchBuilder implements SampleSink {
     if (key === null) return;
     let index = this.metadataIds.get(key);
     if (index === undefined) {
-      index = this.enterMetadata(metadata);
+      index = this.metadata.push(metadata) - 1;
       this.metadataIds.set(key, index);
     }
     this.metadataIndex[this.count] = index;
@@ -315,7 +319,6 @@ export class BatchBuilder implements SampleSink {
     this.columns = noColumns();
     this.metadata = [];
     this.metadataIds = new Map();
-    this.metadataByObject.clear();
     this.origins = [];
     this.currentOrigin = 0;
     this.rowBytes = FIXED_ROW_BYTES;
@@ -344,10 +347,13 @@ export class BatchBuilder implements SampleSink {
     return known.index;
   }
 
-  private enterMetadata(metadata: SampleMetadata): number {
-    const index = this.metadata.push(metadata) - 1;
-    this.metadataByObject.set(metadata, index);
-    return index;
+  /** Gives a GPU's metadata a place: that of the GPU before where it is the same, as within a host. */
+  private enterMetadata(gpu: SinkGpu, metadata: SampleMetadata): void {
+    const { length } = this.metadata;
+    gpu.metadata = metadata;
+    gpu.metadataBatch = this.batch;
+    gpu.metadataIndex =
+      length > 0 && this.metadata[length - 1] === metadata ? length - 1 : this.metadata.push(metadata) - 1;
   }
 
   private column(seriesId: number): Float64Array {

@@ -3,7 +3,7 @@ import { pulled, pulledAhead } from './pulled.js';
 
 /**
  * The machine on one page. Each role is a pulled chain of stages over batches: the next poll is made when the last
- * one's offsets are committed (score is one unit ahead of that), and offsets are committed when the outputs are
+ * one's offsets are committed (ingest and score are one unit ahead of that), and offsets are committed when the outputs are
  * acknowledged. What a stage does stands
  * with the role that implements it; who is wired to whom, in runtime.ts.
  *
@@ -28,7 +28,7 @@ export interface IngestStages<Polled, Unit> extends Chain<Polled> {
 
 /** Raw messages of one source to batches in gpu.samples. */
 export function ingest<Polled, Unit>(stages: IngestStages<Polled, Unit>): Observable<void> {
-  return pulled(
+  return pulledAhead(
     stages.poll,
     (polled) =>
       polled.pipe(
@@ -36,10 +36,9 @@ export function ingest<Polled, Unit>(stages: IngestStages<Polled, Unit>): Observ
         map(stages.decode),
         // Partitions in step by event time, then re-keyed: one batch for each partition of gpu.samples.
         map(stages.putInOrder),
-        concatMap(stages.publish),
-        concatMap(stages.commit),
-        finalize(stages.settled),
       ),
+    // While the broker acknowledges one unit's batches the next is decoded; nothing of it is written before.
+    (unit) => unit.pipe(concatMap(stages.publish), concatMap(stages.commit), finalize(stages.settled)),
     stages.stopping,
   );
 }

@@ -35,8 +35,10 @@ export interface SourceReaderOptions {
   readonly lingerMs: number;
   readonly maxDeadLetterShare: number;
   readonly router: Router;
-  /** Writes what the router handed over, and dead letters; resolves when all are acknowledged. */
-  readonly publish: (letters: OutputRecord[]) => Promise<void>;
+  /** Takes what the router handed over, encoded. */
+  readonly batches: () => OutputRecord[];
+  /** Writes batches and dead letters; resolves when all are acknowledged. */
+  readonly publish: (batches: OutputRecord[], letters: OutputRecord[]) => Promise<void>;
   readonly onRecords: (records: number, samples: number) => void;
 }
 
@@ -45,6 +47,8 @@ interface Cycle {
   /** To be put in order. */
   readonly collected: { readonly key: string; readonly batch: SampleBatch; readonly next: number }[];
   readonly letters: OutputRecord[];
+  /** For gpu.samples. */
+  readonly batches: OutputRecord[];
   readonly offsets: TopicPartitionOffset[];
 }
 
@@ -77,7 +81,9 @@ export class SourceReader implements LogListener {
   /** @param failed called if the source cannot be read on */
   async start(failed: (error: Error) => void): Promise<void> {
     await this.options.consumer.start(this);
-    this.running = lastValueFrom(this.chain(), { defaultValue: undefined }).then(() => undefined, failed);
+    this.running = lastValueFrom(this.chain(), { defaultValue: undefined })
+      .then(() => undefined, failed)
+      .finally(() => this.busy.endAll());
   }
 
   async stop(): Promise<void> {
@@ -173,7 +179,7 @@ export class SourceReader implements LogListener {
     }
     if (records > 0) onRecords(records, samples);
     this.judgeLetters(records, letters.length);
-    return { collected, letters, offsets: [] };
+    return { collected, letters, batches: [], offsets: [] };
   }
 
   private putInOrder(cycle: Cycle): Cycle {
@@ -183,12 +189,12 @@ export class SourceReader implements LogListener {
       this.inStep.release(router.take);
       this.regulate();
     }
-    return { ...cycle, offsets: this.finishedOffsets() };
+    router.drain();
+    return { ...cycle, batches: this.options.batches(), offsets: this.finishedOffsets() };
   }
 
   private async publish(cycle: Cycle): Promise<Cycle> {
-    this.options.router.drain();
-    await this.options.publish(cycle.letters);
+    await this.options.publish(cycle.batches, cycle.letters);
     return cycle;
   }
 

@@ -174,11 +174,12 @@ export class IngestRole implements Role {
       lingerMs: config.ingest.lingerMs,
       maxDeadLetterShare: config.ingest.maxDeadLetterShare,
       router,
-      publish: async (letters) => {
+      batches: () => {
         const batches = ready;
         ready = [];
-        await this.publish(batches, letters);
+        return batches;
       },
+      publish: (batches, letters) => this.publish(batches, letters),
       onRecords: (records, samples) => {
         instruments.ingested(name, records, samples);
         rejections.flush((reason, count) => instruments.readingsRejected(reason, count));
