@@ -9,6 +9,7 @@ import { peersCommand, type PeersOptions } from './peers/options.js';
 import { drawPlots } from './plots.js';
 import { benchScale } from './scale.js';
 import { benchScore } from './score.js';
+import { benchMemory } from './memory.js';
 import { benchWindows } from './windows.js';
 import { withCluster, type Cluster } from './support/cluster.js';
 import { withinLimits } from './support/embedded-limits.js';
@@ -81,9 +82,15 @@ common(program.command('windows'))
   .option('--gpus <n>', 'GPUs', '10000')
   .option('--samples <n>', 'samples a repeat', '2000000')
   .addOption(new Option('--feature-set <set>', 'features that the windows keep').choices(['v1', 'v2']).default('v2'))
+  .option('--window-days <list>', 'lengths of the window, in days, one measurement each', wholes, [7])
   .action((options: CommonOptions & Parameters<typeof benchWindows>[0]) =>
     publish(options, () => benchWindows(options)),
   );
+common(program.command('memory'))
+  .description('what the windows of a fleet take with seven full days in them')
+  .option('--gpus <n>', 'GPUs', '10000')
+  .addOption(new Option('--feature-set <set>', 'features that the windows keep').choices(['v1', 'v2']).default('v2'))
+  .action((options: CommonOptions & Parameters<typeof benchMemory>[0]) => publish(options, () => benchMemory(options)));
 
 program
   .command('plots')

@@ -53,6 +53,9 @@ export class WindowStore implements Windows {
   private readonly uuids: (string | undefined)[] = [];
   private readonly slots = new Map<string, number>();
   private readonly freeSlots: number[] = [];
+  /** By slot: the one that was asked for after it, and the one asked for last. */
+  private readonly next: number[] = [0];
+  private lastSlot = 0;
   private readonly nvlink: NvlinkBaselines;
   private readonly facts: AssetFacts;
   private readonly remembered: Remembered;
@@ -111,16 +114,24 @@ export class WindowStore implements Windows {
   }
 
   get bytes(): number {
-    const ofUuids = this.slots.size * UUID_BYTES + 8 * (this.uuids.length + this.freeSlots.length);
+    const ofUuids = this.slots.size * UUID_BYTES + 8 * (2 * this.uuids.length + this.freeSlots.length);
     const aside = ofUuids + this.nvlink.bytes + this.remembered.bytes;
     return this.chunks.reduce((sum, chunk) => sum + chunk.bytes, aside);
   }
 
   slotOf(gpuUuid: string): number {
-    const known = this.slots.get(gpuUuid);
-    if (known !== undefined) return known;
+    // Collectors send GPUs in the same order again and again: comparing with the one expected spares looking it up.
+    const expected = this.next[this.lastSlot];
+    if (this.uuids[expected] === gpuUuid) return (this.lastSlot = expected);
+    const slot = this.slots.get(gpuUuid) ?? this.addSlot(gpuUuid);
+    this.next[this.lastSlot] = slot;
+    return (this.lastSlot = slot);
+  }
+
+  private addSlot(gpuUuid: string): number {
     const slot = this.freeSlots.pop() ?? this.uuids.length;
     this.uuids[slot] = gpuUuid;
+    this.next[slot] = 0;
     this.slots.set(gpuUuid, slot);
     if (slot >>> this.shift === this.chunks.length) this.chunks.push(new Chunk(this.chunkSlots, this.set, this.hours));
     this.select(slot);

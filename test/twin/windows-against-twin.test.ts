@@ -6,16 +6,12 @@ import { BatchBuilder } from '../../schema/batch.js';
 import { F, FEATURES, FEATURE_COUNT } from '../../schema/features.js';
 import { seriesId } from '../../schema/metrics.js';
 import { isoTime, type AssetRecord } from '../../schema/records.js';
+import { differences } from './compare.js';
 import { recipe, telemetryOf, type Telemetry } from './draw.js';
+import { featuresFromPanes, type PaneRecord } from './from-panes.js';
 import { Twin, type TwinFacts, type TwinSample } from './twin.js';
 
 const UUID = 'GPU-1';
-/** Features that count: equal, not nearly. */
-const EXACT =
-  /_count$|_total$|^remap_failure$|^model_|^hours_with_readings$|^throttle_readings$|^(gpu_temp|memory_temp)_(min|max)$/;
-/** Extremes are float32 in closed panes. */
-const EXTREME = /_(min|max)$/;
-
 const isoDate = (ms: number | undefined): string | null => (ms === undefined ? null : isoTime(ms).slice(0, 10));
 
 function assetOf(facts: TwinFacts): AssetRecord {
@@ -62,18 +58,11 @@ class Engine {
   }
 }
 
-/** Differences between a row and the twin's, in words. */
-function differences(row: Float64Array, twin: ReturnType<Twin['features']>): string[] {
-  return FEATURES.flatMap(({ name }) => {
-    const got = row[F[name]];
-    const want = twin.values[name];
-    if (want === undefined) return [`${name}: the twin does not know it`];
-    if (Number.isNaN(want) || Number.isNaN(got)) return Object.is(want, got) ? [] : [`${name}: ${got} for ${want}`];
-    const relative = 1e-6 * (twin.scales[name] ?? Math.abs(want));
-    const tolerance = EXACT.test(name) && !EXTREME.test(name) ? 0 : Math.max(relative, 1e-9);
-    return Math.abs(got - want) <= tolerance ? [] : [`${name}: ${got} for ${want} (± ${tolerance})`];
-  });
-}
+const COLUMNS = FEATURES.map(({ name }) => name);
+const byName =
+  (row: Float64Array) =>
+  (name: string): number =>
+    row[F[name]];
 
 const half = (samples: readonly TwinSample[]): number => Math.ceil(samples.length / 2);
 
@@ -91,7 +80,7 @@ describe('windows', () => {
           expect(engine.store.newestMs(engine.slot)).toBe(twin.newestMs);
           for (const after of [0, ...drawn.askAfterMs]) {
             const t = twin.newestMs + after;
-            expect(differences(engine.features(t), twin.features(t))).toEqual([]);
+            expect(differences(COLUMNS, byName(engine.features(t)), twin.features(t))).toEqual([]);
           }
         }
         expect([...engine.rejects].sort()).toEqual([...twin.rejects].sort());
@@ -129,6 +118,38 @@ describe('windows', () => {
         expect(cut.panes).toEqual(whole.panes);
       }),
       { numRuns: 30 },
+    );
+  });
+
+  it('can be computed again from the records of gpu.panes and the newest one of gpu.features', () => {
+    fc.assert(
+      fc.property(recipe, (drawnRecipe) => {
+        const drawn = telemetryOf(drawnRecipe);
+        const engine = new Engine(drawn, 'v2');
+        const twin = new Twin(drawn.gapMs, drawn.facts);
+        engine.offer(drawn.samples);
+        for (const sample of drawn.samples) twin.offer(sample);
+        if (twin.sampleCount === 0) return;
+        const newestMs = engine.store.newestMs(engine.slot);
+        const row = engine.features(newestMs);
+        const last = {
+          as_of: newestMs,
+          newest_reading_at: newestMs,
+          features: Object.fromEntries(COLUMNS.map((name) => [name, byName(row)(name)])),
+        };
+        engine.store.closeOpenPane(engine.slot);
+        const records = engine.panes.map(({ hourStartMs, samples, aggregates }): PaneRecord => ({
+          hour_start: hourStartMs,
+          samples,
+          ...aggregates,
+        }));
+        for (const after of [0, ...drawn.askAfterMs]) {
+          const values = featuresFromPanes(records, last, newestMs + after);
+          const expected = twin.features(newestMs + after);
+          expect(differences(Object.keys(values), (name) => values[name], expected)).toEqual([]);
+        }
+      }),
+      { numRuns: 100 },
     );
   });
 });
