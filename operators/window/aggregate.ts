@@ -5,8 +5,8 @@ import type { Ring } from './ring.js';
  * Aggregates of panes. A vector has one float64 a pane field, at the field's index, and behind the fields of its set
  * the extras below: what a window needs beyond the merge of its panes.
  *
- * Closed panes are folded in two passes, mean first, then squared deviations from it, so that nothing cancels; the
- * open pane is merged onto that by the pairwise formulas of Chan, Golub and LeVeque (1983).
+ * Closed panes are folded by sums of differences from the first of them, so that nothing cancels; the open pane is
+ * merged onto that by the pairwise formulas of Chan, Golub and LeVeque (1983).
  */
 export const EXTRA = {
   /** Hours with a reading of any metric. */
@@ -64,7 +64,7 @@ function take(ring: Ring, slot: number, from: number, until: number): void {
 }
 
 function readCounts(ring: Ring, field: number): void {
-  counts = ring.isZero(field, gpu) ? samples : fewer;
+  counts = ring.isEmpty(field, gpu) ? samples : fewer;
   if (counts === fewer) read(ring, field, fewer);
 }
 
@@ -124,20 +124,18 @@ export function foldWindow(
 
 /** Least squares of the hourly means read last into `first`, over their hours. @param firstHour of the panes at hand */
 function foldTrend(firstHour: number, total: number, tempMean: number, out: Float64Array, extras: number): void {
-  let mean = 0;
-  let m2 = 0;
+  // Whole numbers, so their sums are exact; deviations from the mean add up to nothing, so no product needs a correction.
+  let sum = 0;
+  let squares = 0;
   let products = 0;
-  if (total > 0) {
-    for (let pane = 0; pane < panes; pane++) mean += counts[pane] * (firstHour + pane);
-    mean /= total;
-    for (let pane = 0; pane < panes; pane++) {
-      const dx = firstHour + pane - mean;
-      m2 += counts[pane] * dx * dx;
-      products += counts[pane] * dx * (first[pane] - tempMean);
-    }
+  for (let pane = 0; pane < panes; pane++) {
+    const weighted = counts[pane] * pane;
+    sum += weighted;
+    squares += weighted * pane;
+    products += weighted * (first[pane] - tempMean);
   }
-  out[extras + EXTRA.trendMean] = mean;
-  out[extras + EXTRA.trendM2] = m2;
+  out[extras + EXTRA.trendMean] = total > 0 ? firstHour + sum / total : 0;
+  out[extras + EXTRA.trendM2] = total > 0 ? squares - (sum * sum) / total : 0;
   out[extras + EXTRA.trendProducts] = products;
 }
 
@@ -167,6 +165,10 @@ function foldGroup(group: PaneGroup, ring: Ring, out: Float64Array, at: number):
       return;
     }
     case 'most': {
+      if (ring.isEmpty(group.at, gpu)) {
+        out[at] = -Infinity;
+        return;
+      }
       read(ring, group.at, first);
       let most = -Infinity;
       for (let pane = 0; pane < panes; pane++) if (first[pane] > most) most = first[pane];
@@ -176,58 +178,71 @@ function foldGroup(group: PaneGroup, ring: Ring, out: Float64Array, at: number):
   }
 }
 
+/** Pane of those at hand that is the first with readings: what the others are taken from, so that squares do not cancel. */
+function firstRead(): number {
+  let pane = 0;
+  while (pane < panes && counts[pane] === 0) pane++;
+  return pane;
+}
+
 function foldMoments(group: PaneGroup, ring: Ring, out: Float64Array, at: number): void {
   readCounts(ring, group.at);
   read(ring, group.at + 1, first);
+  let pane = firstRead();
+  const shift = pane < panes ? first[pane] : 0;
   let n = 0;
   let sum = 0;
-  for (let pane = 0; pane < panes; pane++) {
-    n += counts[pane];
-    sum += counts[pane] * first[pane];
+  let squares = 0;
+  for (; pane < panes; pane++) {
+    const count = counts[pane];
+    const difference = first[pane] - shift;
+    const weighted = count * difference;
+    n += count;
+    sum += weighted;
+    squares += weighted * difference;
   }
-  const mean = n > 0 ? sum / n : 0;
   out[at] = n;
-  out[at + 1] = mean;
+  out[at + 1] = n > 0 ? shift + sum / n : 0;
   if (!group.spread) return;
-  let between = 0;
-  for (let pane = 0; pane < panes; pane++) {
-    const deviation = first[pane] - mean;
-    between += counts[pane] * deviation * deviation;
-  }
-  out[at + 2] = between + sumOf(ring, group.at + 2);
+  // What lies between the panes, then what lies within them.
+  out[at + 2] = n > 0 ? Math.max(0, squares - (sum * sum) / n) + sumOf(ring, group.at + 2) : 0;
 }
 
 function foldPairs(group: PaneGroup, ring: Ring, out: Float64Array, at: number): void {
   readCounts(ring, group.at);
   read(ring, group.at + 1, first);
   read(ring, group.at + 2, second);
+  let pane = firstRead();
+  if (pane === panes) return void out.fill(0, at, at + group.fields.length);
+  const shiftX = first[pane];
+  const shiftY = second[pane];
   let n = 0;
   let sumX = 0;
   let sumY = 0;
-  for (let pane = 0; pane < panes; pane++) {
-    n += counts[pane];
-    sumX += counts[pane] * first[pane];
-    sumY += counts[pane] * second[pane];
-  }
-  const meanX = n > 0 ? sumX / n : 0;
-  const meanY = n > 0 ? sumY / n : 0;
-  out[at] = n;
-  out[at + 1] = meanX;
-  out[at + 2] = meanY;
-  let m2X = 0;
-  let m2Y = 0;
+  let squaresX = 0;
+  let squaresY = 0;
   let products = 0;
-  for (let pane = 0; pane < panes; pane++) {
-    const dx = first[pane] - meanX;
-    const dy = second[pane] - meanY;
-    m2X += counts[pane] * dx * dx;
-    m2Y += counts[pane] * dy * dy;
-    products += counts[pane] * dx * dy;
+  for (; pane < panes; pane++) {
+    const count = counts[pane];
+    const dx = first[pane] - shiftX;
+    const dy = second[pane] - shiftY;
+    const weightedX = count * dx;
+    const weightedY = count * dy;
+    n += count;
+    sumX += weightedX;
+    sumY += weightedY;
+    squaresX += weightedX * dx;
+    squaresY += weightedY * dy;
+    products += weightedX * dy;
   }
-  // What lies between the panes, then what lies within them.
-  out[at + 3] = m2X + sumOf(ring, group.at + 3);
-  out[at + 4] = m2Y + sumOf(ring, group.at + 4);
-  out[at + 5] = products + sumOf(ring, group.at + 5);
+  const meanX = sumX / n;
+  const meanY = sumY / n;
+  out[at] = n;
+  out[at + 1] = shiftX + meanX;
+  out[at + 2] = shiftY + meanY;
+  out[at + 3] = Math.max(0, squaresX - sumX * meanX) + sumOf(ring, group.at + 3);
+  out[at + 4] = Math.max(0, squaresY - sumY * meanY) + sumOf(ring, group.at + 4);
+  out[at + 5] = products - sumX * meanY + sumOf(ring, group.at + 5);
 }
 
 function sumOf(ring: Ring, field: number): number {
@@ -266,41 +281,95 @@ export function mergePane(
     } else into[extras + EXTRA.trendMean] = x;
     into[extras + EXTRA.tempHours]++;
   }
-  for (const group of groupsBySet[set]) mergeGroup(group, into, at + group.at, pane, paneAt + group.at);
+  mergeFields(MERGES[set], into, at, pane, paneAt);
 }
 
 /** Merges a pane onto an aggregate of 24 hours, in place. */
 export function mergeDay(into: Float64Array, at: number, pane: Float64Array, paneAt: number): void {
-  for (const group of DAY_GROUPS) mergeGroup(group, into, at + group.dayAt, pane, paneAt + group.at);
+  mergeFields(DAY_MERGES, into, at, pane, paneAt);
 }
 
-function mergeGroup(group: PaneGroup, into: Float64Array, at: number, pane: Float64Array, paneAt: number): void {
-  switch (group.kind) {
-    case 'sum':
-      into[at] += pane[paneAt];
-      return;
-    case 'least':
-      if (pane[paneAt] < into[at]) into[at] = pane[paneAt];
-      return;
-    case 'most':
-      if (pane[paneAt] > into[at]) into[at] = pane[paneAt];
-      return;
+/** Fields by how they merge, as pairs: index in the pane, index in the aggregate. For loops without a look at groups. */
+interface Merges {
+  readonly levels: Int32Array;
+  readonly means: Int32Array;
+  readonly pairs: Int32Array;
+  readonly sums: Int32Array;
+  readonly least: Int32Array;
+  readonly most: Int32Array;
+}
+
+function mergesOf(groups: readonly PaneGroup[], place: (group: PaneGroup) => number): Merges {
+  const of = (chosen: (group: PaneGroup) => boolean): Int32Array =>
+    Int32Array.from(groups.filter(chosen).flatMap((group) => [group.at, place(group)]));
+  return {
+    levels: of(({ kind, spread }) => kind === 'moments' && spread),
+    means: of(({ kind, spread }) => kind === 'moments' && !spread),
+    pairs: of(({ kind }) => kind === 'pairs'),
+    sums: of(({ kind }) => kind === 'sum'),
+    least: of(({ kind }) => kind === 'least'),
+    most: of(({ kind }) => kind === 'most'),
+  };
+}
+
+const MERGES: Readonly<Record<PaneSet, Merges>> = {
+  v1: mergesOf(groupsBySet.v1, ({ at }) => at),
+  v2: mergesOf(groupsBySet.v2, ({ at }) => at),
+};
+const DAY_MERGES = mergesOf(DAY_GROUPS, ({ dayAt }) => dayAt);
+
+function mergeFields(
+  { levels, means, pairs, sums, least, most }: Merges,
+  into: Float64Array,
+  intoAt: number,
+  pane: Float64Array,
+  paneAt: number,
+): void {
+  for (let index = 0; index < sums.length; index += 2) into[intoAt + sums[index + 1]] += pane[paneAt + sums[index]];
+  for (let index = 0; index < least.length; index += 2) {
+    const value = pane[paneAt + least[index]];
+    if (value < into[intoAt + least[index + 1]]) into[intoAt + least[index + 1]] = value;
   }
-  const added = pane[paneAt];
-  if (added === 0) return;
-  const n = into[at];
-  const total = n + added;
-  const weight = (n * added) / total;
-  const dx = pane[paneAt + 1] - into[at + 1];
-  into[at] = total;
-  into[at + 1] += (dx * added) / total;
-  if (group.kind === 'moments') {
-    if (group.spread) into[at + 2] += pane[paneAt + 2] + weight * dx * dx;
-    return;
+  for (let index = 0; index < most.length; index += 2) {
+    const value = pane[paneAt + most[index]];
+    if (value > into[intoAt + most[index + 1]]) into[intoAt + most[index + 1]] = value;
   }
-  const dy = pane[paneAt + 2] - into[at + 2];
-  into[at + 2] += (dy * added) / total;
-  into[at + 3] += pane[paneAt + 3] + weight * dx * dx;
-  into[at + 4] += pane[paneAt + 4] + weight * dy * dy;
-  into[at + 5] += pane[paneAt + 5] + weight * dx * dy;
+  for (let index = 0; index < means.length; index += 2) {
+    const from = paneAt + means[index];
+    const at = intoAt + means[index + 1];
+    const added = pane[from];
+    if (added === 0) continue;
+    const total = into[at] + added;
+    into[at] = total;
+    into[at + 1] += ((pane[from + 1] - into[at + 1]) * added) / total;
+  }
+  for (let index = 0; index < levels.length; index += 2) {
+    const from = paneAt + levels[index];
+    const at = intoAt + levels[index + 1];
+    const added = pane[from];
+    if (added === 0) continue;
+    const n = into[at];
+    const share = added / (n + added);
+    const dx = pane[from + 1] - into[at + 1];
+    into[at] = n + added;
+    into[at + 1] += dx * share;
+    into[at + 2] += pane[from + 2] + n * share * dx * dx;
+  }
+  for (let index = 0; index < pairs.length; index += 2) {
+    const from = paneAt + pairs[index];
+    const at = intoAt + pairs[index + 1];
+    const added = pane[from];
+    if (added === 0) continue;
+    const n = into[at];
+    const share = added / (n + added);
+    const weight = n * share;
+    const dx = pane[from + 1] - into[at + 1];
+    const dy = pane[from + 2] - into[at + 2];
+    into[at] = n + added;
+    into[at + 1] += dx * share;
+    into[at + 2] += dy * share;
+    into[at + 3] += pane[from + 3] + weight * dx * dx;
+    into[at + 4] += pane[from + 4] + weight * dy * dy;
+    into[at + 5] += pane[from + 5] + weight * dx * dy;
+  }
 }

@@ -21,7 +21,8 @@ export class PackedWriter {
   number(value: number): void {
     if (value !== value) this.text += String.fromCharCode(NONE);
     else if (value === -Infinity) this.text += String.fromCharCode(NEVER);
-    else if (Number.isInteger(value) && value >= 0 && value <= LARGEST_WHOLE) this.whole(value + WHOLE);
+    else if (Number.isInteger(value) && value <= LARGEST_WHOLE && (value > 0 || Object.is(value, 0)))
+      this.whole(value + WHOLE);
     else {
       float[0] = value;
       this.text += String.fromCharCode(FLOAT, ...bytesOfFloat);

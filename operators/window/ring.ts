@@ -17,8 +17,8 @@ const MARKERS = { u4: 15, u8: 0xff, u16: 0xffff, readings: 0xff, f32: 0, f64: 0 
 const NO_READINGS = 0xfe;
 
 /**
- * Closed panes of a fixed number of GPUs: a position an hour of the window, hour h at position h mod 168. All of a GPU lies together,
- * field by field, so that folding its window is a run through memory.
+ * Closed panes of a fixed number of GPUs: a position an hour of the window, hour h at position h mod 168. All of a GPU
+ * lies together, field by field, so that folding its window is a run through memory.
  *
  * - u4: two fields share a byte.
  * - readings: how many fewer they are than the event times of the hour, up to 253; 254 for none at all.
@@ -30,7 +30,7 @@ export class Ring {
   readonly bytes: number;
   private readonly fields: readonly StoredField[];
   private readonly samples: StoredField;
-  /** By GPU and field: whether anything but 0 was ever stored. Most counts never see anything else. */
+  /** By GPU and field: whether anything was ever stored but what is there without readings. Most counts never are. */
   private readonly touched: Uint8Array;
   private readonly large = new Map<number, number>();
 
@@ -73,6 +73,7 @@ export class Ring {
       const cell = stored.start + slot * stored.stride + position;
       if (stored.marker === 0) {
         stored.column[cell] = value;
+        if (value !== stored.field.empty) this.touched[slot * this.fields.length + index] = 1;
         continue;
       }
       const code = stored.field.storage === 'readings' ? readingsCode(vector[P.samples], value) : value;
@@ -115,8 +116,8 @@ export class Ring {
     return code === NO_READINGS ? 0 : this.get(P.samples, slot, position) - code;
   }
 
-  /** Whether a field of whole numbers is 0 in all panes of a GPU; of readings: whether they are the samples in all. */
-  isZero(field: number, slot: number): boolean {
+  /** Whether a field is what a pane without readings has in all panes of a GPU; of readings: the samples in all. */
+  isEmpty(field: number, slot: number): boolean {
     return this.touched[slot * this.fields.length + field] === 0;
   }
 
@@ -158,11 +159,10 @@ export class Ring {
       start,
       stride,
       shift,
-      marker,
       field: { storage },
     } = this.fields[field];
     const cell = start + slot * stride + position;
-    if (marker > 0 && storage !== 'readings' && this.isZero(field, slot)) return 0;
+    if (storage !== 'readings' && this.isEmpty(field, slot)) return 0;
     if (this.large.size === 0)
       switch (storage) {
         case 'u8':
