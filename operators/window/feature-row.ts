@@ -175,7 +175,10 @@ export class FeatureRow {
     out[offset + I.smClockStd] = std(w, P.smClock);
   }
 
-  /** A count is 0 only if what it counts was read in the window. */
+  /**
+   * A count is 0 only if what it counts was read in the window. From the first volatile ECC reading ever on, the
+   * aggregate counter says nothing of errors.
+   */
   private writeCounts(gpu: GpuRecord, fromMs: number, out: Float64Array, offset: number): void {
     const w = this.window;
     const { hot, h, cold, c } = gpu;
@@ -190,8 +193,8 @@ export class FeatureRow {
     }
     out[offset + I.throttleReadings] = w[P.throttleReadings];
     out[offset + I.performanceHeard] = PERFORMANCE.some(read) ? 1 : 0;
-    if (read(S.eccSbeVol) || read(S.eccSbeAgg)) out[offset + I.eccSbe] = w[P.eccSbe];
-    if (read(S.eccDbeVol) || read(S.eccDbeAgg)) out[offset + I.eccDbe] = w[P.eccDbe];
+    if (read(hot[h + H.eccSbeVol] >= 0 ? S.eccSbeVol : S.eccSbeAgg)) out[offset + I.eccSbe] = w[P.eccSbe];
+    if (read(hot[h + H.eccDbeVol] >= 0 ? S.eccDbeVol : S.eccDbeAgg)) out[offset + I.eccDbe] = w[P.eccDbe];
     if (judged(H.tempLimit, S.gpuTemp, C.tempJudgedMs)) out[offset + I.tempSpikes] = w[P.tempSpikes];
     if (judged(H.powerLimit, S.powerUsage, C.powerJudgedMs)) out[offset + I.powerAnomalies] = w[P.powerAnomalies];
     if (hot[h + H.newestMs] >= fromMs) {
@@ -247,8 +250,8 @@ export class FeatureRow {
     out[offset + I.gpuTempDelta] = mean(day, D.gpuTemp) - mean(w, P.gpuTemp);
     out[offset + I.powerDelta] = mean(day, D.powerUsage) - mean(w, P.powerUsage);
     out[offset + I.memoryUtilDelta] = mean(day, D.memoryUtil) - mean(w, P.memoryUtil);
-    if (lastMsOf(gpu, S.eccSbeVol) >= fromMs || lastMsOf(gpu, S.eccSbeAgg) >= fromMs)
-      out[offset + I.eccSbeDay] = day[D.eccSbe];
+    const ecc = gpu.hot[gpu.h + H.eccSbeVol] >= 0 ? S.eccSbeVol : S.eccSbeAgg;
+    if (lastMsOf(gpu, ecc) >= fromMs) out[offset + I.eccSbeDay] = day[D.eccSbe];
     const slope = resistance(w, P.tempPower);
     out[offset + I.resistance] = slope;
     out[offset + I.resistanceDelta] = resistance(day, D.tempPower) - slope;

@@ -92,6 +92,11 @@ describe('feature set v2', () => {
     gpu.at(minute(2), { nvlink_crc_flit_total: 9, nvlink_replay_total: 3, ...links });
     gpu.at(minute(3), { nvlink_crc_flit_total: 19, nvlink_crc_flit_l0: 13, nvlink_crc_flit_l17: 5 });
     expect(gpu.features().nvlink_error_count).toBe(5 + 2 + 3 + 5);
+    // Totals alone say nothing more, once links were heard; of the other counters they do.
+    gpu.at(hour(200), { nvlink_crc_flit_total: 30 });
+    expect(gpu.features().nvlink_error_count).toBeNaN();
+    gpu.at(hour(201), { nvlink_replay_total: 8 });
+    expect(gpu.features().nvlink_error_count).toBe(5);
   });
 
   it('counts large increments exactly', () => {

@@ -50,6 +50,12 @@ export class NvlinkBaselines {
     return row[(row[CURRENT + counter] & bit) === 0 ? PREVIOUS_MS : CURRENT_MS];
   }
 
+  /** Whether readings of a series say anything of errors: a total does as long as no link of its counter was heard. */
+  counts(slot: number, series: number): boolean {
+    const row = this.rows[slot];
+    return row === undefined || bitOf(series) !== TOTAL || (row[SEEN + counterOf(series)] & ~TOTAL) === 0;
+  }
+
   /** @returns what a reading adds to the errors; negative where it takes back what the total had added at its time */
   take(slot: number, series: number, ms: number, value: number): number {
     const row = (this.rows[slot] ??= this.allocate());

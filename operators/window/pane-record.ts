@@ -1,5 +1,5 @@
 import { S } from '../../schema/metrics.js';
-import { C } from './gpu-record.js';
+import { C, H, type GpuRecord } from './gpu-record.js';
 import { PANE_GROUPS, V1_WIDTH, type PaneSet } from './pane-layout.js';
 
 /**
@@ -16,14 +16,13 @@ export const CARRIED_PANE_FIELDS = [
 
 /**
  * @param pane of the hour, as a vector
- * @param carried cold record of its GPU, settled
+ * @param gpu of the pane, settled
  * @param fromMs start of the pane's hour
  */
 export function paneAggregates(
   set: PaneSet,
   pane: Float64Array,
-  carried: Float64Array,
-  carriedAt: number,
+  { hot, h, cold: carried, c: carriedAt }: GpuRecord,
   fromMs: number,
 ): Record<string, number | null> {
   const within = (index: number): boolean => carried[carriedAt + index] >= fromMs;
@@ -45,6 +44,9 @@ export function paneAggregates(
   if (!within(C.powerJudgedMs)) record.power_anomalies = null;
   if (!within(C.residualJudgedMs)) record.thermal_residual_spikes = null;
   if (!within(C.nvlinkMs)) record.nvlink_errors = null;
+  // Once there was a volatile counter, the aggregate one says nothing of errors.
+  if (!Number.isNaN(hot[h + H.eccSbeVol]) && !within(C.lastMs + S.eccSbeVol)) record.ecc_sbe_errors = null;
+  if (!Number.isNaN(hot[h + H.eccDbeVol]) && !within(C.lastMs + S.eccDbeVol)) record.ecc_dbe_errors = null;
   const since = (ms: number, value: number): number | null => (within(ms) ? carried[carriedAt + value] : null);
   record.remap_correctable_total = since(C.remapCorrectableMs, C.remapCorrectable);
   record.remap_uncorrectable_total = since(C.remapUncorrectableMs, C.remapUncorrectable);

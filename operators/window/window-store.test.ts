@@ -157,6 +157,15 @@ describe('feature set v1', () => {
     expect(gpu.features().ecc_sbe_event_count).toBe(0);
   });
 
+  it('knows nothing of ECC errors where only AGG is heard after VOL ever was', () => {
+    const gpu = new OneGpu();
+    gpu.at(T0, { ecc_sbe_agg: 1, ecc_dbe_agg: 0, ecc_sbe_vol: 3 });
+    for (const day of [1, 8]) gpu.at(T0 + day * 24 * HOUR_MS, { ecc_sbe_agg: 9, ecc_dbe_agg: 0 });
+    const { ecc_sbe_event_count, ecc_sbe_24h_count, ecc_dbe_event_count } = gpu.features();
+    expect([ecc_sbe_event_count, ecc_sbe_24h_count, ecc_dbe_event_count]).toEqual([NaN, NaN, 0]);
+    expect(gpu.panes[1].aggregates).toMatchObject({ ecc_sbe_errors: null, ecc_dbe_errors: 0 });
+  });
+
   it('judges spikes only against 24 hours of readings and counts them by onset', () => {
     const gpu = new OneGpu();
     const hour = (n: number) => T0 + n * HOUR_MS;

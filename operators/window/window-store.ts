@@ -337,7 +337,7 @@ export class WindowStore implements Windows {
         slot: this.slot,
         hourStartMs: before * HOUR_MS,
         samples: pane[P.samples],
-        aggregates: paneAggregates(set, pane, cold, c, before * HOUR_MS),
+        aggregates: paneAggregates(set, pane, this.gpu, before * HOUR_MS),
       });
       ring.write(local, before, pane);
       cold[c + C.hoursCounted]++;
@@ -385,7 +385,8 @@ export class WindowStore implements Windows {
     const { cold, c } = this.gpu;
     const increment = this.nvlink.take(this.slot, series - S.nvlinkFirst, this.ms, value);
     if (this.v2) cold[c + OPEN + O.nvlinkErrors] += increment;
-    if (this.ms > cold[c + C.nvlinkMs]) cold[c + C.nvlinkMs] = this.ms;
+    if (this.ms > cold[c + C.nvlinkMs] && this.nvlink.counts(this.slot, series - S.nvlinkFirst))
+      cold[c + C.nvlinkMs] = this.ms;
   }
 
   /** A framebuffer input: no reading by itself, but memory_util of its event time follows from it. */

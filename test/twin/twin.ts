@@ -203,8 +203,9 @@ export class Twin {
     set('throttle_readings', week(masks).length);
 
     for (const kind of ['sbe', 'dbe']) {
-      const present = (start: number): boolean =>
-        since(start)([...this.all(`ecc_${kind}_vol`), ...this.all(`ecc_${kind}_agg`)]).length > 0;
+      const volatile = this.all(`ecc_${kind}_vol`);
+      const counted = volatile.length > 0 ? volatile : this.all(`ecc_${kind}_agg`);
+      const present = (start: number): boolean => since(start)(counted).length > 0;
       set(`ecc_${kind}_event_count`, count(this.eccErrors(kind), present(from)));
       if (kind === 'sbe')
         set('ecc_sbe_24h_count', present(dayFrom) ? sum(day(this.eccErrors(kind)).map((e) => e.size)) : NaN);
@@ -284,13 +285,8 @@ export class Twin {
     for (const counter of LINKS) {
       const links = [...this.accepted.keys()].filter((name) => name.startsWith(`nvlink_${counter}_l`));
       const firstLink = Math.min(...links.map((name) => this.all(name)[0].ms));
-      const total = this.all(`nvlink_${counter}_total`);
-      events.push(
-        ...increments(
-          total.filter((one) => one.ms < firstLink),
-          true,
-        ),
-      );
+      const total = this.all(`nvlink_${counter}_total`).filter((one) => one.ms < firstLink);
+      events.push(...increments(total, true));
       for (const name of links) events.push(...increments(this.all(name), true));
       present ||= [total, ...links.map((name) => this.all(name))].flat().some((one) => one.ms >= from);
     }
