@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import avro from 'avsc';
-import { Compatibility, SchemaRegistryClient } from '@confluentinc/schemaregistry';
+import type { Compatibility, SchemaRegistryClient } from '@confluentinc/schemaregistry';
 import { DecodeError } from './decode-error.js';
 import { ActuaryError, messageOf } from './errors.js';
 import { packageRoot } from './package-root.js';
@@ -67,7 +67,7 @@ export class AvroCodec {
       >;
       return new AvroCodec(new Map(AVRO_TOPICS.map((key) => [key, fixed[TOPICS[key].name]])), null, prefix, []);
     }
-    const registry = clientOf(registryUrl);
+    const registry = await clientOf(registryUrl);
     const ids = new Map<TopicKey, number>();
     const unguarded: string[] = [];
     for (const key of AVRO_TOPICS) {
@@ -174,8 +174,12 @@ function schemaIdOf(message: Buffer): number {
   return message.readUInt32BE(1);
 }
 
-/** The client takes a name and password apart from the URL. */
-function clientOf(registryUrl: string): SchemaRegistryClient {
+/**
+ * The client takes a name and password apart from the URL. Its package brings the clients of every cloud's key store
+ * along, a second of start-up and 30 MB of heap: only those pay for it who have a registry.
+ */
+async function clientOf(registryUrl: string): Promise<SchemaRegistryClient> {
+  const { SchemaRegistryClient } = await import('@confluentinc/schemaregistry');
   const url = new URL(registryUrl);
   const userInfo = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   url.username = '';
@@ -187,12 +191,8 @@ function clientOf(registryUrl: string): SchemaRegistryClient {
   });
 }
 
-const GUARDED: ReadonlySet<string> = new Set([
-  Compatibility.BACKWARD,
-  Compatibility.BACKWARD_TRANSITIVE,
-  Compatibility.FULL,
-  Compatibility.FULL_TRANSITIVE,
-]);
+/** Of the client's Compatibility. */
+const GUARDED: ReadonlySet<string> = new Set(['BACKWARD', 'BACKWARD_TRANSITIVE', 'FULL', 'FULL_TRANSITIVE']);
 
 /** Sees to it that a subject takes backward compatible versions only. @returns whether it does */
 async function guard(registry: SchemaRegistryClient, subject: string): Promise<boolean> {
@@ -202,7 +202,7 @@ async function guard(registry: SchemaRegistryClient, subject: string): Promise<b
     if (statusOf(error) === undefined) throw unreachable(error);
   }
   try {
-    await registry.updateCompatibility(subject, Compatibility.BACKWARD);
+    await registry.updateCompatibility(subject, 'BACKWARD' as Compatibility);
     return true;
   } catch (error) {
     // No such subject yet, or no right to say so.
