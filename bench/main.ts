@@ -41,7 +41,6 @@ const prefill = (): Option => new Option('--no-prefill', 'begin with empty windo
 throughput(program.command('engine'), 3_000_000, 2)
   .description('raw messages through ingest and score, as processes of the command line')
   .addOption(format())
-  .addOption(prefill())
   .action(on(benchEngine));
 throughput(program.command('ingest'), 2_000_000, 1)
   .description('raw messages through the ingest role')
@@ -70,7 +69,6 @@ throughput(program.command('scale'), 2_000_000, null, 8)
   .option('--fleets <list>', 'sizes of fleets; - for none', wholes, [1_000, 10_000, 100_000, 1_000_000])
   .addOption(new Option('--feature-set <set>', 'of the windows of those').choices(['v1', 'v2']).default('v1'))
   .addOption(format())
-  .addOption(prefill())
   .action(on(benchScale));
 peersCommand(program.command('peers'))
   .description('the engine beside programs for Flink and Kafka Streams, in turn on the same topic')

@@ -31,7 +31,7 @@ export async function benchScore(cluster: Cluster, options: ThroughputOptions): 
         parsed: false,
         samples,
         run: {
-          prefill: options.prefill,
+          prefill: options.prefill ?? false,
           config: THROUGHPUT_CONFIG,
           prepare: async (prefix) => void (await write(prefix)),
         },

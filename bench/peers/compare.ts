@@ -2,7 +2,7 @@ import type { Cluster } from '../support/cluster.js';
 import { runEngine } from '../support/engine-run.js';
 import { judgeFloor } from '../support/floor.js';
 import type { KafkaAdmin } from '../support/kafka-admin.js';
-import { peakRssMb, stretch, timeOf, type Stretch } from '../support/observation.js';
+import { peakRssMb, stretch, timesOf, type Stretch } from '../support/observation.js';
 import type { Observed } from '../support/observe.js';
 import { gpuMinutes } from '../support/prepare.js';
 import { THROUGHPUT_CONFIG } from '../support/raw-question.js';
@@ -42,19 +42,19 @@ export async function measureEngine({ cluster, admin, prepared, options }: Groun
       sets: options.set,
       partitions: options.partitions,
       gpus: options.gpus,
-      prefill: options.prefill,
+      prefill: false,
       samples: records,
     }),
   );
-  const { points } = engine;
+  const [fromMs, untilMs] = timesOf(engine.points, WARM_UP * records, records);
   return {
     ...figures(engine, records),
     void: judgeFloor({
       gpus: options.gpus,
       rows: engine.rows,
       waits: engine.waits,
-      fromMs: timeOf(points, WARM_UP * records),
-      untilMs: timeOf(points, records),
+      fromMs,
+      untilMs,
       featureRecords: engine.written.features ?? 0,
       featureRecordsOwed: gpuMinutes(options, records),
     }),

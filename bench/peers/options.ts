@@ -38,5 +38,5 @@ export function peersCommand(command: Command): Command {
     .option('--heap-search [sizes]', 'find the smallest of these heaps that keeps 95 % of the rate')
     .option('--no-engine', 'measure only the peers')
     .option('--topic <name>', 'on the given brokers: prepared there if it is not yet, and left for the next run')
-    .addOption(new Option('--no-prefill', 'begin with empty windows, not with seven days of readings'));
+    .option('--prefill', "fill the peers' windows with seven days of readings; the engine's begin empty", false);
 }

@@ -49,6 +49,9 @@ let runs = 0;
 export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: EngineRun): Promise<EngineObserved> {
   const topicPrefix = `bench-${Date.now()}-${++runs}.`;
   if (cluster.kind !== 'embedded') await createTopics(connectionTo(cluster, topicPrefix), run.partitions, -1);
+  const ingests = run.processes.some((roles) => roles.includes('ingest'));
+  // While windows are restored ingest would run ahead, and its work be done before anything is measured.
+  if (run.prefill && ingests) throw new Error('windows can be filled before only where ingest does not run');
   const prefilled = run.prefill ? await fillWindows(cluster, admin, topicPrefix, run.gpus, START_MS) : 0;
   await run.prepare?.(topicPrefix);
   const engine = await EngineProcesses.start(cluster, {
@@ -74,10 +77,10 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
         rows.push({ atMs, count: sumOf(last, 'gpu_actuary_score_rows_total') });
         waits.push({ atMs, count: worst('gpu_actuary_score_longest_wait_seconds') });
         pauses.push({ atMs, count: worst('nodejs_eventloop_lag_max_seconds') });
-        return run.done === undefined
-          ? // Below 0 while the windows are being filled.
-            sumOf(last, 'gpu_actuary_score_samples_total') - prefilled
-          : run.done(topicPrefix);
+        if (run.done !== undefined) return run.done(topicPrefix);
+        // Below 0 while the windows are being filled.
+        const done = sumOf(last, 'gpu_actuary_score_samples_total') - prefilled;
+        return { done, begun: ingests ? ingestedOf(last) : done };
       },
     });
     if (run.done === undefined) await countedOnce(engine, prefilled + run.samples);
@@ -93,9 +96,7 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
       deadLetters: Object.values(byLabel(last, 'gpu_actuary_dead_letters_total', 'code')).reduce((a, b) => a + b, 0),
       written,
       share: last.map((series) =>
-        run.done === undefined
-          ? (series.get('gpu_actuary_score_samples_total') ?? 0)
-          : Object.values(byLabel([series], 'gpu_actuary_ingest_samples_total', 'source')).reduce((a, b) => a + b, 0),
+        run.done === undefined ? (series.get('gpu_actuary_score_samples_total') ?? 0) : ingestedOf([series]),
       ),
     };
   } finally {
@@ -103,6 +104,10 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
     await admin.deleteTopics((Object.keys(TOPICS) as TopicKey[]).map((key) => topicName(topicPrefix, key)));
   }
 }
+
+/** Samples that ingest made of raw messages. */
+const ingestedOf = (all: readonly Series[]): number =>
+  Object.values(byLabel(all, 'gpu_actuary_ingest_samples_total', 'source')).reduce((a, b) => a + b, 0);
 
 /** Partitions that change hands are read twice; then the engine's count of samples is not that of the stream. */
 async function countedOnce(engine: EngineProcesses, expected: number): Promise<void> {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { leastIncrease, peakRssMb, stretch, type Point } from './observation.js';
 
-const point = (atMs: number, done: number, cpuSeconds: number, rssMb = 100): Point => ({
+const point = (atMs: number, done: number, cpuSeconds: number, rssMb = 100, begun = done): Point => ({
   atMs,
   done,
+  begun,
   cpuSeconds,
   rssMb,
   brokerCpuSeconds: cpuSeconds / 10,
@@ -20,6 +21,18 @@ describe('observation of a run', () => {
     expect(steady.perSecond).toBeCloseTo(1_000, 6);
     expect(steady.cpuMicros).toBeCloseTo(500, 6);
     expect(steady.brokerCpuMicros).toBeCloseTo(50, 6);
+  });
+
+  it('leaves no work out where the first stage runs ahead of the last', () => {
+    const ahead = [
+      point(0, 0, 0),
+      point(1_000, 0, 1, 100, 2_000),
+      point(2_000, 1_000, 2, 100, 2_000),
+      point(3_000, 2_000, 3),
+    ];
+    const steady = stretch(ahead, 400, 2_000);
+    expect(steady.seconds).toBeCloseTo(2.8, 9);
+    expect(steady.cpuMicros).toBeCloseTo(1e6 * (2.8 / 1_600), 6);
   });
 
   it('refuses a stretch that the run did not reach, or that passed between two looks', () => {

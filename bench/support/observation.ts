@@ -3,6 +3,8 @@ export interface Point {
   readonly atMs: number;
   /** Records done so far; below 0 while what comes before them is being done. */
   readonly done: number;
+  /** Records that the first stage is through with: more than `done` where stages run ahead of each other. */
+  readonly begun: number;
   /** CPU time of all processes, user and system. */
   readonly cpuSeconds: number;
   /** Memory of all processes now. */
@@ -22,12 +24,13 @@ export interface Stretch {
 
 /**
  * The stretch between two counts of records, its ends interpolated between the points around them: what a process needs
- * to start, to join its group and to compile its code lies before it.
+ * to start, to join its group and to compile its code lies before it. It lasts from when the first stage was through
+ * with the one to when the last was through with the other, so that no stage's work on its records is left out.
  * @throws Error where the run did not get that far
  */
 export function stretch(points: readonly Point[], fromDone: number, untilDone: number): Stretch {
-  const from = crossing(points, fromDone);
-  const until = crossing(points, untilDone);
+  const from = crossing(points, fromDone, 'begun');
+  const until = crossing(points, untilDone, 'done');
   const records = untilDone - fromDone;
   const seconds = (until.atMs - from.atMs) / 1000;
   if (!(seconds > 0)) throw new Error(`${records} records were done between two looks: measure more of them`);
@@ -63,25 +66,26 @@ export function leastIncrease(counts: readonly Count[], fromMs: number, untilMs:
   return least;
 }
 
-function crossing(points: readonly Point[], done: number): Point {
-  const after = points.findIndex((point) => point.done >= done);
-  if (after < 0) throw new Error(`${points.at(-1)?.done ?? 0} records were done, not ${done}`);
+function crossing(points: readonly Point[], records: number, by: 'begun' | 'done'): Point {
+  const after = points.findIndex((point) => point[by] >= records);
+  if (after < 0) throw new Error(`${points.at(-1)?.[by] ?? 0} records were done, not ${records}`);
   if (after === 0) return points[0];
   const [a, b] = [points[after - 1], points[after]];
-  const share = (done - a.done) / (b.done - a.done);
+  const share = (records - a[by]) / (b[by] - a[by]);
   const mix = (x: number, y: number): number => x + share * (y - x);
   return {
     atMs: mix(a.atMs, b.atMs),
-    done,
+    done: mix(a.done, b.done),
+    begun: mix(a.begun, b.begun),
     cpuSeconds: mix(a.cpuSeconds, b.cpuSeconds),
     rssMb: mix(a.rssMb, b.rssMb),
     brokerCpuSeconds: mix(a.brokerCpuSeconds, b.brokerCpuSeconds),
   };
 }
 
-/** When a run had so many records done. */
-export function timeOf(points: readonly Point[], done: number): number {
-  return crossing(points, done).atMs;
+/** When the stretch between two counts of records begins and ends. */
+export function timesOf(points: readonly Point[], fromDone: number, untilDone: number): readonly [number, number] {
+  return [crossing(points, fromDone, 'begun').atMs, crossing(points, untilDone, 'done').atMs];
 }
 
 function valueAt(counts: readonly Count[], atMs: number): number {

@@ -9,7 +9,7 @@ export interface Observation {
   /** Records after which the run is over. */
   readonly until: number;
   /** Asks how many records are done; called again and again, and part of what is measured: keep it cheap. */
-  readonly look: () => Promise<number>;
+  readonly look: () => Promise<number | { readonly begun: number; readonly done: number }>;
   readonly everyMs?: number;
 }
 
@@ -32,15 +32,17 @@ export async function observe(run: Observation): Promise<Observed> {
   const pids = run.processes.map(({ child }) => child.pid!);
   let movedMs = performance.now();
   for (;;) {
-    const done = await run.look();
+    const looked = await run.look();
+    const { begun, done } = typeof looked === 'number' ? { begun: looked, done: looked } : looked;
     const ended = run.processes.find(({ child }) => child.exitCode !== null || child.signalCode !== null);
     if (ended !== undefined) throw new Error(`a process ended early: ${ended.output()}`);
     const usages = pids.map(usageOf);
     const atMs = performance.now();
-    if (done > (points.at(-1)?.done ?? -Infinity)) movedMs = atMs;
+    if (done > (points.at(-1)?.done ?? -Infinity) || begun > points.at(-1)!.begun) movedMs = atMs;
     points.push({
       atMs,
       done,
+      begun,
       cpuSeconds: usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
       rssMb: usages.reduce((sum, { rssMb }) => sum + rssMb, 0),
       brokerCpuSeconds: run.brokerPid === null ? 0 : usageOf(run.brokerPid).cpuSeconds,

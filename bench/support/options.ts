@@ -21,7 +21,8 @@ export interface ThroughputOptions extends RunOptions {
   readonly repeats: number;
   readonly processes: number;
   readonly cadenceMs: number;
-  readonly prefill: boolean;
+  /** Fill the windows first; where nothing ingests. */
+  readonly prefill?: boolean;
   readonly profile: boolean;
 }
 

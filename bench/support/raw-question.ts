@@ -35,7 +35,7 @@ export async function openQuestion(
         parsed: shape.parsed,
         samples: raw.samples,
         run: {
-          prefill: options.prefill && scores,
+          prefill: false,
           config: { ...THROUGHPUT_CONFIG, sources: [{ topics: [topic], format: shape.format, keyed: true }] },
           ...(scores
             ? {}

@@ -7,7 +7,7 @@ import type { Cluster } from './cluster.js';
 import { runEngine, RunSpoilt, type EngineObserved, type EngineRun } from './engine-run.js';
 import { judgeFloor, longestOf } from './floor.js';
 import { KafkaAdmin } from './kafka-admin.js';
-import { leastIncrease, peakRssMb, stretch, timeOf, type Count, type Stretch } from './observation.js';
+import { leastIncrease, peakRssMb, stretch, timesOf, type Count, type Stretch } from './observation.js';
 import type { Observed } from './observe.js';
 import type { ThroughputOptions } from './options.js';
 import { readProfile, shares } from './profile.js';
@@ -101,7 +101,14 @@ async function measureRepeat(
   const drain = async (parse: boolean): Promise<Stretch> => {
     const observed = await drainBare(cluster, { ...bare, parse, processes: options.processes });
     return steadyOf(
-      { ...observed, points: observed.points.map((point) => ({ ...point, done: point.done * perRecord })) },
+      {
+        ...observed,
+        points: observed.points.map((point) => ({
+          ...point,
+          done: point.done * perRecord,
+          begun: point.begun * perRecord,
+        })),
+      },
       samples,
     );
   };
@@ -109,12 +116,13 @@ async function measureRepeat(
   const parsedRun = question.parsed ? await drain(true) : null;
   const engine = await unspoilt(() => runEngine(cluster, admin, engineRun(question, options)));
   const { points } = engine;
+  const [fromMs, untilMs] = timesOf(points, WARM_UP * samples, samples);
   return {
     bare: bareRun,
     parsed: parsedRun,
     steady: steadyOf(engine, samples),
     // From the first record that was seen done: what starting takes is said nowhere.
-    wholePerSecond: stretch(points, points.find(({ done }) => done > 0)!.done, samples).perSecond,
+    wholePerSecond: stretch(points, points.find(({ begun }) => begun > 0)!.begun, samples).perSecond,
     engine,
     void:
       question.featureRecordsOwed === null
@@ -123,8 +131,8 @@ async function measureRepeat(
             gpus: options.gpus,
             rows: engine.rows,
             waits: engine.waits,
-            fromMs: timeOf(points, WARM_UP * samples),
-            untilMs: timeOf(points, samples),
+            fromMs,
+            untilMs,
             featureRecords: engine.written.features ?? 0,
             featureRecordsOwed: question.featureRecordsOwed,
           }),
@@ -213,11 +221,11 @@ function summary(
 
 /** Largest of what was looked at in the steady stretch. */
 function steadyLongest({ points }: Observed, values: readonly Count[], samples: number): number {
-  return longestOf(values, timeOf(points, WARM_UP * samples), timeOf(points, samples));
+  return longestOf(values, ...timesOf(points, WARM_UP * samples, samples));
 }
 
 function rowsPerSecond({ points, rows }: EngineObserved, samples: number): number {
-  const [fromMs, untilMs] = [timeOf(points, WARM_UP * samples), timeOf(points, samples)];
+  const [fromMs, untilMs] = timesOf(points, WARM_UP * samples, samples);
   return leastIncrease(rows, fromMs, untilMs, untilMs - fromMs) / ((untilMs - fromMs) / 1000);
 }
 
