@@ -53,6 +53,8 @@ function decode(): number {
   return bytesPerSample((round) => {
     for (const message of messages[round]) {
       builder.from('bench', 0, samples++);
+      if (decoder.decodeAt?.(message.value, 0, message.value.length, builder, refuse)) continue;
+      // The way of the first messages of a shape, and of those that are not like the ones before.
       const outcome = decoder.decode(message, builder, refuse);
       if (outcome.kind !== 'samples') throw new Error(outcome.detail);
     }
