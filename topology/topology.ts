@@ -3,9 +3,9 @@ import { pulled, pulledAhead } from './pulled.js';
 
 /**
  * The machine on one page. Each role is a pulled chain of stages over batches: the next poll is made when the last
- * one's offsets are committed (ingest and score are one unit ahead of that), and offsets are committed when the outputs are
- * acknowledged. What a stage does stands
- * with the role that implements it; who is wired to whom, in runtime.ts.
+ * one's offsets are committed (ingest and score are one unit ahead of that), and offsets are committed when the
+ * outputs are acknowledged. What a stage does stands with the role that implements it; who is wired to whom, in
+ * runtime.ts.
  *
  *   any DCGM shape ─► ingest ─► gpu.samples ─► score ─┬► gpu.features gpu.predictions gpu.health gpu.decisions ─► load ─► database
  *                       └─► gpu.dead-letter ◄─────────┴► gpu.panes                                             └► serve ─► HTTP
