@@ -6,7 +6,8 @@ import { say } from './support/say.js';
 
 /** Every question with its usual settings, in the order of the stream. */
 const QUESTIONS: readonly (readonly string[])[] = [
-  ['windows'],
+  ['windows', '--window-days', '1,7,30,90', '--gpus', '2000'],
+  ['memory'],
   ['ingest'],
   ['ingest', '--format', 'wide-json'],
   ['ingest', '--format', 'prometheus-text', '--samples', '1000000'],
@@ -14,7 +15,9 @@ const QUESTIONS: readonly (readonly string[])[] = [
   ['engine', '--profile'],
   ['latency'],
   ['scale'],
+  ['peers'],
 ];
+const WITHOUT_BROKER = new Set(['windows', 'memory']);
 
 /**
  * Runs every benchmark, each in a process of its own, keeps the results in a directory and draws the plots.
@@ -25,7 +28,7 @@ export async function runAll(directory: string, broker: readonly string[]): Prom
   const failed: string[] = [];
   for (const question of QUESTIONS) {
     say(`== ${question.join(' ')}`);
-    const cluster = question[0] === 'windows' ? [] : broker;
+    const cluster = WITHOUT_BROKER.has(question[0]) ? [] : broker;
     const code = await new Promise<number | null>((resolve) => {
       spawn(
         process.execPath,

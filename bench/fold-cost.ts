@@ -1,11 +1,7 @@
 import { parseArgs } from 'node:util';
-import { Runs } from '../operators/window/runs.js';
-import { RowResults } from '../operators/window/window.js';
-import { WindowStore } from '../operators/window/window-store.js';
-import type { SampleBatch } from '../schema/batch.js';
 import { HOUR_MS } from '../schema/clock.js';
 import { FEATURE_COUNT } from '../schema/features.js';
-import { benchBatch, benchUuid, randomOf } from './fleet.js';
+import { FleetWindows } from './support/windows.js';
 
 /**
  * What a sample costs in the windows of a fleet of some size, in a process of its own so that no other fleet has warmed
@@ -19,52 +15,22 @@ const { values } = parseArgs({
   },
 });
 const gpus = Number(values.gpus);
-const START_MS = Date.UTC(2026, 0, 1);
 const CADENCE_MS = 10_000;
-const SAMPLES_PER_BATCH = 500;
 /** Rounds of readings that are kept ready and used in turn. */
-const STEPS = 2;
+const ROUNDS = 2;
 const WARM_UP_SAMPLES = 1_000_000;
+const FEATURE_ROWS = Math.max(gpus, 200_000);
 
-const random = randomOf(1);
-const steps: SampleBatch[][] = Array.from({ length: STEPS }, () => {
-  const batches: SampleBatch[] = [];
-  for (let at = 0; at < gpus; at += SAMPLES_PER_BATCH) {
-    const uuids = Array.from({ length: Math.min(SAMPLES_PER_BATCH, gpus - at) }, (_, index) => benchUuid(at + index));
-    batches.push(benchBatch(uuids, START_MS, at, random));
-  }
-  return batches;
-});
-const store = new WindowStore({
-  gapMs: 300_000,
-  featureSet: values['feature-set'] as 'v1' | 'v2',
-  asset: () => undefined,
-});
-let refused = 0;
-const refuse = (): void => void refused++;
-const results = new RowResults();
-const slots = new Int32Array(SAMPLES_PER_BATCH);
+const fleet = new FleetWindows(gpus, ROUNDS, { featureSet: values['feature-set'] as 'v1' | 'v2' });
 
-function fold(batch: SampleBatch, timeMs: number): void {
-  batch.eventTimeMs.fill(timeMs);
-  for (let gpu = 0; gpu < batch.gpus.length; gpu++) slots[gpu] = store.slotOf(batch.gpus[gpu]);
-  const runs = new Runs(batch);
-  for (let from = 0; from < batch.count;) {
-    const until = runs.end(from);
-    store.acceptRows(batch, from, until, slots, refuse, refuse, results);
-    from = until;
-  }
-}
-
-let timeMs = START_MS;
-let rounds = 0;
 /** @returns ms that a number of samples took */
 function foldSamples(wanted: number): number {
   let tookMs = 0;
-  for (let samples = 0; samples < wanted; timeMs += CADENCE_MS, rounds++) {
+  for (let samples = 0; samples < wanted;) {
+    const closes = fleet.timeMs % HOUR_MS === 0;
     const started = performance.now();
-    for (const batch of steps[rounds % STEPS]) fold(batch, timeMs);
-    if (timeMs % HOUR_MS === 0) continue;
+    fleet.fold(CADENCE_MS);
+    if (closes) continue;
     tookMs += performance.now() - started;
     samples += gpus;
   }
@@ -72,18 +38,19 @@ function foldSamples(wanted: number): number {
 }
 
 foldSamples(Math.max(WARM_UP_SAMPLES, 2 * gpus));
-const rowsOf = Math.max(3, Math.ceil(Number(values.samples) / gpus)) * gpus;
-const foldMs = foldSamples(rowsOf);
+const samples = Math.max(3, Math.ceil(Number(values.samples) / gpus)) * gpus;
+const foldMs = foldSamples(samples);
 const row = new Float64Array(FEATURE_COUNT);
 const started = performance.now();
-for (let index = 0; index < Math.max(gpus, 200_000); index++) store.features(index % gpus, timeMs - CADENCE_MS, row, 0);
+for (let index = 0; index < FEATURE_ROWS; index++)
+  fleet.store.features(index % gpus, fleet.timeMs - CADENCE_MS, row, 0);
 const featuresMs = performance.now() - started;
-if (refused > 0) throw new Error(`${refused} readings were refused`);
+const micros = (ms: number, count: number): number => Number(((1000 * ms) / count).toPrecision(3));
 process.stdout.write(
   `${JSON.stringify({
     gpus,
-    microsPerSample: Number(((1000 * foldMs) / rowsOf).toPrecision(3)),
-    microsPerFeatureRow: Number(((1000 * featuresMs) / Math.max(gpus, 200_000)).toPrecision(3)),
-    rssMb: Math.round(process.memoryUsage.rss() / 1e6),
+    microsPerSample: micros(foldMs, samples),
+    microsPerFeatureRow: micros(featuresMs, FEATURE_ROWS),
+    rssMb: Math.round(process.memoryUsage().rss / 1e6),
   })}\n`,
 );

@@ -20,6 +20,25 @@ function bar(label: string, result: Result, name: string, marked = false): Bar {
   return { label, value: result[name] as number, spread: spread(result, name), marked };
 }
 
+interface Length {
+  readonly windowDays: number;
+  readonly microsPerFeatureRow: number;
+  readonly closingMicrosPerGpu: number;
+}
+
+const byLength = (
+  windows: readonly Length[],
+  figure: 'microsPerFeatureRow' | 'closingMicrosPerGpu',
+): (readonly [number, number])[] => windows.map((one) => [one.windowDays, one[figure]] as const);
+
+const NAMES = { engine: 'engine: ingest and score', flink: 'Flink', streams: 'Kafka Streams' } as const;
+
+function contenders(peers: Result, figure: string): Bar[] {
+  return (Object.keys(NAMES) as (keyof typeof NAMES)[]).flatMap((name) =>
+    peers[name] === undefined ? [] : [bar(NAMES[name], peers[name] as Result, figure, name === 'engine')],
+  );
+}
+
 const PLOTS: readonly Plot[] = [
   {
     name: 'engine-throughput',
@@ -86,6 +105,58 @@ const PLOTS: readonly Plot[] = [
         ],
       });
     },
+  },
+  {
+    name: 'window-lengths',
+    needs: ['windows'],
+    draw: ({ windows }) =>
+      windows === undefined
+        ? null
+        : lineChart({
+            title: 'A row of features, by the length of the window',
+            xLabel: 'days',
+            yLabel: 'µs of CPU',
+            lines: [{ name: 'features of a GPU', points: byLength(windows as Length[], 'microsPerFeatureRow') }],
+          }),
+  },
+  {
+    name: 'window-closing',
+    needs: ['windows'],
+    draw: ({ windows }) =>
+      windows === undefined
+        ? null
+        : lineChart({
+            title: 'What closing an hour costs, once an hour, by the length of the window',
+            xLabel: 'days',
+            yLabel: 'µs of CPU a GPU',
+            lines: [{ name: 'an hour closes', points: byLength(windows as Length[], 'closingMicrosPerGpu') }],
+          }),
+  },
+  {
+    name: 'peers-throughput',
+    needs: ['peers'],
+    draw: (peers) =>
+      barChart({ title: 'On the same topic in turn', unit: 'records/s', bars: contenders(peers, 'recordsPerSecond') }),
+  },
+  {
+    name: 'peers-cpu',
+    needs: ['peers'],
+    draw: (peers) =>
+      barChart({
+        title: 'CPU of a record',
+        unit: 'µs, the broker left out',
+        bars: contenders(peers, 'cpuMicrosPerRecord'),
+      }),
+  },
+  {
+    name: 'peers-memory',
+    needs: ['peers'],
+    draw: (peers) =>
+      barChart({
+        title: 'Memory of all processes',
+        unit: 'MB, the heap of the peers as set',
+        bars: contenders(peers, 'rssMb'),
+      }),
   },
   {
     name: 'scale-processes',
