@@ -10,8 +10,8 @@ const bytesPerSample = (loop: 'decode' | 'fold'): number =>
 
 /**
  * The regression check of the hot loops: what they allocate for a sample, a count that no other load of the machine
- * moves (docs/benchmarks.md says how stable it was found). The bounds leave a tenth and more for another Node version;
- * an object or a closure too many for each sample is past them.
+ * moves (docs/benchmarks.md says how stable it was found). The bounds leave a seventh and more above what
+ * was ever counted.
  */
 describe('allocations of the hot loops', () => {
   it('folds a sample into its window without making an object for it', () => {
