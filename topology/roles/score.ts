@@ -27,6 +27,7 @@ import { Busy } from '../busy.js';
 import { score } from '../topology.js';
 import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
+import { ModelBudget } from '../score/model-budget.js';
 import { PartitionState } from '../score/partition-state.js';
 import { ThreadLoad } from '../score/thread-load.js';
 import { OutputFormat, UnitOfWork } from '../score/unit.js';
@@ -93,6 +94,7 @@ export class ScoreRole implements Role, LogListener {
   /** The newest batch read had waited in gpu.samples for longer than it should. */
   private behind = false;
   private readonly load = new ThreadLoad();
+  private readonly budget = new ModelBudget();
   private lastUnitMs = Infinity;
 
   constructor(
@@ -228,7 +230,7 @@ export class ScoreRole implements Role, LogListener {
     const work = new UnitOfWork(this.format, startedMs);
     const offsets = new Map<string, TopicPartitionOffset>();
     const turn = new Turn();
-    const isLoaded = config.score.adaptive && this.load.isHigh();
+    const isLoaded = config.score.adaptive && this.isShortOfTime();
     let samples = 0;
     let skipped = 0;
     let oldestMs = NaN;
@@ -277,6 +279,12 @@ export class ScoreRole implements Role, LogListener {
     };
   }
 
+  /** Both are asked each time: they reckon from one look to the next. */
+  private isShortOfTime(): boolean {
+    const [isHigh, isSpent] = [this.load.isHigh(), this.budget.isSpent()];
+    return isHigh && isSpent;
+  }
+
   private async decode(record: LogRecord, work: UnitOfWork, muted: boolean): Promise<SampleBatch | null> {
     if (record.value === null) return null;
     try {
@@ -318,7 +326,9 @@ export class ScoreRole implements Role, LogListener {
       }
       state.settle();
     }
-    unit.modelSeconds = (performance.now() - started) / 1000;
+    const usedMs = performance.now() - started;
+    this.budget.spend(usedMs);
+    unit.modelSeconds = usedMs / 1000;
     return unit;
   }
 
