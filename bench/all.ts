@@ -6,7 +6,7 @@ import { say } from './support/say.js';
 
 /** Every question with its usual settings, in the order of the stream. */
 const QUESTIONS: readonly (readonly string[])[] = [
-  ['windows', '--window-days', '1,7,30,90', '--gpus', '2000'],
+  ['windows', '--window-days', '1,7,30,90', '--gpus', '200'],
   ['memory'],
   ['ingest'],
   ['ingest', '--format', 'wide-json'],

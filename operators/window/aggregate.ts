@@ -252,41 +252,45 @@ function sumOf(ring: Ring, field: number): number {
 }
 
 /**
- * Merges a pane onto an aggregate, in place, with the extras.
+ * An aggregate and a pane, merged, with the extras.
  * @param x the pane's hour, as the trend counts hours
+ * @param into receives the result; may be the aggregate itself
  */
 export function mergePane(
   set: PaneSet,
-  into: Float64Array,
+  aggregate: Float64Array,
   at: number,
   pane: Float64Array,
-  paneAt: number,
   x: number,
+  into: Float64Array,
 ): void {
-  const n = pane[paneAt + P.gpuTemp];
-  const extras = at + paneWidth(set);
-  if (pane[paneAt + P.samples] > 0) into[extras + EXTRA.hours]++;
-  if (pane[paneAt + P.powerUsage] > 0) into[extras + EXTRA.powerHours]++;
-  if (set === 'v2' && pane[paneAt + P.tempPower] > 0) into[extras + EXTRA.pairHours]++;
+  const width = paneWidth(set);
+  const extras = at + width;
+  for (let index = 0; index < EXTRA_WIDTH; index++) into[width + index] = aggregate[extras + index];
+  if (pane[P.samples] > 0) into[width + EXTRA.hours]++;
+  if (pane[P.powerUsage] > 0) into[width + EXTRA.powerHours]++;
+  if (set === 'v2' && pane[P.tempPower] > 0) into[width + EXTRA.pairHours]++;
+  const n = pane[P.gpuTemp];
   if (n > 0) {
     // The pane's temperatures all count at its middle: a point of weight n.
-    const total = into[at + P.gpuTemp];
-    const dx = x - into[extras + EXTRA.trendMean];
-    const dy = pane[paneAt + P.gpuTemp + 1] - into[at + P.gpuTemp + 1];
-    const weight = (total * n) / (total + n);
+    const total = aggregate[at + P.gpuTemp];
+    const share = n / (total + n);
+    const weight = total * share;
+    const dx = x - into[width + EXTRA.trendMean];
+    const dy = pane[P.gpuTemp + 1] - aggregate[at + P.gpuTemp + 1];
     if (total > 0) {
-      into[extras + EXTRA.trendM2] += weight * dx * dx;
-      into[extras + EXTRA.trendProducts] += weight * dx * dy;
-      into[extras + EXTRA.trendMean] += (dx * n) / (total + n);
-    } else into[extras + EXTRA.trendMean] = x;
-    into[extras + EXTRA.tempHours]++;
+      into[width + EXTRA.trendM2] += weight * dx * dx;
+      into[width + EXTRA.trendProducts] += weight * dx * dy;
+      into[width + EXTRA.trendMean] += dx * share;
+    } else into[width + EXTRA.trendMean] = x;
+    into[width + EXTRA.tempHours]++;
   }
-  mergeFields(MERGES[set], into, at, pane, paneAt);
+  mergeFields(MERGES[set], aggregate, at, pane, into);
 }
 
-/** Merges a pane onto an aggregate of 24 hours, in place. */
-export function mergeDay(into: Float64Array, at: number, pane: Float64Array, paneAt: number): void {
-  mergeFields(DAY_MERGES, into, at, pane, paneAt);
+/** The same for aggregates of 24 hours, which have no extras. */
+export function mergeDay(aggregate: Float64Array, at: number, pane: Float64Array, into: Float64Array): void {
+  mergeFields(DAY_MERGES, aggregate, at, pane, into);
 }
 
 /** Fields by how they merge, as pairs: index in the pane, index in the aggregate. For loops without a look at groups. */
@@ -320,56 +324,65 @@ const DAY_MERGES = mergesOf(DAY_GROUPS, ({ dayAt }) => dayAt);
 
 function mergeFields(
   { levels, means, pairs, sums, least, most }: Merges,
-  into: Float64Array,
-  intoAt: number,
+  aggregate: Float64Array,
+  aggregateAt: number,
   pane: Float64Array,
-  paneAt: number,
+  into: Float64Array,
 ): void {
-  for (let index = 0; index < sums.length; index += 2) into[intoAt + sums[index + 1]] += pane[paneAt + sums[index]];
+  for (let index = 0; index < sums.length; index += 2) {
+    const to = sums[index + 1];
+    into[to] = aggregate[aggregateAt + to] + pane[sums[index]];
+  }
   for (let index = 0; index < least.length; index += 2) {
-    const value = pane[paneAt + least[index]];
-    if (value < into[intoAt + least[index + 1]]) into[intoAt + least[index + 1]] = value;
+    const to = least[index + 1];
+    const value = pane[least[index]];
+    const other = aggregate[aggregateAt + to];
+    into[to] = value < other ? value : other;
   }
   for (let index = 0; index < most.length; index += 2) {
-    const value = pane[paneAt + most[index]];
-    if (value > into[intoAt + most[index + 1]]) into[intoAt + most[index + 1]] = value;
+    const to = most[index + 1];
+    const value = pane[most[index]];
+    const other = aggregate[aggregateAt + to];
+    into[to] = value > other ? value : other;
   }
   for (let index = 0; index < means.length; index += 2) {
-    const from = paneAt + means[index];
-    const at = intoAt + means[index + 1];
+    const from = means[index];
+    const to = means[index + 1];
     const added = pane[from];
-    if (added === 0) continue;
-    const total = into[at] + added;
-    into[at] = total;
-    into[at + 1] += ((pane[from + 1] - into[at + 1]) * added) / total;
+    const total = aggregate[aggregateAt + to] + added;
+    const mean = aggregate[aggregateAt + to + 1];
+    into[to] = total;
+    into[to + 1] = added > 0 ? mean + ((pane[from + 1] - mean) * added) / total : mean;
   }
   for (let index = 0; index < levels.length; index += 2) {
-    const from = paneAt + levels[index];
-    const at = intoAt + levels[index + 1];
+    const from = levels[index];
+    const to = levels[index + 1];
     const added = pane[from];
-    if (added === 0) continue;
-    const n = into[at];
-    const share = added / (n + added);
-    const dx = pane[from + 1] - into[at + 1];
-    into[at] = n + added;
-    into[at + 1] += dx * share;
-    into[at + 2] += pane[from + 2] + n * share * dx * dx;
+    const n = aggregate[aggregateAt + to];
+    const mean = aggregate[aggregateAt + to + 1];
+    const share = added > 0 ? added / (n + added) : 0;
+    const dx = pane[from + 1] - mean;
+    into[to] = n + added;
+    into[to + 1] = mean + dx * share;
+    into[to + 2] = aggregate[aggregateAt + to + 2] + pane[from + 2] + n * share * dx * dx;
   }
   for (let index = 0; index < pairs.length; index += 2) {
-    const from = paneAt + pairs[index];
-    const at = intoAt + pairs[index + 1];
+    const from = pairs[index];
+    const to = pairs[index + 1];
+    const at = aggregateAt + to;
     const added = pane[from];
-    if (added === 0) continue;
-    const n = into[at];
-    const share = added / (n + added);
+    const n = aggregate[at];
+    const meanX = aggregate[at + 1];
+    const meanY = aggregate[at + 2];
+    const share = added > 0 ? added / (n + added) : 0;
     const weight = n * share;
-    const dx = pane[from + 1] - into[at + 1];
-    const dy = pane[from + 2] - into[at + 2];
-    into[at] = n + added;
-    into[at + 1] += dx * share;
-    into[at + 2] += dy * share;
-    into[at + 3] += pane[from + 3] + weight * dx * dx;
-    into[at + 4] += pane[from + 4] + weight * dy * dy;
-    into[at + 5] += pane[from + 5] + weight * dx * dy;
+    const dx = pane[from + 1] - meanX;
+    const dy = pane[from + 2] - meanY;
+    into[to] = n + added;
+    into[to + 1] = meanX + dx * share;
+    into[to + 2] = meanY + dy * share;
+    into[to + 3] = aggregate[at + 3] + pane[from + 3] + weight * dx * dx;
+    into[to + 4] = aggregate[at + 4] + pane[from + 4] + weight * dy * dy;
+    into[to + 5] = aggregate[at + 5] + pane[from + 5] + weight * dx * dy;
   }
 }

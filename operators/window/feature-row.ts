@@ -130,19 +130,19 @@ export class FeatureRow {
       day.fill(0);
       return;
     }
-    if (hour === openHour) {
-      for (let index = 0; index < window.length; index++) window[index] = cold[c + CLOSED + index];
-      if (this.v2) for (let index = 0; index < DAY_WIDTH; index++) day[index] = cold[c + chunk.layout.day + index];
-    } else {
-      // A later hour than the open pane's, or, after draining, the one before: the ring has what lies in it.
-      const until = Math.min(hour + 1, openHour);
-      foldWindow(set, chunk.ring, local, hour - hours + 1, until, openHour, window, 0);
-      if (this.v2) foldDay(chunk.ring, local, hour - DAY_HOURS + 1, until, day, 0);
+    const isOpen = samplesOf(gpu) > 0 && openHour <= hour;
+    if (isOpen) openPane(gpu, this.v2, pane);
+    if (hour === openHour && isOpen) {
+      mergePane(set, cold, c + CLOSED, pane, 0, window);
+      if (this.v2) mergeDay(cold, c + chunk.layout.day, pane, day);
+      return;
     }
-    if (samplesOf(gpu) === 0 || openHour > hour) return;
-    openPane(gpu, this.v2, pane);
-    if (openHour > hour - hours) mergePane(set, window, 0, pane, 0, 0);
-    if (this.v2 && openHour > hour - DAY_HOURS) mergeDay(day, 0, pane, 0);
+    // Another hour than the open pane's: the ring has what lies in it.
+    const until = Math.min(hour + 1, openHour);
+    foldWindow(set, chunk.ring, local, hour - hours + 1, until, openHour, window, 0);
+    if (this.v2) foldDay(chunk.ring, local, hour - DAY_HOURS + 1, until, day, 0);
+    if (isOpen && openHour > hour - hours) mergePane(set, window, 0, pane, 0, window);
+    if (isOpen && this.v2 && openHour > hour - DAY_HOURS) mergeDay(day, 0, pane, day);
   }
 
   private writeLevels(out: Float64Array, offset: number): void {
@@ -182,9 +182,6 @@ export class FeatureRow {
   private writeCounts(gpu: GpuRecord, fromMs: number, out: Float64Array, offset: number): void {
     const w = this.window;
     const { hot, h, cold, c } = gpu;
-    const read = (series: number): boolean => lastMsOf(gpu, series) >= fromMs;
-    const judged = (limit: number, series: number, closedMs: number): boolean =>
-      cold[c + closedMs] >= fromMs || (hot[h + limit] === hot[h + limit] && this.readInOpenHour(gpu, series, fromMs));
     if (w[P.throttleReadings] > 0) {
       out[offset + I.thermalThrottle] = w[P.thermalOnsets];
       out[offset + I.powerBrake] = w[P.brakeOnsets];
@@ -192,32 +189,28 @@ export class FeatureRow {
       out[offset + I.throttleHours] = w[P.throttleMs] / HOUR_MS;
     }
     out[offset + I.throttleReadings] = w[P.throttleReadings];
-    out[offset + I.performanceHeard] = PERFORMANCE.some(read) ? 1 : 0;
-    if (read(hot[h + H.eccSbeVol] >= 0 ? S.eccSbeVol : S.eccSbeAgg)) out[offset + I.eccSbe] = w[P.eccSbe];
-    if (read(hot[h + H.eccDbeVol] >= 0 ? S.eccDbeVol : S.eccDbeAgg)) out[offset + I.eccDbe] = w[P.eccDbe];
-    if (judged(H.tempLimit, S.gpuTemp, C.tempJudgedMs)) out[offset + I.tempSpikes] = w[P.tempSpikes];
-    if (judged(H.powerLimit, S.powerUsage, C.powerJudgedMs)) out[offset + I.powerAnomalies] = w[P.powerAnomalies];
+    out[offset + I.performanceHeard] = performanceHeard(gpu, fromMs) ? 1 : 0;
+    if (read(gpu, hot[h + H.eccSbeVol] >= 0 ? S.eccSbeVol : S.eccSbeAgg, fromMs)) out[offset + I.eccSbe] = w[P.eccSbe];
+    if (read(gpu, hot[h + H.eccDbeVol] >= 0 ? S.eccDbeVol : S.eccDbeAgg, fromMs)) out[offset + I.eccDbe] = w[P.eccDbe];
+    if (judged(gpu, H.tempLimit, S.gpuTemp, C.tempJudgedMs, fromMs)) out[offset + I.tempSpikes] = w[P.tempSpikes];
+    if (judged(gpu, H.powerLimit, S.powerUsage, C.powerJudgedMs, fromMs))
+      out[offset + I.powerAnomalies] = w[P.powerAnomalies];
     if (hot[h + H.newestMs] >= fromMs) {
       // No XID means no series, so any reading says that there was none.
       out[offset + I.xidHardware] = w[P.xidHardware];
       out[offset + I.xidPrecursor] = w[P.xidPrecursor];
       out[offset + I.xidApplication] = w[P.xidApplication];
     }
-    if (read(S.remapCorrectable)) out[offset + I.remapCorrectable] = w[P.remapCorrectable];
-    if (read(S.remapUncorrectable)) out[offset + I.remapUncorrectable] = w[P.remapUncorrectable];
+    if (read(gpu, S.remapCorrectable, fromMs)) out[offset + I.remapCorrectable] = w[P.remapCorrectable];
+    if (read(gpu, S.remapUncorrectable, fromMs)) out[offset + I.remapUncorrectable] = w[P.remapUncorrectable];
     if (!this.v2) return;
-    if (judged(H.residualLimit, PAIR, C.residualJudgedMs)) out[offset + I.residualSpikes] = w[P.residualSpikes];
-    if (read(S.pcieReplay)) out[offset + I.pcieReplay] = w[P.pcieReplays];
+    if (judged(gpu, H.residualLimit, PAIR, C.residualJudgedMs, fromMs))
+      out[offset + I.residualSpikes] = w[P.residualSpikes];
+    if (read(gpu, S.pcieReplay, fromMs)) out[offset + I.pcieReplay] = w[P.pcieReplays];
     if (cold[c + C.nvlinkMs] >= fromMs) out[offset + I.nvlinkErrors] = w[P.nvlinkErrors];
   }
 
   /** What the newest reading says, as long as it lies in the window. */
-  /** Whether the open hour, where it lies in the window, has a reading of a series. */
-  private readInOpenHour(gpu: GpuRecord, series: number, fromMs: number): boolean {
-    const lastMs = lastMsOf(gpu, series);
-    return lastMs >= fromMs && lastMs >= gpu.hot[gpu.h + H.openHour] * HOUR_MS;
-  }
-
   private writeMemory(gpu: GpuRecord, asOfMs: number, fromMs: number, out: Float64Array, offset: number): void {
     if (gpu.cold[gpu.c + C.remapCorrectableMs] >= fromMs)
       out[offset + I.remapCorrectableTotal] = gpu.cold[gpu.c + C.remapCorrectable];
@@ -281,6 +274,26 @@ export class FeatureRow {
     out[offset + I.modelA100] = family === 'A100' ? 1 : 0;
     out[offset + I.modelH100] = family === 'H100' ? 1 : 0;
   }
+}
+
+// No closures in what follows: they would box what they capture, for every row.
+
+/** Whether a series was read in the window. */
+function read(gpu: GpuRecord, series: number, fromMs: number): boolean {
+  return lastMsOf(gpu, series) >= fromMs;
+}
+
+function performanceHeard(gpu: GpuRecord, fromMs: number): boolean {
+  for (const series of PERFORMANCE) if (lastMsOf(gpu, series) >= fromMs) return true;
+  return false;
+}
+
+/** Whether a reading of the window was judged: in a closed hour, or in the open one if that lies in the window. */
+function judged(gpu: GpuRecord, limit: number, series: number, closedMs: number, fromMs: number): boolean {
+  const { hot, h, cold, c } = gpu;
+  if (cold[c + closedMs] >= fromMs) return true;
+  const lastMs = lastMsOf(gpu, series);
+  return hot[h + limit] === hot[h + limit] && lastMs >= fromMs && lastMs >= hot[h + H.openHour] * HOUR_MS;
 }
 
 /** Mean of a moments group; NaN without readings. */

@@ -1,6 +1,6 @@
 import { S } from '../../schema/metrics.js';
 import { C, H, OPEN, PAIR, type GpuRecord } from './gpu-record.js';
-import { O, OPEN_FIELDS, OPEN_WIDTH, P } from './pane-layout.js';
+import { O, OPEN_WIDTH, P } from './pane-layout.js';
 
 /**
  * The open pane of a GPU. While readings come it is sums of differences from a shift, spread over the GPU's records
@@ -46,25 +46,25 @@ export function openPane(gpu: GpuRecord, v2: boolean, out: Float64Array): void {
   const { hot, h, cold, c } = gpu;
   const mask = hot[h + H.mask];
   const run = hot[h + H.run];
-  const count = (series: number): number => cold[c + C.count + series] + ((mask >> series) & 1) * run;
   out[P.samples] = samplesOf(gpu);
-  level(out, P.gpuTemp, count(S.gpuTemp), hot, h + H.gpuTemp);
-  level(out, P.powerUsage, count(S.powerUsage), hot, h + H.powerUsage);
-  level(out, P.memoryUtil, count(S.memoryUtil), hot, h + H.memoryUtil);
-  level(out, P.smActive, count(S.smActive), hot, h + H.smActive);
-  mean(out, P.smOccupancy, count(S.smOccupancy), hot[h + H.smOccupancy]);
-  mean(out, P.memoryTemp, count(S.memoryTemp), hot[h + H.memoryTemp]);
+  level(out, P.gpuTemp, counted(cold, c, mask, run, S.gpuTemp), hot, h + H.gpuTemp);
+  level(out, P.powerUsage, counted(cold, c, mask, run, S.powerUsage), hot, h + H.powerUsage);
+  level(out, P.memoryUtil, counted(cold, c, mask, run, S.memoryUtil), hot, h + H.memoryUtil);
+  level(out, P.smActive, counted(cold, c, mask, run, S.smActive), hot, h + H.smActive);
+  mean(out, P.smOccupancy, counted(cold, c, mask, run, S.smOccupancy), hot[h + H.smOccupancy]);
+  mean(out, P.memoryTemp, counted(cold, c, mask, run, S.memoryTemp), hot[h + H.memoryTemp]);
   out[P.gpuTempMin] = hot[h + H.gpuTempMin];
   out[P.gpuTempMax] = hot[h + H.gpuTempMax];
   out[P.memoryTempMax] = hot[h + H.memoryTempMax];
-  out[P.throttleReadings] = count(S.throttleReasons);
-  const ofOpen = v2 ? OPEN_WIDTH : FIRST_OF_V2;
-  for (let index = 0; index < ofOpen; index++) out[OPEN_FIELDS[index]] = cold[c + OPEN + index];
+  out[P.throttleReadings] = counted(cold, c, mask, run, S.throttleReasons);
+  for (let index = 0; index < FIRST_OF_V2; index++) out[P.thermalOnsets + index] = cold[c + OPEN + index];
   if (!v2) return;
-  mean(out, P.gpuUtil, count(S.gpuUtil), hot[h + H.gpuUtil]);
-  level(out, P.smClock, count(S.smClock), hot, h + H.smClock);
+  for (let index = FIRST_OF_V2; index < OPEN_WIDTH; index++)
+    out[P.residualSpikes - FIRST_OF_V2 + index] = cold[c + OPEN + index];
+  mean(out, P.gpuUtil, counted(cold, c, mask, run, S.gpuUtil), hot[h + H.gpuUtil]);
+  level(out, P.smClock, counted(cold, c, mask, run, S.smClock), hot, h + H.smClock);
   mean(out, P.loadedClock, hot[h + H.loadedClock], hot[h + H.loadedClock + 1]);
-  const n = count(PAIR);
+  const n = counted(cold, c, mask, run, PAIR);
   const x = n > 0 ? hot[h + H.pairX] / n : 0;
   const y = n > 0 ? hot[h + H.pairY] / n : 0;
   out[P.tempPower] = n;
@@ -73,6 +73,11 @@ export function openPane(gpu: GpuRecord, v2: boolean, out: Float64Array): void {
   out[P.tempPower + 3] = Math.max(0, hot[h + H.pairXX] - hot[h + H.pairX] * x);
   out[P.tempPower + 4] = Math.max(0, hot[h + H.pairYY] - hot[h + H.pairY] * y);
   out[P.tempPower + 5] = hot[h + H.pairXY] - hot[h + H.pairX] * y;
+}
+
+/** Readings of a series. No closure: it would box what it captures, for every row of features. */
+function counted(cold: Float64Array, c: number, mask: number, run: number, series: number): number {
+  return cold[c + C.count + series] + ((mask >> series) & 1) * run;
 }
 
 function level(out: Float64Array, field: number, n: number, hot: Float64Array, at: number): void {
