@@ -84,7 +84,8 @@ export async function runPeer(
       processes: [running],
       brokerPid: cluster.pid,
       until: run.records,
-      look: () => Promise.resolve(Math.max(0, told.records - (run.prefill?.records ?? 0))),
+      // Below 0 while the windows are being filled.
+      look: () => Promise.resolve(told.records - (run.prefill?.records ?? 0)),
     });
     const until = Date.now() + FINISH_TIMEOUT_MS;
     while (!told.finished) {
