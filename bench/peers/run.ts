@@ -67,14 +67,15 @@ export async function runPeer(
     checkpointMs: CHECKPOINT_MS,
     directory,
   };
-  const running = start('java', [
+  const command = [
     ...OPENS,
     '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
     // Two cores and throughput as the aim: the collector with the least work for each object.
     ...[`-Xmx${run.heap}`, '-XX:+UseParallelGC', '-XX:+ExitOnOutOfMemoryError'],
     ...['-cp', classPath, `gpuactuary.peers.${PEERS[run.peer]}`],
     ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
-  ]);
+  ];
+  const running = start('java', command, { forget: /^\{"records"/ });
   try {
     let told = { records: 0, finished: false };
     createInterface({ input: running.child.stdout! }).on('line', (line) => {
@@ -89,7 +90,13 @@ export async function runPeer(
     });
     const until = Date.now() + FINISH_TIMEOUT_MS;
     while (!told.finished) {
-      if (Date.now() > until) throw new Error(`${run.peer} does not commit its last output: ${running.output()}`);
+      if (running.child.exitCode !== null) throw new Error(`${run.peer} ended early: ${running.output()}`);
+      if (Date.now() > until) {
+        // On this signal, a JVM prints what each of its threads is at.
+        running.kill('SIGQUIT');
+        await delay(2_000);
+        throw new Error(`${run.peer} does not commit its last output: ${running.output()}`);
+      }
       await delay(50);
     }
     await run.inspect?.(output);

@@ -27,14 +27,26 @@ export interface Running {
   kill(signal: NodeJS.Signals): void;
 }
 
-const OUTPUT_CHARACTERS = 20_000;
+const OUTPUT_CHARACTERS = 100_000;
 
-export function start(command: string, args: readonly string[], options: SpawnOptions = {}): Running {
-  const child = spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+export interface StartOptions extends SpawnOptions {
+  /** Lines that are not worth keeping: those that come again and again would push out what went wrong. */
+  readonly forget?: RegExp;
+}
+
+export function start(command: string, args: readonly string[], options: StartOptions = {}): Running {
+  const { forget, ...spawning } = options;
+  const child = spawn(command, args, { ...spawning, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   let output = '';
   const keep = (data: Buffer): void => {
-    output = (output + data.toString('utf8')).slice(-OUTPUT_CHARACTERS);
+    let text = data.toString('utf8');
+    if (forget !== undefined)
+      text = text
+        .split(/(?<=\n)/)
+        .filter((line) => !forget.test(line))
+        .join('');
+    output = (output + text).slice(-OUTPUT_CHARACTERS);
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);

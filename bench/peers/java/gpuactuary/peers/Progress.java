@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicLong;
 public final class Progress {
   private static final long EVERY_MS = 100;
   private static final List<Counter> COUNTERS = new CopyOnWriteArrayList<>();
+  private static volatile boolean finished;
 
   /** Records of one thread. Padded, so that two threads do not pull one cache line to and fro. */
   public static final class Counter extends AtomicLong {
@@ -42,7 +43,7 @@ public final class Progress {
     Thread thread = new Thread(() -> {
       try {
         for (;;) {
-          print(false);
+          print();
           Thread.sleep(EVERY_MS);
         }
       } catch (InterruptedException stopped) {
@@ -55,11 +56,13 @@ public final class Progress {
 
   /** All is read, written and committed; the process stays until it is told to go, so that it can be looked at. */
   public static void finished() throws InterruptedException {
-    print(true);
+    // Said from here on, again and again: a line that is told once may be passed over for the one after it.
+    finished = true;
+    print();
     Thread.currentThread().join();
   }
 
-  private static synchronized void print(boolean finished) {
+  private static synchronized void print() {
     double sum = 0;
     for (Counter counter : COUNTERS) sum += counter.sum;
     System.out.println("{\"records\":" + records() + ",\"finished\":" + finished + ",\"sum\":" + (long) sum + "}");
