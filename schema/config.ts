@@ -183,12 +183,14 @@ export const ConfigSchema = Type.Object(
       }),
       batchSamples: Type.Integer({ minimum: 1, default: 2_000, description: 'Most samples in one batch message' }),
       lingerMs: Type.Integer({ minimum: 0, default: 100, description: 'Longest wait for a fuller batch message (ms)' }),
-      maxDeadLetterShare: Type.Number({
+    }),
+    deadLetter: section('Dead letters', {
+      maxRatio: Type.Number({
         minimum: 0,
         maximum: 1,
         default: 0.9,
         description:
-          'Of the newest 10,000 messages of a source, the share that may be dead letters before ingest stops: the format is wrong',
+          'Share of undecodable messages among the last 10,000 of a source beyond which ingest stops: the format is wrong',
       }),
     }),
     database: section('TimescaleDB or PostgreSQL', {

@@ -23,6 +23,8 @@ export interface Decoded {
   /** Accepted, and handed to the target. */
   readonly samples: number;
   readonly letters: readonly OutputRecord[];
+  /** Records that gave no sample because they could not be read. */
+  readonly undecodable: number;
 }
 
 /** A fleet has one a host or so. */
@@ -79,6 +81,7 @@ export class Intake implements SampleSink {
     this.partition = block.partition;
     this.samples = 0;
     let records = 0;
+    let undecodable = 0;
     while (cursor.next()) {
       records++;
       this.offset = cursor.offset;
@@ -89,6 +92,7 @@ export class Intake implements SampleSink {
       const record = cursor.record();
       const outcome = decoder.decode(record, this, reject);
       if (outcome.kind === 'samples') continue;
+      undecodable++;
       onLetter(outcome.code);
       this.letters.push(messageLetter(deadLetterTopic, record, record.key, record.value, outcome.code, outcome.detail));
     }
@@ -96,7 +100,7 @@ export class Intake implements SampleSink {
     if (warning !== null) onWarning(warning);
     const { samples, letters } = this;
     this.letters = [];
-    return { records, samples, letters };
+    return { records, samples, letters, undecodable };
   }
 
   gpu(uuid: string): SinkGpu {

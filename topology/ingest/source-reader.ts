@@ -15,6 +15,7 @@ import { ingest } from '../topology.js';
 import { InStep } from './in-step.js';
 import type { Intake } from './intake.js';
 import type { Router } from './router.js';
+import { UndecodableShare } from './undecodable-share.js';
 
 /** One cycle never takes more than about this much, so that memory and commits stay bounded. */
 const MAX_CYCLE_BYTES = 8 * 1024 * 1024;
@@ -22,8 +23,6 @@ const POLL_WAIT_MS = 50;
 /** A partition whose samples wait for slower ones is not read further beyond this many. */
 const PAUSE_ABOVE_SAMPLES = 20_000;
 const RESUME_BELOW_SAMPLES = 5_000;
-/** Dead letters are judged over so many messages. */
-const LIMIT_MESSAGES = 10_000;
 
 export interface SourceReaderOptions {
   readonly name: string;
@@ -33,7 +32,8 @@ export interface SourceReaderOptions {
   /** Null where a partition holds its GPUs in order; otherwise the partitions are read in step. */
   readonly collector: BatchBuilder | null;
   readonly lingerMs: number;
-  readonly maxDeadLetterShare: number;
+  /** Beyond this share of undecodable messages the source is not read on. */
+  readonly maxUndecodable: number;
   readonly router: Router;
   /** Takes what the router handed over, encoded. */
   readonly batches: () => OutputRecord[];
@@ -64,8 +64,7 @@ export class SourceReader implements LogListener {
   private stopping = false;
   private running: Promise<void> = Promise.resolve();
   private readonly busy = new Busy();
-  private judgedMessages = 0;
-  private judgedLetters = 0;
+  private readonly undecodable = new UndecodableShare();
   /** Counts revocations. */
   private generation = 0;
   hasAssignment = false;
@@ -164,6 +163,7 @@ export class SourceReader implements LogListener {
     const letters: OutputRecord[] = [];
     let records = 0;
     let samples = 0;
+    let undecodable = 0;
     for (const block of blocks) {
       const key = keyOf(block);
       const position = this.positions.get(key);
@@ -176,9 +176,10 @@ export class SourceReader implements LogListener {
       for (const letter of decoded.letters) letters.push(letter);
       records += decoded.records;
       samples += decoded.samples;
+      undecodable += decoded.undecodable;
     }
     if (records > 0) onRecords(records, samples);
-    this.judgeLetters(records, letters.length);
+    this.judge(records, undecodable);
     return { collected, letters, batches: [], offsets: [] };
   }
 
@@ -231,19 +232,17 @@ export class SourceReader implements LogListener {
     }
   }
 
-  /** Too much of it bad means that the format is wrong, and going on would only fill the dead-letter topic. */
-  private judgeLetters(messages: number, letters: number): void {
-    this.judgedMessages += messages;
-    this.judgedLetters += letters;
-    if (this.judgedMessages < LIMIT_MESSAGES) return;
-    const share = this.judgedLetters / this.judgedMessages;
-    if (share > this.options.maxDeadLetterShare)
+  /**
+   * Too much of it undecodable means that the format is wrong, and going on would only drain the source into the
+   * dead-letter topic. What is refused by its time does not count: one wrong clock is not a wrong format.
+   */
+  private judge(messages: number, undecodable: number): void {
+    const share = this.undecodable.add(messages, undecodable);
+    if (share > this.options.maxUndecodable)
       throw new ActuaryError(
         'dead_letter_limit',
-        `source ${this.options.name}: ${Math.round(share * 100)} % of the last ${this.judgedMessages} messages were dead letters. ` +
-          'Is its format right? Their codes and bytes are in the dead-letter topic; ingest.maxDeadLetterShare moves this limit',
+        `source ${this.options.name}: ${Math.round(share * 100)} % of the last ${this.undecodable.judged} messages could not be decoded. ` +
+          'Is its format right? gpu-actuary dead-letters list shows their codes and bytes; deadLetter.maxRatio moves this limit',
       );
-    this.judgedMessages = 0;
-    this.judgedLetters = 0;
   }
 }

@@ -172,7 +172,7 @@ export class IngestRole implements Role {
       }),
       collector,
       lingerMs: config.ingest.lingerMs,
-      maxDeadLetterShare: config.ingest.maxDeadLetterShare,
+      maxUndecodable: config.deadLetter.maxRatio,
       router,
       batches: () => {
         const batches = ready;
