@@ -198,6 +198,10 @@ export const ConfigSchema = Type.Object(
         Type.String({ pattern: '^postgres(ql)?://' }),
         'postgres://user:password@host:port/database; null: no load role',
       ),
+      timeoutMs: positiveMs(
+        30_000,
+        'Longest that an answer of the database is waited for, that to a whole transaction too, before its connection is given up',
+      ),
     }),
     load: section('Loading the database', {
       metrics: Type.Union([Type.Literal('minute'), Type.Literal('raw'), Type.Literal('off')], {

@@ -78,6 +78,8 @@ export const METRICS = {
   loadRows: counter('load_rows', 'Rows committed to the database', 'table'),
   loadCommits: counter('load_commits', 'Database transactions committed'),
   loadRetries: counter('load_retries', 'Database transactions tried again'),
+  loadFenced: counter('load_fenced', 'Database transactions refused because the offsets had moved already'),
+  loadWaiting: gauge('load_waiting_seconds', 'How long the database has been waited for; 0 while it answers'),
   loadCommit: seconds('load_commit', 'Time of a database transaction, COPY included', WORK_SECONDS),
 
   httpRequests: counter('http_requests', 'HTTP requests answered', 'method', 'route', 'status'),

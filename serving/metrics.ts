@@ -38,8 +38,12 @@ export interface ScoredUnitCounts {
 export class EngineMetrics {
   private readonly registry = new Registry();
   private readonly latencyMax: SlidingMax;
+  private databaseAwaySinceMs: number | null = null;
 
-  constructor(build: BuildInfo, clock: Clock) {
+  constructor(
+    build: BuildInfo,
+    private readonly clock: Clock,
+  ) {
     // The fleet's figures are exposed only by who holds a view of it: a 0 from anyone else would be a lie.
     for (const [key, definition] of Object.entries(METRICS))
       if (!key.startsWith('fleet')) register(this.registry, definition);
@@ -51,6 +55,9 @@ export class EngineMetrics {
     );
     this.latencyMax = new SlidingMax(clock);
     this.onCollect('scoreLatencyMax', (latencyMax) => latencyMax.set(this.latencyMax.value()));
+    this.onCollect('loadWaiting', (waiting) =>
+      waiting.set(this.databaseAwaySinceMs === null ? 0 : (this.clock.now() - this.databaseAwaySinceMs) / 1000),
+    );
   }
 
   /** Content type of {@link expose}. */
@@ -130,6 +137,15 @@ export class EngineMetrics {
 
   loadRetried(): void {
     this.counter('loadRetries').inc();
+  }
+
+  loadFenced(): void {
+    this.counter('loadFenced').inc();
+  }
+
+  /** The database is waited for, or answers again; saying so twice changes nothing. */
+  databaseAway(isAway: boolean): void {
+    this.databaseAwaySinceMs = isAway ? (this.databaseAwaySinceMs ?? this.clock.now()) : null;
   }
 
   // serve

@@ -27,6 +27,11 @@ export class Backoff {
     return !this.cancelled;
   }
 
+  /** Ends the wait that is under way, if one is. */
+  skip(): void {
+    this.wake?.();
+  }
+
   cancel(): void {
     this.cancelled = true;
     this.wake?.();

@@ -1,8 +1,9 @@
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
-import pg from 'pg';
+import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf } from '../../schema/errors.js';
+import { DatabaseSession } from './session.js';
 import { copyLine, UPSERT_KEYS, type Cell } from './tables.js';
 
 /** A row for a table, and where it came from, should it be refused. */
@@ -28,16 +29,19 @@ export interface OffsetMove {
 /** Another loader has moved the offsets: what was read has to be read again from where the database is. */
 export class FencedError extends Error {
   constructor(readonly move: OffsetMove) {
-    super(`another loader has written ${move.topic}/${move.partition} (${move.sink})`);
+    super(
+      `another loader, or a commit whose answer was lost, has moved ${move.topic}/${move.partition} (${move.sink})`,
+    );
     this.name = 'FencedError';
   }
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
-const STATEMENT_TIMEOUT_MS = 60_000;
 const BLOCK_CHARACTERS = 256 * 1024;
-/** SQLSTATE classes that say a value is at fault, not the server: data exception, constraint violation. */
-const DATA_ERROR = /^(22|23)/;
+/**
+ * SQLSTATEs that say a value is at fault, not the server: data exception, constraint violation, beyond what a row can
+ * hold.
+ */
+const DATA_ERROR = /^(22|23|54000$)/;
 
 /** Whether an error speaks of a value in the rows. */
 export function isDataError(error: unknown): boolean {
@@ -50,19 +54,20 @@ export function isDataError(error: unknown): boolean {
  * is replaced at the next call.
  */
 export class TimescaleSink {
-  private client: pg.Client | undefined;
+  private readonly session: DatabaseSession;
 
-  constructor(
-    private readonly url: string,
-    private readonly applicationName: string,
-  ) {}
+  /** @param timeoutMs longest that an answer of the database is waited for, a whole transaction's too */
+  constructor(url: string, applicationName: string, timeoutMs: number) {
+    this.session = new DatabaseSession(url, applicationName, timeoutMs);
+  }
 
   /** Next offsets by `topic/partition` of one sink. */
   async offsets(sink: string): Promise<Map<string, number>> {
-    const client = await this.connected();
-    const { rows } = await client.query<{ topic: string; partition: number; next_offset: string }>(
-      'SELECT topic, partition, next_offset FROM sink_offsets WHERE sink = $1',
-      [sink],
+    const { rows } = await this.session.within((client) =>
+      client.query<{ topic: string; partition: number; next_offset: string }>(
+        'SELECT topic, partition, next_offset FROM sink_offsets WHERE sink = $1',
+        [sink],
+      ),
     );
     return new Map(rows.map(({ topic, partition, next_offset }) => [`${topic}/${partition}`, Number(next_offset)]));
   }
@@ -72,9 +77,19 @@ export class TimescaleSink {
    * @throws FencedError if another loader was faster; any other error as the database gives it
    */
   async write(rows: readonly Row[], moves: readonly OffsetMove[]): Promise<void> {
-    await this.transaction(async (client) => {
-      for (const move of moves) await moveOffset(client, move);
-      for (const [table, own] of byTable(rows)) await copy(client, table, own);
+    await this.session.within(async (client) => {
+      try {
+        await client.query('BEGIN');
+        for (const move of moves) await moveOffset(client, move);
+        for (const [table, own] of byTable(rows)) await copy(client, table, own);
+        await client.query('COMMIT');
+      } catch (error) {
+        // A connection in doubt is not worth keeping; the server rolls back what it leaves.
+        if (error instanceof FencedError || isDataError(error))
+          await client.query('ROLLBACK').catch(() => this.session.cut());
+        else this.session.cut();
+        throw error;
+      }
     });
   }
 
@@ -88,10 +103,13 @@ export class TimescaleSink {
     return refused;
   }
 
-  async close(): Promise<void> {
-    const { client } = this;
-    this.client = undefined;
-    await client?.end().catch(() => undefined);
+  /** Gives up what is under way: it fails, and the server rolls it back. */
+  cut(): void {
+    this.session.cut();
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
   }
 
   private async halve(table: string, rows: readonly Row[], refused: { row: Row; reason: string }[]): Promise<void> {
@@ -106,51 +124,22 @@ export class TimescaleSink {
     await this.halve(table, rows.slice(middle), refused);
   }
 
-  private async reasonAgainst(table: string, rows: readonly Row[]): Promise<string | null> {
-    const client = await this.connected();
-    try {
-      await client.query('BEGIN');
-      await copy(client, table, rows);
-      await client.query('ROLLBACK');
-      return null;
-    } catch (error) {
-      if (!isDataError(error)) throw error;
-      await client.query('ROLLBACK');
-      return messageOf(error);
-    }
-  }
-
-  private async transaction(work: (client: pg.Client) => Promise<void>): Promise<void> {
-    const client = await this.connected();
-    try {
-      await client.query('BEGIN');
-      await work(client);
-      await client.query('COMMIT');
-    } catch (error) {
-      // A connection in doubt is not worth keeping; the server rolls back what it leaves.
-      if (error instanceof FencedError || isDataError(error)) await client.query('ROLLBACK').catch(() => this.close());
-      else await this.close();
-      throw error;
-    }
-  }
-
-  private async connected(): Promise<pg.Client> {
-    if (this.client !== undefined) return this.client;
-    const client = new pg.Client({
-      connectionString: this.url,
-      application_name: this.applicationName,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
-      keepAlive: true,
+  private reasonAgainst(table: string, rows: readonly Row[]): Promise<string | null> {
+    return this.session.within(async (client) => {
+      try {
+        await client.query('BEGIN');
+        await copy(client, table, rows);
+        await client.query('ROLLBACK');
+        return null;
+      } catch (error) {
+        if (!isDataError(error)) {
+          this.session.cut();
+          throw error;
+        }
+        await client.query('ROLLBACK');
+        return messageOf(error);
+      }
     });
-    // Without a listener the loss of an idle connection would end the process.
-    client.on('error', () => {
-      if (this.client === client) this.client = undefined;
-    });
-    await client.connect();
-    this.client = client;
-    return client;
   }
 }
 

@@ -73,7 +73,7 @@ describe('PostgreSQL', () => {
   let client: pg.Client;
   const sinks: TimescaleSink[] = [];
   const open = (): TimescaleSink => {
-    const sink = new TimescaleSink(server.url, 'test');
+    const sink = new TimescaleSink(server.url, 'test', 30_000);
     sinks.push(sink);
     return sink;
   };

@@ -11,6 +11,8 @@ import { atExit } from './at-exit.js';
 export interface EmbeddedPostgres {
   /** postgres://… of an empty database. */
   readonly url: string;
+  /** Its data directory, with the lock file that names its process. */
+  readonly dataDirectory: string;
   /** Stops the server and removes its files. */
   stop(): Promise<void>;
 }
@@ -79,7 +81,7 @@ export async function startEmbeddedPostgres(): Promise<EmbeddedPostgres> {
       },
     );
   }
-  return { url: `postgres://postgres:${password}@127.0.0.1:${port}/gpu_actuary`, stop };
+  return { url: `postgres://postgres:${password}@127.0.0.1:${port}/gpu_actuary`, dataDirectory: data, stop };
 }
 
 /**

@@ -71,6 +71,27 @@ export interface LogConsumer extends GroupMember {
    * @throws ActuaryError kafka_failed when the client cannot go on
    */
   poll(max: number, waitMs: number): Promise<readonly LogRecord[]>;
+  /**
+   * Stays in the group while its partitions are paused and nothing is polled: rebalances are heard of. Gives nothing,
+   * loses nothing; never waits for a rebalance.
+   */
+  attend(): Promise<void>;
+}
+
+/**
+ * Records between the next one to read and the ends of partitions. What follows the last record, the marker of a
+ * transaction, is nothing to be read.
+ */
+export function lagOf(
+  consumer: Pick<GroupMember, 'endOffset' | 'endReachedAt'>,
+  positions: Iterable<TopicPartitionOffset>,
+): number {
+  let lag = 0;
+  for (const { topic, partition, offset } of positions) {
+    const read = Math.max(offset, consumer.endReachedAt({ topic, partition }), 0);
+    lag += Math.max(0, consumer.endOffset({ topic, partition }) - read);
+  }
+  return lag;
 }
 
 /** A member of a consumer group, pulled a block at a time: for topics of many small records. */

@@ -139,6 +139,12 @@ export class RdKafkaLog implements LogConsumer {
     }
   }
 
+  async attend(): Promise<void> {
+    const { generation } = this;
+    const messages = await this.consume(PUMP_RECORDS);
+    if (generation === this.generation) this.stash.push(...messages);
+  }
+
   commit(offsets: readonly TopicPartitionOffset[]): Promise<boolean> {
     const mine = offsets.filter((offset) => this.assignment.has(keyOf(offset)));
     if (mine.length === 0) return Promise.resolve(offsets.length === 0);
@@ -155,6 +161,10 @@ export class RdKafkaLog implements LogConsumer {
   }
 
   seek(position: TopicPartitionOffset): Promise<void> {
+    // What was taken from before the new position would pass for what comes after it.
+    const kept = this.stash.filter((message) => keyOf(message) !== keyOf(position));
+    this.stash.splice(0, this.stash.length, ...kept);
+    this.ends.delete(keyOf(position));
     return new Promise((resolve, reject) => {
       this.consumer.seek(position, 5_000, (error) => {
         if (error) reject(new ActuaryError('kafka_failed', `seek: ${error.message}`, { cause: error }));
