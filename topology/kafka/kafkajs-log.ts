@@ -15,7 +15,7 @@ import { subscribedRange } from './subscribed-range.js';
 
 /** Partitions whose batches are held ready side by side. */
 const CONCURRENCY = 16;
-const MAX_BYTES_PER_PARTITION = 1024 * 1024;
+const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
 /** Of one fetch. What is taken from one is worked on while the next is under way: about twice this is in memory. */
 const MAX_BYTES = 8 * 1024 * 1024;
 /** A handler that waits for its batch to be taken tells the group so often that it lives. */
