@@ -209,6 +209,12 @@ export const ConfigSchema = Type.Object(
         description: 'gpu_metrics: a row a GPU and minute, every sample, or none',
       }),
     }),
+    shutdown: section('Ending', {
+      deadlineMs: positiveMs(
+        25_000,
+        'Longest that a stop may take after SIGTERM or SIGINT before the process ends itself',
+      ),
+    }),
     http: section('HTTP server', {
       host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on' }),
       port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port; 0: any free one' }),

@@ -38,6 +38,7 @@ export const ERROR_CODES = [
   'not_ready',
   'port_in_use',
   'internal',
+  'shutdown_deadline',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 

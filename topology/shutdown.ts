@@ -1,3 +1,6 @@
+import type { Log } from './roles/role.js';
+import { ActuaryError, messageOf } from '../schema/errors.js';
+
 /** SIGHUP is a terminal that was closed. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -22,5 +25,48 @@ export function untilSignalled(onSecond: () => void): { readonly signalled: Prom
     release: () => {
       for (const signal of SIGNALS) process.off(signal, handler);
     },
+  };
+}
+
+/** What a client leaves open after a stop does not keep the process for longer. */
+const LINGER_MS = 1_000;
+
+/**
+ * Stops, and ends the process with 1 if that takes longer than it may: what is in hand is not committed then, and the
+ * next start repeats it.
+ */
+export async function endsWithinDeadline(stop: () => Promise<void>, deadlineMs: number, log: Log): Promise<void> {
+  const late = setTimeout(() => {
+    log.error(
+      { code: 'shutdown_deadline', deadlineMs },
+      'not stopped in time: what is in hand is not committed, and is repeated by the next start',
+    );
+    process.exit(1);
+  }, deadlineMs);
+  try {
+    await stop();
+  } finally {
+    clearTimeout(late);
+    setTimeout(() => process.exit(), LINGER_MS).unref();
+  }
+}
+
+/** An error that nobody caught ends the process with 1, its code in the log: its state is not to be trusted. */
+export function logUncaught(log: Log): () => void {
+  const handler = (error: unknown): void => {
+    log.error(
+      {
+        code: error instanceof ActuaryError ? error.code : 'internal',
+        stack: error instanceof Error ? error.stack : undefined,
+      },
+      `uncaught: ${messageOf(error)}`,
+    );
+    process.exit(1);
+  };
+  process.on('uncaughtException', handler);
+  process.on('unhandledRejection', handler);
+  return () => {
+    process.off('uncaughtException', handler);
+    process.off('unhandledRejection', handler);
   };
 }

@@ -3,6 +3,7 @@ import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { version, writeLine, type CommandContext } from './context.js';
 import { configCommand } from './config.js';
 import { dbCommand } from './db.js';
+import { deadLettersCommand } from './dead-letters.js';
 import { decideCommand } from './decide.js';
 import { demoCommand } from './demo.js';
 import { modelCommand } from './model.js';
@@ -48,6 +49,7 @@ export async function main(
     simulateCommand,
     decideCommand,
     topicsCommand,
+    deadLettersCommand,
     dbCommand,
     modelCommand,
     configCommand,

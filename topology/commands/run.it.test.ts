@@ -141,10 +141,27 @@ await describeWith('kraft', 'gpu-actuary run, told to stop', () => {
     await first.ended();
     expectAllBelow(await written(), await committed());
     const second = run();
+    // The first one may have committed all: a signal must not come before the second has its handler.
+    await second.says('listening');
     await eventually('all samples', async () => (sum(await committed()) === produced ? true : undefined));
     second.signal('SIGTERM');
     expect(await second.ended()).toBe(0);
     expect((await written()).size).toBe(produced);
+  });
+
+  it('by SIGTERM while the broker does not answer: ends by its deadline, with its code in the log', async () => {
+    await produce(100);
+    const stuck = run([`kafka.brokers=${broker.brokers}`, 'shutdown.deadlineMs=1500']);
+    await stuck.says('listening');
+    await eventually('all samples', async () => (sum(await committed()) === produced ? true : undefined));
+    broker.process.kill('SIGSTOP');
+    try {
+      stuck.signal('SIGTERM');
+      expect(await stuck.ended()).toBe(1);
+      expect(stuck.messages.at(-1)).toContain('not stopped in time');
+    } finally {
+      broker.process.kill('SIGCONT');
+    }
   });
 
   it('before it has started: ends soon with 0, and at once with 1 when told twice', async () => {

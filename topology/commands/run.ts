@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
-import { ActuaryError } from '../../schema/errors.js';
+import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { jsonLog, type Level } from '../logging.js';
 import { ROLES, startEngine, type RoleName } from '../runtime.js';
-import { untilSignalled } from '../shutdown.js';
+import { endsWithinDeadline, logUncaught, untilSignalled } from '../shutdown.js';
 import { configurable, configurationOf, version, type CommandContext, type ConfigurationOptions } from './context.js';
 
 /** How long a start that is under way may go on after it was told to stop. */
@@ -15,12 +15,13 @@ export function runCommand(context: CommandContext): Command {
     .option('--roles <roles>', 'roles of this process, comma-separated', ROLES.join(','))
     .addHelpText(
       'after',
-      '\nSIGTERM or SIGINT ends it: what is in hand is finished and committed. Logs are JSON lines on stderr.\n',
+      '\nSIGTERM or SIGINT ends it: what is in hand is finished and committed, within shutdown.deadlineMs; a second\nsignal ends it at once. Logs are JSON lines on stderr.\n',
     )
     .action(async (options: ConfigurationOptions & { roles: string }) => {
       const config = configurationOf(context, options);
       const log = jsonLog(config.log.level as Level, config.instance);
       const signal = untilSignalled(() => process.exit(1));
+      const release = logUncaught(log);
       const starting = startEngine({
         config,
         roles: parseRoles(options.roles),
@@ -44,9 +45,13 @@ export function runCommand(context: CommandContext): Command {
       try {
         const received = await Promise.race([signal.signalled, engine.failed]);
         log.info({ signal: received }, 'stopping');
+      } catch (error) {
+        log.error({ code: error instanceof ActuaryError ? error.code : 'internal' }, messageOf(error));
+        throw error;
       } finally {
-        await engine.stop();
+        await endsWithinDeadline(() => engine.stop(), config.shutdown.deadlineMs, log);
         signal.release();
+        release();
       }
       log.info({}, 'stopped');
     });

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import rdkafka, { type KafkaConsumer, type LibrdKafkaError, type Message } from 'node-rdkafka';
+import { ActuaryError } from '../../schema/errors.js';
+import { clientProperties, type KafkaConnection } from './connection.js';
+import { keyOf, type TopicPartitionOffset } from './log.js';
+
+const TIMEOUT_MS = 30_000;
+const IDLE_MS = 10;
+const MAX_MESSAGES = 1_000;
+
+/**
+ * Reads a topic from a time on to its end, in no group, committing nothing: for a look, not for a stream.
+ * @param sinceMs record timestamp to begin at, epoch ms; 0: the beginning
+ * @param take called with each message, in order within a partition
+ * @throws ActuaryError kafka_unreachable, kafka_failed, topic_missing
+ */
+export async function readToEnd(
+  connection: KafkaConnection,
+  topic: string,
+  sinceMs: number,
+  take: (message: Message) => void,
+): Promise<void> {
+  const consumer = new rdkafka.KafkaConsumer(
+    {
+      ...clientProperties(connection, 'reader'),
+      // librdkafka wants a group id even where none is joined.
+      'group.id': `${connection.topicPrefix}gpu-actuary.reader.${connection.instance}`,
+      'enable.auto.commit': false,
+      'enable.partition.eof': true,
+      'isolation.level': 'read_committed',
+      'allow.auto.create.topics': false,
+    },
+    { 'auto.offset.reset': 'earliest' },
+  );
+  const open = new Set<string>();
+  consumer.on('partition.eof', (end) => open.delete(keyOf(end)));
+  try {
+    await call<unknown>('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}`, (done) =>
+      consumer.connect({ timeout: TIMEOUT_MS }, done),
+    );
+    const starts = await startsOf(consumer, topic, sinceMs);
+    for (const start of starts) open.add(keyOf(start));
+    consumer.setDefaultConsumeTimeout(0);
+    consumer.assign(starts.map((start) => ({ ...start })));
+    while (open.size > 0) {
+      const messages = await call<Message[]>('kafka_failed', `reading ${topic}`, (done) =>
+        consumer.consume(MAX_MESSAGES, done),
+      );
+      for (const message of messages) take(message);
+      if (messages.length === 0) await delay(IDLE_MS);
+    }
+  } finally {
+    if (consumer.isConnected()) await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
+  }
+}
+
+async function startsOf(consumer: KafkaConsumer, topic: string, sinceMs: number): Promise<TopicPartitionOffset[]> {
+  const metadata = await call<rdkafka.Metadata>('kafka_failed', `metadata of ${topic}`, (done) =>
+    consumer.getMetadata({ topic, timeout: TIMEOUT_MS }, done),
+  );
+  const partitions = metadata.topics.find(({ name }) => name === topic)?.partitions ?? [];
+  if (partitions.length === 0) throw new ActuaryError('topic_missing', `topic ${topic} does not exist`);
+  // librdkafka takes the time where the offset comes back.
+  return call<TopicPartitionOffset[]>('kafka_failed', `offsets of ${topic}`, (done) =>
+    consumer.offsetsForTimes(
+      partitions.map(({ id }) => ({ topic, partition: id, offset: sinceMs })),
+      TIMEOUT_MS,
+      done as never,
+    ),
+  );
+}
+
+function call<T>(
+  code: 'kafka_unreachable' | 'kafka_failed',
+  what: string,
+  start: (done: (error: LibrdKafkaError | null, value: T) => void) => unknown,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => {
+      if (error) reject(new ActuaryError(code, `${what}: ${error.message}`, { cause: error }));
+      else resolve(value);
+    });
+  });
+}
