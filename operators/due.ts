@@ -1,5 +1,6 @@
 import { DAY_MS } from '../schema/clock.js';
 import { murmur2 } from '../schema/partition.js';
+import type { ByteReader, ByteWriter } from '../schema/state-bytes.js';
 
 /**
  * When a GPU is due for something. Event time alone triggers: a GPU is due when its newest event time passes a
@@ -76,6 +77,17 @@ export class DueTimes {
     this.nextScoreMs[slot] = -Infinity;
     this.nextOtherMs[slot] = -Infinity;
     this.heartbeatOffsetMs[slot] = heartbeatOffsetMs(gpuUuid, this.schedule.heartbeatMs);
+  }
+
+  encode(slot: number, writer: ByteWriter): void {
+    writer.float64(this.nextScoreMs[slot]);
+    writer.float64(this.nextOtherMs[slot]);
+  }
+
+  /** Takes what {@link encode} wrote, after {@link init}. */
+  decode(slot: number, reader: ByteReader): void {
+    this.nextScoreMs[slot] = reader.float64();
+    this.nextOtherMs[slot] = reader.float64();
   }
 
   /** Bits of what a sample makes due, as {@link dueBits}. To be asked once for each sample that is the GPU's newest. */

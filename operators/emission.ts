@@ -1,5 +1,6 @@
 import type { Grade, Trigger } from '../schema/records.js';
 import { GRADES } from '../schema/records.js';
+import type { ByteReader, ByteWriter } from '../schema/state-bytes.js';
 import { DUE_DECISION, DUE_HEALTH, DUE_HEARTBEAT } from './due.js';
 
 /**
@@ -14,6 +15,9 @@ const NOTHING = 255;
 /** No grade is a grade here: below the least coverage a GPU has none, and that may change. */
 const NO_GRADE = 254;
 
+/** Bytes of what {@link Emission.encode} writes of a GPU. */
+export const SAID_BYTES = 3 * 8 + 4;
+
 export function logOdds(probability: number): number {
   const p = Math.min(1 - MIN_PROBABILITY, Math.max(MIN_PROBABILITY, probability));
   return Math.log(p / (1 - p));
@@ -27,6 +31,8 @@ export class Emission {
   private coverageClass = new Uint8Array(0);
   private healthGrade = new Uint8Array(0);
   private decisionGrade = new Uint8Array(0);
+  /** Slots of which something was said since {@link takeChanged}. */
+  private readonly changed = new Set<number>();
 
   /**
    * @param minLogOddsDelta change of any horizon's log-odds that is emitted at once
@@ -64,6 +70,7 @@ export class Emission {
       coverageClass !== this.coverageClass[slot];
     const heartbeat = (due & DUE_HEARTBEAT) !== 0;
     if (!changed && !heartbeat && !this.always) return null;
+    this.changed.add(slot);
     this.logOdds[at] = odds7;
     this.logOdds[at + 1] = odds30;
     this.logOdds[at + 2] = odds90;
@@ -84,6 +91,7 @@ export class Emission {
     const code = gradeCode(grade);
     const changed = code !== this.healthGrade[slot];
     this.healthGrade[slot] = code;
+    if (changed) this.changed.add(slot);
     if (changed) return 'change';
     return (due & DUE_HEALTH) === 0 ? null : 'interval';
   }
@@ -94,14 +102,41 @@ export class Emission {
     const code = gradeCode(grade);
     const changed = code !== this.decisionGrade[slot];
     this.decisionGrade[slot] = code;
+    if (changed) this.changed.add(slot);
     if (changed) return 'change';
     return (due & DUE_DECISION) === 0 ? null : 'schedule';
   }
 
   /** The slot is another GPU's from now on, to whom nothing was said. */
   forget(slot: number): void {
+    this.changed.delete(slot);
     if (slot >= this.capacity) return;
-    for (const last of [this.type, this.coverageClass, this.healthGrade, this.decisionGrade]) last[slot] = NOTHING;
+    this.logOdds.fill(0, 3 * slot, 3 * slot + 3);
+    for (const last of this.bytes()) last[slot] = NOTHING;
+  }
+
+  /** Slots whose state changed since this was last asked. */
+  takeChanged(): number[] {
+    const slots = [...this.changed];
+    this.changed.clear();
+    return slots;
+  }
+
+  encode(slot: number, writer: ByteWriter): void {
+    this.reserve(slot);
+    writer.float64s(this.logOdds, 3 * slot, 3 * slot + 3);
+    for (const last of this.bytes()) writer.whole8(last[slot]);
+  }
+
+  /** Takes what {@link encode} wrote. */
+  decode(slot: number, reader: ByteReader): void {
+    this.reserve(slot);
+    reader.float64s(this.logOdds, 3 * slot, 3);
+    for (const last of this.bytes()) last[slot] = reader.whole8();
+  }
+
+  private bytes(): Uint8Array[] {
+    return [this.type, this.coverageClass, this.healthGrade, this.decisionGrade];
   }
 
   private reserve(slot: number): void {

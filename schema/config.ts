@@ -139,6 +139,17 @@ export const ConfigSchema = Type.Object(
       ),
       maxBatches: Type.Integer({ minimum: 1, default: 64, description: 'Batches of gpu.samples worked on at once' }),
     }),
+    checkpoint: section('Checkpoints of the score role', {
+      intervalMs: Type.Integer({
+        minimum: 1_000,
+        default: 60_000,
+        description: 'Everything but closed panes is written to gpu.checkpoints once in so much time (ms)',
+      }),
+      ringEveryMs: positiveMs(
+        14_400_000,
+        'The closed panes of each GPU are written to gpu.checkpoints once in so much time',
+      ),
+    }),
     features: section('Feature records', {
       everyMs: positiveMs(900_000, 'A features record each so much event time, beside those at pane close'),
     }),

@@ -20,6 +20,7 @@ export const ERROR_CODES = [
   'topic_missing',
   'topic_mismatch',
   'dead_letter_limit',
+  'state_newer',
   // registry
   'registry_unreachable',
   'registry_incompatible',

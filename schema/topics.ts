@@ -86,8 +86,13 @@ export const TOPICS = {
   },
   checkpoints: {
     name: 'gpu.checkpoints',
-    description: 'Open panes, carried and emission state of a partition',
-    config: { 'cleanup.policy': 'compact' },
+    description: 'State of the score role by partition: windows, and what was last said; see docs/recovery.md',
+    // Written over each minute: small segments and eager compaction keep what a restart reads short.
+    config: {
+      'cleanup.policy': 'compact',
+      'segment.bytes': String(64 * 1024 * 1024),
+      'min.cleanable.dirty.ratio': '0.2',
+    },
   },
   assets: {
     name: 'gpu.assets',

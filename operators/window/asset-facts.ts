@@ -1,5 +1,6 @@
 import type { SampleBatch, SampleMetadata } from '../../schema/batch.js';
 import type { AssetRecord } from '../../schema/records.js';
+import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { dateMs } from '../assets.js';
 import type { PackedReader, PackedWriter } from './packed.js';
 import { Texts } from './texts.js';
@@ -124,6 +125,31 @@ export class AssetFacts {
       const value = reader.number();
       if (field <= HOST) this.shared.release(value);
     }
+  }
+
+  /** Writes the texts of a GPU's metadata: their numbers are this process' own. */
+  encodeTexts(rows: Float64Array, at: number, writer: ByteWriter): void {
+    for (const field of TEXTS) writer.optionalText(this.shared.of(rows[at + field]));
+  }
+
+  /** Takes what {@link encodeTexts} wrote, and gives the texts numbers. */
+  decodeTexts(rows: Float64Array, at: number, reader: ByteReader): void {
+    for (const field of TEXTS) rows[at + field] = this.shared.use(reader.optionalText());
+  }
+
+  /** Writes packed metadata. */
+  encodePacked(packed: PackedReader, writer: ByteWriter): void {
+    for (let field = 0; field < FIELDS; field++) {
+      const value = packed.number();
+      if (field <= HOST) writer.optionalText(this.shared.of(value));
+      else writer.float64(value);
+    }
+  }
+
+  /** Packs what {@link encodePacked} wrote. */
+  decodePacked(reader: ByteReader, packed: PackedWriter): void {
+    for (let field = 0; field < FIELDS; field++)
+      packed.number(field <= HOST ? this.shared.use(reader.optionalText()) : reader.float64());
   }
 
   private asset(slot: number, gpuUuid: string): Facts {

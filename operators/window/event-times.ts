@@ -1,4 +1,5 @@
 import { HOUR_MS } from '../../schema/clock.js';
+import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { C, H, OPEN, type GpuRecord } from './gpu-record.js';
 import { O } from './pane-layout.js';
 
@@ -48,6 +49,22 @@ export class EventTimes {
   /** Forgets the gaps of an hour that closed. */
   closed(slot: number): void {
     if (this.gaps.size > 0) this.gaps.delete(slot);
+  }
+
+  encode(slot: number, writer: ByteWriter): void {
+    const gaps = this.gaps.get(slot) ?? [];
+    writer.whole32(gaps.length);
+    for (const ms of gaps) writer.float64(ms);
+  }
+
+  /** Takes what {@link encode} wrote. */
+  decode(slot: number, reader: ByteReader): void {
+    const length = reader.whole32();
+    if (length > 0)
+      this.gaps.set(
+        slot,
+        Array.from({ length }, () => reader.float64()),
+      );
   }
 
   private add(slot: number, from: number, until: number, { cold, c }: GpuRecord): void {

@@ -1,4 +1,5 @@
 import { NVLINK_COUNTERS, NVLINK_SERIES_PER_COUNTER } from '../../schema/metrics.js';
+import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { advance } from './fold.js';
 import type { PackedReader, PackedWriter } from './packed.js';
 import type { PaneSet } from './pane-layout.js';
@@ -103,6 +104,30 @@ export class NvlinkBaselines {
       for (const series of counting(counter, seen))
         if (this.set === 'v2') row[this.baseline(row, series)] = reader.number();
     }
+  }
+
+  encode(slot: number, writer: ByteWriter): void {
+    const row = this.rows[slot] ?? [];
+    writer.whole32(row.length);
+    for (const value of row) writer.float64(value);
+    const times = this.times.get(slot);
+    writer.whole8(times === undefined ? 0 : 1);
+    if (times !== undefined) writer.float64s(times, 0, SERIES_COUNT);
+  }
+
+  /** Takes what {@link encode} wrote, into a slot of which nothing is known. */
+  decode(slot: number, reader: ByteReader): void {
+    const length = reader.whole32();
+    if (length > 0) {
+      const row = Array.from({ length }, () => reader.float64());
+      this.rows[slot] = row;
+      this.bytes += bytesOf(row);
+    }
+    if (reader.whole8() === 0) return;
+    const times = new Float64Array(SERIES_COUNT);
+    reader.float64s(times, 0, SERIES_COUNT);
+    this.times.set(slot, times);
+    this.bytes += times.byteLength;
   }
 
   private heard(slot: number, row: number[], series: number, ms: number): void {

@@ -29,6 +29,11 @@ export class PackedWriter {
     }
   }
 
+  /** What another one wrote. */
+  packed(text: string): void {
+    this.text += text;
+  }
+
   /** What was written; begins anew. */
   take(): string {
     const { text } = this;
@@ -49,6 +54,11 @@ export class PackedReader {
   private at = 0;
 
   constructor(private readonly text: string) {}
+
+  /** What has not been read. */
+  rest(): string {
+    return this.text.slice(this.at);
+  }
 
   number(): number {
     const first = this.text.charCodeAt(this.at++);

@@ -1,4 +1,5 @@
 import { HOUR_MS } from '../../schema/clock.js';
+import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import type { AssetFacts } from './asset-facts.js';
 import { C, H, LAYOUTS, METADATA, type GpuRecord } from './gpu-record.js';
 import type { NvlinkBaselines } from './nvlink.js';
@@ -94,6 +95,36 @@ export class Remembered {
       this.facts.discard(reader);
       this.delete(gpuUuid, packed);
     }
+  }
+
+  /** UUIDs of those remembered, in the order in which they fell silent. */
+  uuids(): IterableIterator<string> {
+    return this.gpus.keys();
+  }
+
+  encode(gpuUuid: string, writer: ByteWriter): void {
+    const reader = new PackedReader(this.gpus.get(gpuUuid)!);
+    writer.text(gpuUuid);
+    for (let index = 0; index < this.numbers; index++) writer.float64(reader.number());
+    this.facts.encodePacked(reader, writer);
+    writer.text(reader.rest());
+  }
+
+  /** Takes what {@link encode} wrote, as that which fell silent last. */
+  decode(reader: ByteReader): void {
+    const { writer } = this;
+    const gpuUuid = reader.text();
+    for (let index = 0; index < this.numbers; index++) writer.number(reader.float64());
+    this.facts.decodePacked(reader, writer);
+    writer.packed(reader.text());
+    const packed = writer.take();
+    this.gpus.set(gpuUuid, packed);
+    this.bytes += bytesOf(gpuUuid, packed);
+  }
+
+  /** Numbers before the metadata. */
+  private get numbers(): number {
+    return 2 + KEPT.length + this.keptHot.length;
   }
 
   private delete(gpuUuid: string, packed: string): void {

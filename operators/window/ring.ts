@@ -1,3 +1,4 @@
+import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { P, PANE_FIELDS, type PaneField, type PaneSet } from './pane-layout.js';
 
 /** Hours of a window: the open one and the 167 closed before it. */
@@ -30,6 +31,7 @@ export class Ring {
   readonly bytes: number;
   private readonly fields: readonly StoredField[];
   private readonly samples: StoredField;
+  private readonly memory: Uint8Array;
   /** By GPU and field: whether anything was ever stored but what is there without readings. Most counts never are. */
   private readonly touched: Uint8Array;
   private readonly large = new Map<number, number>();
@@ -42,10 +44,11 @@ export class Ring {
     const fields = PANE_FIELDS.filter((field) => set === 'v2' || field.set === 'v1');
     const { offsets, stride } = layOut(fields, hours);
     const buffer = new ArrayBuffer(slots * stride);
+    this.memory = new Uint8Array(buffer);
     this.touched = new Uint8Array(slots * fields.length);
     this.bytes = buffer.byteLength + this.touched.byteLength;
     const views = {
-      1: new Uint8Array(buffer),
+      1: this.memory,
       2: new Uint16Array(buffer),
       4: new Float32Array(buffer),
       8: new Float64Array(buffer),
@@ -196,6 +199,68 @@ export class Ring {
     const count = Math.min(until - from, this.hours - first);
     work(first, count, from);
     if (until - from > count) work(0, until - from - count, from + count);
+  }
+
+  /** Writes a GPU's panes: of the fields that were ever touched, their memory. */
+  encode(slot: number, writer: ByteWriter): void {
+    const touched = slot * this.fields.length;
+    writer.bytes(this.touched.subarray(touched, touched + this.fields.length));
+    for (let index = 0; index < this.fields.length; index++)
+      if (this.touched[touched + index] !== 0) writer.bytes(this.cells(index, slot, 0, this.hours));
+    this.encodeLarge(slot, writer);
+  }
+
+  /** Takes what {@link encode} wrote into a GPU's emptied panes. */
+  decode(slot: number, reader: ByteReader): void {
+    const touched = this.touched.subarray(slot * this.fields.length, (slot + 1) * this.fields.length);
+    touched.set(reader.bytes(this.fields.length));
+    for (let index = 0; index < this.fields.length; index++)
+      if (touched[index] !== 0) this.cells(index, slot, 0, this.hours).set(reader.bytes(this.cellBytes(index)));
+    const first = this.keyOf(slot, 0, 0);
+    for (let count = reader.whole32(); count > 0; count--) this.large.set(first + reader.whole32(), reader.float64());
+  }
+
+  /** Writes the panes of the hours `from` (included) to `until` (excluded), the same bytes whatever lies beside them. */
+  encodeHours(slot: number, from: number, until: number, writer: ByteWriter): void {
+    this.segments(from, until, (position, count) => {
+      for (let index = 0; index < this.fields.length; index++) writer.bytes(this.cells(index, slot, position, count));
+      if (this.large.size === 0) return;
+      const end = this.keyOf(slot, position + count, 0);
+      for (let key = this.keyOf(slot, position, 0); key < end; key++) {
+        const value = this.large.get(key);
+        if (value === undefined) continue;
+        writer.whole32(key - this.keyOf(slot, position, 0));
+        writer.float64(value);
+      }
+    });
+  }
+
+  private encodeLarge(slot: number, writer: ByteWriter): void {
+    const first = this.keyOf(slot, 0, 0);
+    const end = this.keyOf(slot + 1, 0, 0);
+    const found: number[] = [];
+    if (this.large.size > 0)
+      for (let key = first; key < end; key++) {
+        const value = this.large.get(key);
+        if (value !== undefined) found.push(key - first, value);
+      }
+    writer.whole32(found.length / 2);
+    for (let index = 0; index < found.length; index += 2) {
+      writer.whole32(found[index]);
+      writer.float64(found[index + 1]);
+    }
+  }
+
+  private cellBytes(index: number): number {
+    return WIDTHS[this.fields[index].field.storage] * this.hours;
+  }
+
+  /** Memory of a field in adjacent panes; half bytes come with the field that they share them with. */
+  private cells(index: number, slot: number, position: number, count: number): Uint8Array {
+    const { field, start, stride } = this.fields[index];
+    const width = WIDTHS[field.storage];
+    const from = width * (start + slot * stride + position);
+    return this.memory.subarray(from, from + width * count);
   }
 
   private keyOf(slot: number, position: number, field: number): number {

@@ -20,6 +20,7 @@ import { paneAggregates } from './pane-record.js';
 import { PlainRows } from './plain-rows.js';
 import { REMEMBERED_HOURS, Remembered } from './remembered.js';
 import { WINDOW_HOURS } from './ring.js';
+import type { SlotState, WindowParts } from './snapshot.js';
 import { ACCEPTED, LATE, MAX_ROWS, PANE_CLOSED, type RowResults, type WindowOptions, type Windows } from './window.js';
 
 export interface WindowStoreOptions extends WindowOptions {
@@ -129,6 +130,13 @@ export class WindowStore implements Windows {
   }
 
   private addSlot(gpuUuid: string): number {
+    const slot = this.newSlot(gpuUuid);
+    this.remembered.recall(gpuUuid, slot, this.gpu);
+    return slot;
+  }
+
+  /** Makes a slot of a GPU of which nothing is known, the one at hand. */
+  private newSlot(gpuUuid: string): number {
     const slot = this.freeSlots.pop() ?? this.uuids.length;
     this.uuids[slot] = gpuUuid;
     this.next[slot] = 0;
@@ -137,7 +145,6 @@ export class WindowStore implements Windows {
     this.select(slot);
     this.chunk!.init(this.local);
     this.chunk!.heardHour[this.local] = this.hour;
-    this.remembered.recall(gpuUuid, slot, this.gpu);
     return slot;
   }
 
@@ -263,6 +270,33 @@ export class WindowStore implements Windows {
     settle(this.gpu);
     const { hot, h } = this.gpu;
     if (hot[h + H.samples] > 0) this.openHour(hot[h + H.openHour] + 1);
+  }
+
+  /** What its state is made of, for whoever writes it down and puts it back (snapshot.ts). */
+  get parts(): WindowParts {
+    const { set, hours, nvlink, facts, eventTimes, remembered, slots } = this;
+    return {
+      set,
+      hours,
+      nvlink,
+      facts,
+      eventTimes,
+      remembered,
+      slots,
+      time: () => [this.hour, this.searchedHour],
+      setTime: (hour, searchedHour) => {
+        this.hour = hour;
+        this.searchedHour = searchedHour;
+      },
+      add: (gpuUuid) => this.at(this.newSlot(gpuUuid)),
+      at: (slot) => this.at(slot),
+    };
+  }
+
+  private at(slot: number): SlotState {
+    this.select(slot);
+    settle(this.gpu);
+    return { slot, chunk: this.chunk!, local: this.local, gpu: this.gpu };
   }
 
   private free(slot: number): void {

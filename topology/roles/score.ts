@@ -29,6 +29,8 @@ import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { ModelBudget } from '../score/model-budget.js';
 import { PartitionState } from '../score/partition-state.js';
+import { digestOf } from '../score/state-digest.js';
+import { StateKeeper, type KeptState } from '../score/state-keeper.js';
 import { ThreadLoad } from '../score/thread-load.js';
 import { OutputFormat, UnitOfWork } from '../score/unit.js';
 import type { Readiness, Role, RoleContext } from './role.js';
@@ -55,6 +57,10 @@ interface Owned {
   readonly state: PartitionState;
   /** Records before this offset were answered for already: they rebuild the state, silently. */
   readonly mutedUntil: number;
+  /** Where its reading began. */
+  readonly start: number;
+  /** How it is written down; null where nothing would keep it. */
+  readonly kept: KeptState | null;
   next: number;
 }
 
@@ -84,6 +90,7 @@ export class ScoreRole implements Role, LogListener {
   private readonly rejections = new RejectionCounter();
   private readonly format: OutputFormat;
   private assetReader: TableReader | undefined;
+  private keeper: StateKeeper | undefined;
   private sink: KafkaSink | undefined;
   private consumer: LogConsumer | undefined;
   private running: Promise<void> = Promise.resolve();
@@ -118,7 +125,7 @@ export class ScoreRole implements Role, LogListener {
   async start(): Promise<void> {
     const { connection } = this.dependencies;
     this.sink = await openSink(connection, 'score', DEAD_LETTER_MAX_BYTES, this.warn);
-    for (const topic of ['samples', 'panes'] as const)
+    for (const topic of ['samples', 'panes', 'checkpoints'] as const)
       await this.sink.partitions(topicName(connection.topicPrefix, topic));
     // Assets first, to their end: the first sample already finds its GPU's record.
     this.assetReader = new TableReader(
@@ -129,6 +136,20 @@ export class ScoreRole implements Role, LogListener {
     );
     await this.assetReader.start(this.assets.apply, this.context.fail);
     this.consumer = openLog(connection, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
+    // The in-process cluster forgets all when the process ends, and holds less than a checkpoint.
+    if (!connection.embedded) {
+      const { config, codec, clock } = this.dependencies;
+      this.keeper = await StateKeeper.open({
+        config,
+        connection,
+        codec,
+        clock,
+        log: this.context.log,
+        warn: this.warn,
+        makeState: () => this.makeState(),
+        stopping: () => this.stopping,
+      });
+    }
     await this.consumer.start(this);
     this.running = lastValueFrom(this.chain(), { defaultValue: undefined })
       .then(() => undefined, this.context.fail)
@@ -136,65 +157,99 @@ export class ScoreRole implements Role, LogListener {
   }
 
   readiness(): Readiness {
+    const restoring = (share: number): Readiness => ({
+      ready: false,
+      detail: `restoring windows: ${Math.floor(100 * share)} %`,
+    });
+    const share = this.keeper?.share ?? NaN;
+    if (!Number.isNaN(share)) return restoring(share);
     if (!this.assignedOnce) return { ready: false, detail: 'waiting for partitions' };
     let toRestore = 0;
     let restored = 0;
-    for (const { mutedUntil, next } of this.owned.values()) {
-      toRestore += mutedUntil;
-      restored += Math.min(next, mutedUntil);
+    for (const { mutedUntil, start, next } of this.owned.values()) {
+      if (next >= mutedUntil) continue;
+      toRestore += mutedUntil - start;
+      restored += next - start;
     }
-    if (restored < toRestore)
-      return { ready: false, detail: `restoring windows: ${Math.floor((100 * restored) / toRestore)} %` };
+    if (restored < toRestore) return restoring(restored / toRestore);
     return { ready: true, detail: `${this.owned.size} partitions` };
+  }
+
+  /** By partition: the next offset of the source, and a digest of the state as of it (state-digest.ts). */
+  state(): unknown {
+    return Object.fromEntries(
+      [...this.owned.values()].map(({ partition: { partition }, state, next }) => [
+        partition,
+        { offset: next, gpus: state.windows.size, digest: digestOf(state) },
+      ]),
+    );
   }
 
   async stop(): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
     await this.running;
+    if (this.owned.size > 0) this.context.log.info({ role: 'score', partitions: this.state() }, 'state at the end');
     await this.consumer?.close();
+    await this.keeper?.close();
     await this.assetReader?.close();
     await this.sink?.close();
   }
 
-  assigned(
+  async assigned(
     partitions: readonly TopicPartition[],
     committed: readonly TopicPartitionOffset[],
   ): Promise<readonly TopicPartitionOffset[]> {
-    const { config } = this.dependencies;
+    for (const partition of partitions) this.owned.delete(keyOf(partition));
     const done = new Map(committed.map((position) => [keyOf(position), position.offset]));
+    const kept = await this.keeper?.restore(partitions, committed);
+    // Told to stop meanwhile: of what is not owned, nothing is worked on.
+    if (this.stopping) return [];
     for (const partition of partitions) {
       const key = keyOf(partition);
+      const one = kept?.get(key) ?? null;
+      const start = one?.offset ?? 0;
       this.owned.set(key, {
         partition,
-        state: new PartitionState(
-          (listeners) =>
-            new WindowStore({
-              gapMs: config.windows.gapMs,
-              featureSet: config.windows.featureSet,
-              asset: this.assets.get,
-              ...listeners,
-            }),
-          {
-            scoreEveryMs: config.score.everyMs,
-            featuresEveryMs: config.features.everyMs,
-            heartbeatMs: config.predictions.heartbeatMs,
-            healthEveryMs: config.health.everyMs,
-          },
-          new Emission(config.predictions.minLogOddsDelta, config.predictions.emit === 'always'),
-          this.rejections.reject,
-        ),
+        state: one?.state ?? this.makeState(),
+        kept: one,
         mutedUntil: done.get(key) ?? 0,
-        next: 0,
+        start,
+        next: start,
       });
+      one?.cameTo(start);
     }
     this.assignedOnce = true;
     this.context.log.info(
       { role: 'score', partitions: partitions.map(({ partition }) => partition) },
       'partitions assigned',
     );
-    // The windows are a function of the log: they are rebuilt from as much of it as there is.
-    return Promise.resolve(partitions.map((partition) => ({ ...partition, offset: BEGINNING })));
+    // Without a checkpoint, windows are rebuilt from as much of the log as there is.
+    return partitions.map((partition) => ({
+      ...partition,
+      offset: kept?.get(keyOf(partition))?.offset ?? BEGINNING,
+    }));
+  }
+
+  private makeState(): PartitionState {
+    const { config } = this.dependencies;
+    return new PartitionState(
+      (listeners) =>
+        new WindowStore({
+          gapMs: config.windows.gapMs,
+          featureSet: config.windows.featureSet,
+          asset: this.assets.get,
+          ...listeners,
+        }),
+      {
+        scoreEveryMs: config.score.everyMs,
+        featuresEveryMs: config.features.everyMs,
+        heartbeatMs: config.predictions.heartbeatMs,
+        healthEveryMs: config.health.everyMs,
+      },
+      new Emission(config.predictions.minLogOddsDelta, config.predictions.emit === 'always'),
+      this.rejections.reject,
+    );
   }
 
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
@@ -248,6 +303,7 @@ export class ScoreRole implements Role, LogListener {
         const defer = isLoaded || (config.score.adaptive && this.behind);
         skipped += owned.state.fold(batch, work, { muted, defer, nowMs: startedMs });
       }
+      if (muted) owned.kept?.cameTo(owned.next);
       // The loop answers HTTP and timers too: no unit keeps it for long.
       if (turn.isOver()) await turn.next();
       if (muted) continue;
@@ -326,10 +382,19 @@ export class ScoreRole implements Role, LogListener {
       }
       state.settle();
     }
+    await this.keep(unit);
     const usedMs = performance.now() - started;
     this.budget.spend(usedMs);
     unit.modelSeconds = usedMs / 1000;
     return unit;
+  }
+
+  /** Adds to a unit what is to be known of the states after it. */
+  private async keep({ work, offsets }: Unit): Promise<void> {
+    for (const position of offsets) {
+      const kept = this.owned.get(keyOf(position))?.kept;
+      if (kept) work.keep(await this.keeper!.records(kept, position));
+    }
   }
 
   /** Writes, and waits for the acknowledgement. */

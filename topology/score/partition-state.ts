@@ -1,5 +1,5 @@
 import { DUE_FEATURES, DUE_PANE, DueTimes, NEEDS_SCORE, type Schedule } from '../../operators/due.js';
-import type { Emission } from '../../operators/emission.js';
+import { SAID_BYTES, type Emission } from '../../operators/emission.js';
 import { Runs } from '../../operators/window/runs.js';
 import {
   ACCEPTED,
@@ -9,9 +9,12 @@ import {
   type WindowOptions,
   type Windows,
 } from '../../operators/window/window.js';
+import { WindowSnapshot } from '../../operators/window/snapshot.js';
+import type { WindowStore } from '../../operators/window/window-store.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import { FEATURE_COUNT } from '../../schema/features.js';
 import type { RejectReading } from '../../schema/outcome.js';
+import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { DueQueue, turnsOf } from './due-queue.js';
 import { RowBlock } from './rows.js';
 
@@ -46,7 +49,8 @@ export interface FoldOptions {
  * remembers what was last said. Built on assignment, dropped on revocation.
  */
 export class PartitionState {
-  readonly windows: Windows;
+  readonly windows: WindowStore;
+  readonly snapshot: WindowSnapshot;
   readonly emission: Emission;
   /** What the model has to look at since the last {@link settle}. */
   readonly rows = new RowBlock();
@@ -59,7 +63,7 @@ export class PartitionState {
   private readonly results = new RowResults();
 
   constructor(
-    makeWindows: (listeners: Pick<WindowOptions, 'onPaneClosed' | 'onFreed'>) => Windows,
+    makeWindows: (listeners: Pick<WindowOptions, 'onPaneClosed' | 'onFreed'>) => WindowStore,
     schedule: Schedule,
     emission: Emission,
     private readonly reject: RejectReading,
@@ -73,6 +77,7 @@ export class PartitionState {
         this.queue.pull(slot);
       },
     });
+    this.snapshot = new WindowSnapshot(this.windows);
     this.emission = emission;
     this.dueTimes = new DueTimes(schedule);
   }
@@ -140,6 +145,36 @@ export class PartitionState {
   /** The rows were scored and assessed: forgets them. */
   settle(): void {
     this.rows.clear();
+  }
+
+  /** Writes down all of a GPU but its closed panes. */
+  encode(slot: number, writer: ByteWriter): void {
+    this.dueTimes.encode(slot, writer);
+    this.emission.encode(slot, writer);
+    this.snapshot.encodeRecord(slot, writer);
+  }
+
+  /** Makes a GPU's slot from what {@link encode} wrote. */
+  decode(gpuUuid: string, reader: ByteReader): number {
+    const slot = this.snapshot.slots.size;
+    this.dueTimes.init(slot, gpuUuid);
+    this.dueTimes.decode(slot, reader);
+    this.emission.decode(slot, reader);
+    return this.snapshot.decodeRecord(gpuUuid, reader);
+  }
+
+  /** Takes what was said of a GPU, as a delta has it; nothing where it has no window. */
+  applySaid(reader: ByteReader): void {
+    const slot = this.windows.find(reader.text());
+    if (slot < 0) reader.bytes(SAID_BYTES);
+    else this.emission.decode(slot, reader);
+  }
+
+  /** Writes a GPU's state, the same bytes whatever its slot and however it came there. */
+  encodeCanonical(slot: number, writer: ByteWriter): void {
+    this.dueTimes.encode(slot, writer);
+    this.emission.encode(slot, writer);
+    this.snapshot.encodeCanonical(slot, writer);
   }
 
   /** Works out what a sample made due. @returns due points it makes stale */

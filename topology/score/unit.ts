@@ -62,6 +62,11 @@ export class UnitOfWork implements FoldSink {
     this.provenance = { emitted_at: emittedAtMs, instance: format.instance };
   }
 
+  /** Records of checkpoints. */
+  keep(records: readonly OutputRecord[]): void {
+    for (const record of records) this.records.push(record);
+  }
+
   add(topic: TopicKey, gpuUuid: string, record: object): void {
     this.addEncoded(topic, gpuUuid, this.format.encode(topic, record));
   }

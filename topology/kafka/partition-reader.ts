@@ -1,0 +1,135 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import rdkafka, {
+  type ConsumerGlobalConfig,
+  type KafkaConsumer,
+  type LibrdKafkaError,
+  type Message,
+} from 'node-rdkafka';
+import { ActuaryError } from '../../schema/errors.js';
+import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
+import { keyOf, type TopicPartition, type TopicPartitionOffset } from './log.js';
+
+const TIMEOUT_MS = 30_000;
+const IDLE_MS = 5;
+const MAX_RECORDS = 2_000;
+
+export interface Watermarks {
+  /** Oldest offset there is, and the one after the newest, committed or not. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Reads partitions without a group, one at a time, up to the end that they have at that moment: what a role brings its
+ * state back from. Committed messages only; transactions that are open at the end are waited for.
+ */
+export class PartitionReader {
+  private readonly reader: KafkaConsumer;
+  /** Asks for ends: a client that reads committed messages is told where the first open transaction begins. */
+  private readonly ends: KafkaConsumer;
+  private reached: TopicPartitionOffset | undefined;
+
+  private constructor(connection: KafkaConnection, purpose: string, warn: Warn) {
+    const config = (isolation: string): ConsumerGlobalConfig =>
+      ({
+        ...clientProperties(connection, purpose),
+        // librdkafka wants a group id even where none is joined; nothing is ever committed to it.
+        'group.id': `${connection.topicPrefix}gpu-actuary.${purpose}.${connection.instance}`,
+        'enable.auto.commit': false,
+        'enable.auto.offset.store': false,
+        'isolation.level': isolation,
+        'enable.partition.eof': true,
+        'queued.max.messages.kbytes': 65_536,
+        'fetch.message.max.bytes': 8 * 1024 * 1024,
+        'fetch.wait.max.ms': 50,
+      }) as ConsumerGlobalConfig;
+    this.reader = new rdkafka.KafkaConsumer(config('read_committed'), { 'auto.offset.reset': 'earliest' });
+    this.ends = new rdkafka.KafkaConsumer(config('read_uncommitted'), {});
+    for (const client of [this.reader, this.ends]) client.on('event.error', (error) => warn(error.message));
+    this.reader.on('partition.eof', (end) => (this.reached = end));
+  }
+
+  /** @throws ActuaryError kafka_unreachable */
+  static async open(connection: KafkaConnection, purpose: string, warn: Warn): Promise<PartitionReader> {
+    const opened = new PartitionReader(connection, purpose, warn);
+    for (const client of [opened.reader, opened.ends])
+      await new Promise<void>((resolve, reject) => {
+        client.connect({ timeout: TIMEOUT_MS }, (error: LibrdKafkaError | null) => {
+          if (error)
+            reject(
+              new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${error.message}`, {
+                cause: error,
+              }),
+            );
+          else resolve();
+        });
+      });
+    opened.reader.setDefaultConsumeTimeout(0);
+    return opened;
+  }
+
+  /** @throws ActuaryError kafka_failed */
+  watermarks({ topic, partition }: TopicPartition): Promise<Watermarks> {
+    return new Promise((resolve, reject) => {
+      this.ends.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, (error, offsets) => {
+        if (error)
+          reject(
+            new ActuaryError('kafka_failed', `offsets of ${topic}/${partition}: ${error.message}`, { cause: error }),
+          );
+        else resolve({ low: offsets.lowOffset, high: offsets.highOffset });
+      });
+    });
+  }
+
+  /**
+   * Reads a partition from an offset to the end it has now.
+   * @param apply called with records in order; `share` of what is to be read lies behind
+   * @param stopping ends the reading early
+   * @throws ActuaryError kafka_failed
+   */
+  async read(
+    from: TopicPartitionOffset,
+    apply: (messages: readonly Message[], share: number) => Promise<void>,
+    stopping: () => boolean,
+  ): Promise<void> {
+    const { low, high } = await this.watermarks(from);
+    const first = Math.max(from.offset, low);
+    if (first >= high) return;
+    this.reached = undefined;
+    this.reader.assign([{ topic: from.topic, partition: from.partition, offset: first }]);
+    try {
+      for (let next = first; next < high && !stopping();) {
+        const messages = (await this.consume()).filter((message) => keyOf(message) === keyOf(from));
+        if (messages.length > 0) {
+          next = messages[messages.length - 1].offset + 1;
+          await apply(messages, (next - first) / (high - first));
+          continue;
+        }
+        // Transaction markers take offsets too, so the end may be one that no record comes to.
+        next = Math.max(next, this.endOf(from));
+        if (next < high) await delay(IDLE_MS);
+      }
+    } finally {
+      this.reader.unassign();
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const client of [this.reader, this.ends])
+      if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
+  }
+
+  /** Where the end of a partition was come upon, 0 if it was not. */
+  private endOf(partition: TopicPartition): number {
+    return this.reached !== undefined && keyOf(this.reached) === keyOf(partition) ? this.reached.offset : 0;
+  }
+
+  private consume(): Promise<Message[]> {
+    return new Promise((resolve, reject) => {
+      this.reader.consume(MAX_RECORDS, (error: LibrdKafkaError | null, messages) => {
+        if (error) reject(new ActuaryError('kafka_failed', `consume: ${error.message}`, { cause: error }));
+        else resolve(messages);
+      });
+    });
+  }
+}

@@ -1,0 +1,225 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Message } from 'node-rdkafka';
+import { Emission } from '../../operators/emission.js';
+import { WindowStore } from '../../operators/window/window-store.js';
+import { AvroCodec } from '../../schema/avro.js';
+import { BatchBuilder, type SampleBatch } from '../../schema/batch.js';
+import { S } from '../../schema/metrics.js';
+import type { OutputRecord } from '../../sinks/kafka.js';
+import { CheckpointWriter } from './checkpoint-writer.js';
+import { PartitionState, type FoldSink } from './partition-state.js';
+import { restore, type Restored } from './restore.js';
+import { digestOf } from './state-digest.js';
+import { KeptState } from './state-keeper.js';
+
+const START = Date.UTC(2026, 0, 5);
+const MINUTE = 60_000;
+const CHECKPOINTS = 'gpu.checkpoints';
+const PANES = 'gpu.panes';
+const INTERVAL_MS = 60_000;
+
+/** Fifty GPUs, every ten minutes; some come later, some fall silent. */
+function batchAt(offset: number): SampleBatch {
+  const builder = new BatchBuilder();
+  const ms = START + offset * 10 * MINUTE;
+  for (let gpu = 0; gpu < 50; gpu++) {
+    if (gpu % 7 === 3 && offset < 9) continue;
+    if (gpu % 11 === 5 && offset > 20) continue;
+    const noise = (gpu * 31 + offset * 17) % 23;
+    builder.begin(`GPU-${gpu}`, ms + gpu);
+    builder.set(S.gpuTemp, 50 + noise);
+    builder.set(S.powerUsage, 250 + 7 * noise);
+    builder.set(S.smActive, noise * 4);
+    if (gpu % 5 === 0) builder.set(S.nvlinkFirst + 1, offset * noise);
+    builder.describe({ model: 'NVIDIA H100 PCIe', host: `host-${gpu % 4}` });
+    builder.end();
+  }
+  return builder.build();
+}
+
+/** Topics of one partition, in memory. */
+class Topics {
+  readonly records: { topic: string; key: string; value: Buffer }[] = [];
+
+  write(records: readonly OutputRecord[]): void {
+    for (const { topic, key, value } of records) this.records.push({ topic, key: key!, value: value! });
+  }
+
+  readonly reader = {
+    read: async (
+      { topic, offset }: { topic: string; offset: number },
+      apply: (messages: readonly Message[], share: number) => Promise<void>,
+    ): Promise<void> => {
+      const all = this.records.filter((record) => record.topic === topic);
+      await apply(
+        all.slice(offset).map(({ key, value }) => ({ key, value }) as unknown as Message),
+        1,
+      );
+    },
+  };
+
+  get panesEnd(): number {
+    return this.records.filter(({ topic }) => topic === PANES).length;
+  }
+
+  damage(key: string): void {
+    for (const record of this.records)
+      if (record.key === key) {
+        record.value = Buffer.from(record.value);
+        record.value[record.value.length >> 1] ^= 1;
+      }
+  }
+}
+
+/** What the score role does with a partition, without a broker and a model. */
+class Engine {
+  state!: PartitionState;
+  writer!: CheckpointWriter;
+  warnings: string[] = [];
+  nowMs = START;
+
+  constructor(
+    private readonly topics: Topics,
+    private readonly codec: AvroCodec,
+  ) {}
+
+  /** @returns offset from which it goes on */
+  async start(committed: number): Promise<number> {
+    this.nowMs += 1;
+    const warn = (_fields: object, message: string): number => this.warnings.push(message);
+    const restored: Restored = await restore({
+      reader: this.topics.reader,
+      codec: this.codec,
+      checkpoints: CHECKPOINTS,
+      panes: PANES,
+      partition: 0,
+      committed,
+      featureSet: 'v2',
+      makeState,
+      log: { debug: warn, info: warn, warn, error: warn },
+      progress: () => undefined,
+      stopping: () => false,
+    });
+    this.state = restored.state;
+    this.writer = new CheckpointWriter(
+      { topic: CHECKPOINTS, partition: 0, featureSet: 'v2', intervalMs: INTERVAL_MS, ringEveryMs: 3 * INTERVAL_MS },
+      restored.position,
+      this.nowMs,
+    );
+    const kept = new KeptState(restored.state, restored.offset, restored.deltas, this.writer);
+    const from = restored.offset ?? 0;
+    kept.cameTo(from);
+    for (let offset = from; offset < committed; offset++) {
+      this.state.fold(batchAt(offset), ignored, { muted: true, defer: false, nowMs: this.nowMs });
+      kept.cameTo(offset + 1);
+    }
+    return from;
+  }
+
+  unit(offset: number): void {
+    const { state, topics, codec } = this;
+    const panes: OutputRecord[] = [];
+    const sink: FoldSink = {
+      ...ignored,
+      pane: (windows, pane) => {
+        const gpu_uuid = windows.uuidOf(pane.slot);
+        const record = { gpu_uuid, hour_start: pane.hourStartMs, samples: pane.samples, ...pane.aggregates };
+        panes.push({ topic: PANES, partition: null, key: gpu_uuid, value: codec.encode('panes', record) });
+      },
+    };
+    state.fold(batchAt(offset), sink, { muted: false, defer: false, nowMs: this.nowMs });
+    const { rows, emission } = state;
+    for (let row = 0; row < rows.count; row++) {
+      const risk = ((rows.slot[row] + offset) % 13) / 100 + 0.01;
+      emission.prediction(rows.slot[row], rows.due[row], risk, risk * 2, risk * 3, row % 3, 1);
+      emission.health(rows.slot[row], rows.due[row], risk > 0.08 ? 'fair' : 'good');
+    }
+    state.settle();
+    this.nowMs += INTERVAL_MS / 4;
+    const delta = this.writer.delta(state, offset + 1);
+    const end = topics.panesEnd;
+    const cut = this.writer.isDue(offset + 1, this.nowMs) ? this.writer.cut(state, offset + 1, end, this.nowMs) : [];
+    topics.write([...panes, ...(delta === null ? [] : [delta]), ...cut]);
+  }
+}
+
+const ignored: FoldSink = { pane: () => undefined, features: () => undefined, late: () => undefined };
+
+const makeState = (): PartitionState =>
+  new PartitionState(
+    (listeners) => new WindowStore({ gapMs: 300_000, featureSet: 'v2', asset: () => undefined, ...listeners }),
+    { scoreEveryMs: 10_000, featuresEveryMs: 900_000, heartbeatMs: 3_600_000, healthEveryMs: 900_000 },
+    new Emission(0.1),
+    () => undefined,
+  );
+
+describe('the state of a partition', () => {
+  const UNITS = 60;
+  let codec: AvroCodec;
+  const whole: string[] = [];
+
+  beforeAll(async () => {
+    codec = await AvroCodec.open(null, '');
+    const engine = new Engine(new Topics(), codec);
+    await engine.start(0);
+    for (let offset = 0; offset < UNITS; offset++) {
+      engine.unit(offset);
+      whole.push(digestOf(engine.state));
+    }
+  });
+
+  it('is the same after a restart at any unit of work, and again after all that follows', async () => {
+    for (const stops of [[1], [5], [17, 18, 40], [23, 29, 31, 37], [59]]) {
+      const topics = new Topics();
+      let engine = new Engine(topics, codec);
+      await engine.start(0);
+      for (let offset = 0; offset < UNITS; offset++) {
+        if (stops.includes(offset)) {
+          engine = new Engine(topics, codec);
+          const from = await engine.start(offset);
+          if (offset > 10) expect(from).toBeGreaterThan(offset - 6);
+          expect([offset, digestOf(engine.state)]).toEqual([offset, whole[offset - 1]]);
+        }
+        engine.unit(offset);
+      }
+      expect(digestOf(engine.state)).toBe(whole[UNITS - 1]);
+      expect(engine.warnings.filter((warning) => warning.includes('damaged'))).toEqual([]);
+    }
+  });
+
+  const ranFor = async (units: number): Promise<Topics> => {
+    const topics = new Topics();
+    const engine = new Engine(topics, codec);
+    await engine.start(0);
+    for (let offset = 0; offset < units; offset++) engine.unit(offset);
+    return topics;
+  };
+
+  it('comes from the cut before where a record of the newest one is damaged, which is said', async () => {
+    for (const kind of ['cut', 'hot', 'ring']) {
+      const topics = await ranFor(40);
+      const newest = topics.records.findLast(({ topic, key }) => topic === CHECKPOINTS && key.startsWith(kind))!;
+      topics.damage(newest.key);
+      const engine = new Engine(topics, codec);
+      expect(await engine.start(40)).toBeGreaterThan(20);
+      expect(engine.warnings.some((warning) => warning.includes('damaged'))).toBe(true);
+      expect(digestOf(engine.state)).toBe(whole[39]);
+    }
+  });
+
+  it('is never taken from beyond what is committed', async () => {
+    const topics = await ranFor(40);
+    const engine = new Engine(topics, codec);
+    expect(await engine.start(38)).toBeLessThanOrEqual(38);
+  });
+
+  it('of a later version is refused', async () => {
+    const topics = await ranFor(20);
+    for (const record of topics.records)
+      if (record.topic === CHECKPOINTS) {
+        record.value = Buffer.from(record.value);
+        record.value[2] = 2;
+      }
+    await expect(new Engine(topics, codec).start(20)).rejects.toThrow('version 2');
+  });
+});

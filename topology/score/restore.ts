@@ -1,0 +1,228 @@
+import type { AvroCodec } from '../../schema/avro.js';
+import { HOUR_MS } from '../../schema/clock.js';
+import type { PaneFields } from '../../operators/window/snapshot.js';
+import { Turn } from '../../schema/turn.js';
+import type { PartitionReader } from '../kafka/partition-reader.js';
+import type { Log } from '../roles/role.js';
+import {
+  RING_GPUS,
+  cutKey,
+  decodeCut,
+  hotKey,
+  openDelta,
+  openPart,
+  openRing,
+  rememberedKey,
+  type Cut,
+  type Delta,
+  type Ring,
+} from './checkpoint-format.js';
+import { NO_CHECKPOINT, type CheckpointPosition } from './checkpoint-writer.js';
+import type { PartitionState } from './partition-state.js';
+
+/** A partition's state as of an offset, and what was said after it. */
+export interface Restored {
+  readonly state: PartitionState;
+  /** Offset of the source as of which the windows are; undefined where there is no checkpoint. */
+  readonly offset: number | undefined;
+  /** What was said since, in order: to be applied when reading has come to each one's offset. */
+  readonly deltas: readonly Delta[];
+  readonly position: CheckpointPosition;
+}
+
+export interface RestoreOptions {
+  readonly reader: Pick<PartitionReader, 'read'>;
+  readonly codec: AvroCodec;
+  /** Full names of gpu.checkpoints and gpu.panes. */
+  readonly checkpoints: string;
+  readonly panes: string;
+  readonly partition: number;
+  /** Source offset that the group has committed: state beyond it is not used. */
+  readonly committed: number;
+  readonly featureSet: string;
+  readonly makeState: () => PartitionState;
+  readonly log: Log;
+  /** Told the share that is done. */
+  readonly progress: (share: number) => void;
+  readonly stopping: () => boolean;
+}
+
+/** Reading checkpoints is about this much of the work, the rest is reading panes. */
+const SHARE_OF_CHECKPOINTS = 0.7;
+
+interface Found {
+  readonly records: Map<string, Buffer>;
+  /** By chunk: the newest record of its rings up to a cut. */
+  readonly rings: Map<number, { key: string; value: Buffer }>;
+  readonly deltas: Delta[];
+}
+
+/** Brings the state of a partition back from gpu.checkpoints and gpu.panes. */
+export async function restore(options: RestoreOptions): Promise<Restored> {
+  const found = await readCheckpoints(options, Infinity);
+  const sequence = found.deltas.reduce((most, delta) => Math.max(most, delta.sequence), 0);
+  const cuts = [0, 1].flatMap((generation) => cutOf(options, found, generation));
+  cuts.sort((a, b) => b.number - a.number);
+  const number = cuts[0]?.number ?? 0;
+  for (const cut of cuts) {
+    if (cut.offset > options.committed || cut.featureSet !== options.featureSet) continue;
+    const state = restoreCut(options, found, cut);
+    if (state === null) continue;
+    const rings = await restoreRings(options, found, cut, state);
+    const deltas = found.deltas.filter((delta) => delta.sequence > cut.sequence && delta.offset <= options.committed);
+    deltas.sort((a, b) => a.sequence - b.sequence);
+    const position = { number, generation: cut.generation, sequence: Math.max(sequence, cut.sequence), rings };
+    return { state, offset: cut.offset, deltas, position };
+  }
+  if (options.committed > 0)
+    options.log.warn(
+      { partition: options.partition },
+      'no usable checkpoint: windows are rebuilt from as much of gpu.samples as there is, and what was said last is not known',
+    );
+  return {
+    state: options.makeState(),
+    offset: undefined,
+    deltas: [],
+    position: { ...NO_CHECKPOINT, number, sequence },
+  };
+}
+
+/** @param newest number of the cut beyond which rings are not wanted */
+async function readCheckpoints(options: RestoreOptions, newest: number): Promise<Found> {
+  const found: Found = { records: new Map(), rings: new Map(), deltas: [] };
+  const ringCuts = new Map<number, number>();
+  const deltas = new Map<string, Buffer>();
+  const { reader, checkpoints: topic, partition } = options;
+  await reader.read(
+    { topic, partition, offset: 0 },
+    (messages, share) => {
+      for (const { key, value } of messages) {
+        if (key === null || key === undefined || value === null) continue;
+        const name = key.toString();
+        if (name.startsWith('delta/')) deltas.set(name, value);
+        else if (name.startsWith('ring/')) {
+          const ring = openRing(name, value);
+          if (ring === null) damaged(options, name);
+          else if (ring.cut <= newest && ring.cut >= (ringCuts.get(ring.chunk) ?? 0)) {
+            ringCuts.set(ring.chunk, ring.cut);
+            found.rings.set(ring.chunk, { key: name, value });
+          }
+        } else found.records.set(name, value);
+      }
+      options.progress(SHARE_OF_CHECKPOINTS * share);
+      return Promise.resolve();
+    },
+    options.stopping,
+  );
+  for (const [key, value] of deltas) {
+    const delta = openDelta(value);
+    if (delta === null) damaged(options, key);
+    else found.deltas.push(delta);
+  }
+  return found;
+}
+
+function cutOf(options: RestoreOptions, { records }: Found, generation: number): Cut[] {
+  const record = records.get(cutKey(generation));
+  if (record === undefined) return [];
+  const cut = decodeCut(record);
+  if (cut === null) damaged(options, cutKey(generation));
+  return cut === null ? [] : [cut];
+}
+
+/** All but closed panes. @returns null where a part of the cut is damaged or missing */
+function restoreCut(options: RestoreOptions, { records }: Found, cut: Cut): PartitionState | null {
+  const state = options.makeState();
+  for (let chunk = 0; chunk < cut.hotChunks; chunk++) {
+    const key = hotKey(chunk, cut.generation);
+    const reader = openPart('hot', records.get(key), cut.number);
+    if (reader === null) return damaged(options, key);
+    for (let gpus = reader.whole32(); gpus > 0; gpus--) state.decode(reader.text(), reader);
+  }
+  for (let chunk = 0; chunk < cut.rememberedChunks; chunk++) {
+    const key = rememberedKey(chunk, cut.generation);
+    const reader = openPart('remembered', records.get(key), cut.number);
+    if (reader === null) return damaged(options, key);
+    for (let gpus = reader.whole32(); gpus > 0; gpus--) state.snapshot.decodeRemembered(reader);
+  }
+  state.snapshot.decodeTime(cut.time);
+  return state;
+}
+
+/** Closed panes. @returns generations of the chunks whose GPUs are where they were */
+async function restoreRings(
+  options: RestoreOptions,
+  found: Found,
+  cut: Cut,
+  state: PartitionState,
+): Promise<Map<number, number>> {
+  let opened = [...found.rings.values()].map(({ key, value }) => openRing(key, value)!);
+  // Written with a cut that is not used: those before are wanted.
+  if (opened.some((ring) => ring.cut > cut.number)) {
+    const again = await readCheckpoints(options, cut.number);
+    opened = [...again.rings.values()].map(({ key, value }) => openRing(key, value)!);
+  }
+  const { slots } = state.snapshot;
+  /** By slot: hour from which panes are wanted. */
+  const fromHour = new Float64Array(slots.size).fill(-Infinity);
+  const chunkOf = new Int32Array(slots.size).fill(-1);
+  opened.sort((a, b) => b.cut - a.cut);
+  const byChunk = new Map<number, Ring>();
+  for (const ring of opened) {
+    byChunk.set(ring.chunk, ring);
+    for (let gpus = ring.gpus; gpus > 0; gpus--) {
+      const slot = slots.get(ring.reader.text()) ?? -1;
+      const hour = ring.reader.float64();
+      const bytes = ring.reader.part(ring.reader.whole32());
+      if (slot < 0 || chunkOf[slot] >= 0) continue;
+      state.snapshot.decodeRing(slot, hour, bytes);
+      fromHour[slot] = hour;
+      chunkOf[slot] = ring.chunk;
+    }
+  }
+  const rings = new Map([...byChunk].map(([chunk, { generation }]) => [chunk, generation]));
+  let panesOffset = Infinity;
+  for (let slot = 0; slot < slots.size; slot++) {
+    const place = Math.floor(slot / RING_GPUS);
+    // A GPU that its place's ring does not have came after it.
+    panesOffset = Math.min(panesOffset, byChunk.get(chunkOf[slot] < 0 ? place : chunkOf[slot])?.panesOffset ?? 0);
+    if (chunkOf[slot] >= 0 && chunkOf[slot] !== place) rings.delete(place);
+  }
+  await readPanes(options, state, fromHour, panesOffset);
+  return rings;
+}
+
+interface Pane extends Readonly<Record<string, unknown>> {
+  readonly hour_start: number;
+  readonly samples: number;
+}
+
+async function readPanes(
+  options: RestoreOptions,
+  { snapshot }: PartitionState,
+  fromHour: Float64Array,
+  offset: number,
+): Promise<void> {
+  if (offset === Infinity) return;
+  const turn = new Turn();
+  await options.reader.read(
+    { topic: options.panes, partition: options.partition, offset },
+    async (messages, share) => {
+      for (const { key, value } of messages) {
+        const slot = key === null || key === undefined ? undefined : snapshot.slots.get(key.toString());
+        if (slot === undefined || value === null) continue;
+        const pane = await options.codec.decode<Pane>('panes', value);
+        const hour = pane.hour_start / HOUR_MS;
+        if (hour >= fromHour[slot]) snapshot.putPane(slot, hour, pane.samples, pane as unknown as PaneFields);
+        if (turn.isOver()) await turn.next();
+      }
+      options.progress(SHARE_OF_CHECKPOINTS + (1 - SHARE_OF_CHECKPOINTS) * share);
+    },
+    options.stopping,
+  );
+}
+
+function damaged({ log, partition }: RestoreOptions, key: string): null {
+  log.warn({ partition, key }, 'a checkpoint record is damaged or missing: the checkpoint before is used');
+  return null;
+}

@@ -1,0 +1,145 @@
+import type { AvroCodec } from '../../schema/avro.js';
+import type { Clock } from '../../schema/clock.js';
+import type { Config } from '../../schema/config.js';
+import { ActuaryError } from '../../schema/errors.js';
+import { topicName } from '../../schema/topics.js';
+import type { OutputRecord } from '../../sinks/kafka.js';
+import type { KafkaConnection, Warn } from '../kafka/connection.js';
+import { keyOf, type TopicPartition, type TopicPartitionOffset } from '../kafka/log.js';
+import { PartitionReader } from '../kafka/partition-reader.js';
+import type { Log } from '../roles/role.js';
+import { CheckpointWriter } from './checkpoint-writer.js';
+import type { Delta } from './checkpoint-format.js';
+import type { PartitionState } from './partition-state.js';
+import { restore } from './restore.js';
+
+/** Between two lines of the log that say how far restoring is, ms. */
+const PROGRESS_EVERY_MS = 3_000;
+
+export interface StateKeeperOptions {
+  readonly config: Config;
+  readonly connection: KafkaConnection;
+  readonly codec: AvroCodec;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly warn: Warn;
+  readonly makeState: () => PartitionState;
+  readonly stopping: () => boolean;
+}
+
+/** The state of a partition, and how it is kept. */
+export class KeptState {
+  private nextDelta = 0;
+
+  /** @param offset of the source from which the state is to be brought up to date; undefined: from the beginning */
+  constructor(
+    readonly state: PartitionState,
+    readonly offset: number | undefined,
+    private readonly deltas: readonly Delta[],
+    readonly writer: CheckpointWriter,
+  ) {}
+
+  /** Applies what was said in units of work up to an offset, now that the windows are as of it. */
+  cameTo(offset: number): void {
+    for (; this.nextDelta < this.deltas.length; this.nextDelta++) {
+      const delta = this.deltas[this.nextDelta];
+      if (delta.offset > offset) return;
+      for (let gpus = delta.gpus; gpus > 0; gpus--) this.state.applySaid(delta.reader);
+    }
+  }
+}
+
+/** Brings states back when partitions are assigned, and writes them down as they change. */
+export class StateKeeper {
+  private readonly checkpoints: string;
+  private readonly panes: string;
+  /** Share of the restoring under way that is done; NaN when there is none. */
+  share = NaN;
+
+  private constructor(
+    private readonly options: StateKeeperOptions,
+    private readonly reader: PartitionReader,
+  ) {
+    const { topicPrefix } = options.connection;
+    this.checkpoints = topicName(topicPrefix, 'checkpoints');
+    this.panes = topicName(topicPrefix, 'panes');
+  }
+
+  /** @throws ActuaryError kafka_unreachable */
+  static async open(options: StateKeeperOptions): Promise<StateKeeper> {
+    return new StateKeeper(options, await PartitionReader.open(options.connection, 'score-restore', options.warn));
+  }
+
+  /**
+   * States of partitions that were assigned, by key; none if it was told to stop.
+   * @param committed what the group has committed of them
+   * @throws ActuaryError kafka_failed, state_newer
+   */
+  async restore(
+    partitions: readonly TopicPartition[],
+    committed: readonly TopicPartitionOffset[],
+  ): Promise<Map<string, KeptState>> {
+    const { config, codec, clock, log, makeState, stopping } = this.options;
+    const kept = new Map<string, KeptState>();
+    const startedMs = clock.now();
+    let saidMs = startedMs;
+    try {
+      for (const [index, partition] of partitions.entries()) {
+        const restored = await restore({
+          reader: this.reader,
+          codec,
+          checkpoints: this.checkpoints,
+          panes: this.panes,
+          partition: partition.partition,
+          committed: committed.find((position) => keyOf(position) === keyOf(partition))?.offset ?? 0,
+          featureSet: config.windows.featureSet,
+          makeState,
+          log,
+          stopping,
+          progress: (share) => {
+            this.share = (index + share) / partitions.length;
+            if (clock.now() - saidMs < PROGRESS_EVERY_MS) return;
+            saidMs = clock.now();
+            log.info({ role: 'score', percent: Math.floor(100 * this.share) }, 'restoring windows');
+          },
+        });
+        if (stopping()) return new Map();
+        const writer = new CheckpointWriter(
+          {
+            topic: this.checkpoints,
+            partition: partition.partition,
+            featureSet: config.windows.featureSet,
+            ...config.checkpoint,
+          },
+          restored.position,
+          clock.now(),
+        );
+        kept.set(keyOf(partition), new KeptState(restored.state, restored.offset, restored.deltas, writer));
+      }
+      const gpus = [...kept.values()].reduce((sum, { state }) => sum + state.windows.size, 0);
+      log.info({ role: 'score', gpus, ms: clock.now() - startedMs }, 'windows restored');
+      return kept;
+    } finally {
+      this.share = NaN;
+    }
+  }
+
+  /** What is to be written with a unit of work after which the state is as of an offset. */
+  async records({ state, writer }: KeptState, { partition, offset }: TopicPartitionOffset): Promise<OutputRecord[]> {
+    const delta = writer.delta(state, offset);
+    const records = delta === null ? [] : [delta];
+    if (!writer.isDue(offset, this.options.clock.now())) return records;
+    try {
+      const { high } = await this.reader.watermarks({ topic: this.panes, partition });
+      return [...records, ...writer.cut(state, offset, high, this.options.clock.now())];
+    } catch (error) {
+      if (!(error instanceof ActuaryError)) throw error;
+      this.options.warn(`no checkpoint now, the next unit of work tries again: ${error.message}`);
+      return records;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.reader.close();
+  }
+}
