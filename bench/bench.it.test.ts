@@ -38,6 +38,13 @@ await describeWith('procfs', 'benchmarks', () => {
     expect(existsSync(join(record, 'engine-wide-json-flat.json'))).toBe(true);
   });
 
+  it.each(['windows', 'memory'])('%s: says as much as the others, without a broker', async (bench) => {
+    const args = [bench, '--gpus', '100', ...(bench === 'windows' ? ['--samples', '1000'] : []), '--json'];
+    const output = await run(process.execPath, [MAIN, ...args], { env: environment() });
+    const result = JSON.parse(output.trimEnd().split('\n').at(-1)!) as Record<string, unknown>;
+    for (const name of REQUIRED) expect(result[name], name).toBeGreaterThan(0);
+  });
+
   it('leaves no process and no file behind when it is interrupted', async () => {
     const bench = start(process.execPath, [MAIN, 'ingest', '--embedded', '--repeats', '50'], { env: environment() });
     // Its engine keeps its configuration there while it runs.

@@ -1,5 +1,14 @@
 import { buildPeers, peerNeeds } from './peers/build.js';
-import { measureEngine, measurePeer, ratios, summaryOf, told, type Ground, type Outcome } from './peers/compare.js';
+import {
+  measureBare,
+  measureEngine,
+  measurePeer,
+  ratios,
+  summaryOf,
+  told,
+  type Ground,
+  type Outcome,
+} from './peers/compare.js';
 import { searchHeap, type HeapFound } from './peers/heap.js';
 import type { PeersOptions } from './peers/options.js';
 import { PEERS, type PeerName } from './peers/run.js';
@@ -8,6 +17,7 @@ import type { Cluster } from './support/cluster.js';
 import { KafkaAdmin } from './support/kafka-admin.js';
 import { provenance } from './support/provenance.js';
 import { say } from './support/say.js';
+import { significant } from './support/statistics.js';
 
 /** Said with every figure: it is not one amount of work. */
 const WORK =
@@ -28,7 +38,7 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
     const outcomes = await inTurn(ground, names);
     const summaries = Object.fromEntries([...outcomes].map(([name, list]) => [name, summaryOf(list)]));
     const heaps = await heapsOf(ground, names);
-    const engine = summaries.engine;
+    const { engine, bare } = summaries;
     return {
       bench: 'peers',
       void: [...outcomes.values()].flat().find((outcome) => outcome.void !== null)?.void ?? null,
@@ -36,6 +46,12 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
       ...(engine === undefined
         ? {}
         : {
+            // As every other bench has it: of the engine.
+            samplesPerSecond: engine.recordsPerSecond,
+            bareSamplesPerSecond: bare.recordsPerSecond,
+            ratio: significant(engine.recordsPerSecond / bare.recordsPerSecond, 4),
+            cpuMicrosPerSample: engine.cpuMicrosPerRecord,
+            rssMb: engine.rssMb,
             engineTo: Object.fromEntries(names.map((name) => [name, ratios(engine, summaries[name], heaps?.[name])])),
           }),
       ...(heaps === null ? {} : { smallestHeap: heaps }),
@@ -58,7 +74,9 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
 async function inTurn(ground: Ground, names: readonly PeerName[]): Promise<Map<string, Outcome[]>> {
   const { options } = ground;
   const contenders: readonly (readonly [string, () => Promise<Outcome>])[] = [
-    ...(options.engine ? [['engine', () => measureEngine(ground)] as const] : []),
+    ...(options.engine
+      ? [['bare', () => measureBare(ground)] as const, ['engine', () => measureEngine(ground)] as const]
+      : []),
     ...names.map((name) => [name, () => measurePeer(ground, name, options.heap)] as const),
   ];
   const outcomes = new Map<string, Outcome[]>(contenders.map(([name]) => [name, []]));

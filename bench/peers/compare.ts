@@ -1,3 +1,4 @@
+import { drainBare } from '../support/bare.js';
 import type { Cluster } from '../support/cluster.js';
 import { runEngine } from '../support/engine-run.js';
 import { judgeFloor } from '../support/floor.js';
@@ -59,6 +60,17 @@ export async function measureEngine({ cluster, admin, prepared, options }: Groun
       featureRecordsOwed: gpuMinutes(options, records),
     }),
   };
+}
+
+/** As many bare consumers as the engine has processes, which count records and do nothing else. */
+export async function measureBare({ cluster, prepared, options }: Ground): Promise<Outcome> {
+  const { topic, records } = prepared;
+  const observed = await drainBare(cluster, {
+    ...{ topic, records, processes: options.processes },
+    client: 'kafkajs',
+    parse: false,
+  });
+  return { ...figures(observed, records), void: null };
 }
 
 export async function measurePeer(ground: Ground, peer: PeerName, heap: string): Promise<Outcome> {

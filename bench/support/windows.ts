@@ -15,6 +15,7 @@ export class FleetWindows {
   readonly rounds: SampleBatch[][] = [];
   /** Time of the next round. */
   timeMs = START_MS;
+  samplesFolded = 0;
   private round = 0;
   private refused = 0;
   private readonly results = new RowResults();
@@ -54,9 +55,20 @@ export class FleetWindows {
     }
   }
 
+  /** Looks at every reading of a round and does nothing with it: the least that a sample costs. @returns their sum */
+  readBare(round = 0): number {
+    let sum = 0;
+    for (const batch of this.rounds[round % this.rounds.length])
+      for (const column of batch.columns)
+        if (column !== undefined) for (let row = 0; row < column.length; row++) sum += column[row];
+    if (Number.isNaN(sum)) throw new Error('a reading was NaN');
+    return sum;
+  }
+
   private foldBatch(batch: SampleBatch): void {
     const { store, slots } = this;
     batch.eventTimeMs.fill(this.timeMs);
+    this.samplesFolded += batch.count;
     for (let gpu = 0; gpu < batch.gpus.length; gpu++) slots[gpu] = store.slotOf(batch.gpus[gpu]);
     const refuse = (): void => void this.refused++;
     const runs = new Runs(batch);
