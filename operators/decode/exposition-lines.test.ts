@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BatchBuilder, readingsOf } from '../../schema/batch.js';
 import { createDecoder } from './decoders.js';
+import { propertyRuns } from '../../test/support/property-runs.js';
 
 const TIME = Date.UTC(2026, 10, 23, 10);
 
@@ -136,7 +137,7 @@ describe('regular lines of exposition text', () => {
             expect(regular.read(lines, timestampMs)).toEqual(other.read(lines, timestampMs));
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: propertyRuns(1500) },
     );
   });
 

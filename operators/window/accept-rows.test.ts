@@ -7,6 +7,7 @@ import type { PaneSet } from './pane-layout.js';
 import { Runs } from './runs.js';
 import { RowResults, type ClosedPane } from './window.js';
 import { WindowStore } from './window-store.js';
+import { propertyRuns } from '../../test/support/property-runs.js';
 
 const MINUTE = 60_000;
 const GPUS = ['GPU-a', 'GPU-b', 'GPU-c', 'GPU-d', 'GPU-e'];
@@ -112,6 +113,6 @@ it.each(['v1', 'v2'] as const)('folding rows together is folding them one by one
       }
       expect(together.sorted).toEqual(single.sorted);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
 });

@@ -8,6 +8,7 @@ import type { PaneSet } from './pane-layout.js';
 import { PackedReader, PackedWriter } from './packed.js';
 import type { ClosedPane } from './window.js';
 import { WindowStore } from './window-store.js';
+import { propertyRuns } from '../../test/support/property-runs.js';
 
 const GPUS = ['GPU-a', 'GPU-b', 'GPU-c', 'GPU-d'];
 const START = Date.UTC(2026, 0, 5);
@@ -95,7 +96,7 @@ describe('a store that frees silent GPUs', () => {
         expect(freeing.drained()).toEqual(keeping.drained());
         expect(keeping.freed).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: propertyRuns(200) },
     );
   });
 

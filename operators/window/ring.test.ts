@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { P, PANE_FIELDS, V2_WIDTH } from './pane-layout.js';
 import { Ring, WINDOW_HOURS } from './ring.js';
+import { propertyRuns } from '../../test/support/property-runs.js';
 
 const positionOf = (hour: number): number => new Ring(1, 'v1').positionOf(hour);
 
@@ -56,7 +57,7 @@ describe('the ring of closed panes', () => {
           }
         }
       }),
-      { numRuns: 50 },
+      { numRuns: propertyRuns(50) },
     );
   });
 
@@ -73,7 +74,7 @@ describe('the ring of closed panes', () => {
             PANE_FIELDS.map((_, field) => ring.get(field, Math.floor(cell / WINDOW_HOURS), cell % WINDOW_HOURS)),
           ).toEqual(cleared.has(cell) ? PANE_FIELDS.map(({ empty }) => empty) : [...vector]);
       }),
-      { numRuns: 20 },
+      { numRuns: propertyRuns(20) },
     );
   });
 

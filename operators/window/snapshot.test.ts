@@ -11,6 +11,7 @@ import type { PaneSet } from './pane-layout.js';
 import { WindowSnapshot } from './snapshot.js';
 import { WindowStore } from './window-store.js';
 import type { ClosedPane } from './window.js';
+import { propertyRuns } from '../../test/support/property-runs.js';
 
 interface Told {
   readonly gpuUuid: string;
@@ -153,7 +154,7 @@ describe('a snapshot of windows', () => {
           expect(second.rejects).toEqual(whole.rejects.slice(refused));
           expect(second.state()).toEqual(whole.state());
         }),
-        { numRuns: 150 },
+        { numRuns: propertyRuns(150) },
       );
     });
 
@@ -166,7 +167,7 @@ describe('a snapshot of windows', () => {
         restore(second, write(whole), new Map(), whole.panes);
         expect(second.state()).toEqual(whole.state());
       }),
-      { numRuns: 100 },
+      { numRuns: propertyRuns(100) },
     );
   });
 });

@@ -10,6 +10,7 @@ import { differences } from './compare.js';
 import { recipe, telemetryOf, type Telemetry } from './draw.js';
 import { featuresFromPanes, type PaneRecord } from './from-panes.js';
 import { Twin, type TwinFacts, type TwinSample } from './twin.js';
+import { propertyRuns } from '../support/property-runs.js';
 
 const UUID = 'GPU-1';
 const isoDate = (ms: number | undefined): string | null => (ms === undefined ? null : isoTime(ms).slice(0, 10));
@@ -85,7 +86,7 @@ describe('windows', () => {
         }
         expect([...engine.rejects].sort()).toEqual([...twin.rejects].sort());
       }),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(300) },
     );
   });
 
@@ -102,7 +103,7 @@ describe('windows', () => {
           if (set !== 'v2' || !Number.isNaN(rows[0][F[name]]))
             expect([name, rows[0][F[name]]]).toEqual([name, rows[1][F[name]]]);
       }),
-      { numRuns: 30 },
+      { numRuns: propertyRuns(30) },
     );
   });
 
@@ -117,7 +118,7 @@ describe('windows', () => {
         expect(cut.features(t)).toEqual(whole.features(t));
         expect(cut.panes).toEqual(whole.panes);
       }),
-      { numRuns: 30 },
+      { numRuns: propertyRuns(30) },
     );
   });
 
@@ -149,7 +150,7 @@ describe('windows', () => {
           expect(differences(Object.keys(values), (name) => values[name], expected)).toEqual([]);
         }
       }),
-      { numRuns: 100 },
+      { numRuns: propertyRuns(100) },
     );
   });
 });
