@@ -7,6 +7,7 @@ import { benchLatency, type LatencyOptions } from './latency.js';
 import { benchPeers } from './peers.js';
 import { peersCommand, type PeersOptions } from './peers/options.js';
 import { drawPlots } from './plots.js';
+import { benchRecovery } from './recovery.js';
 import { benchScale } from './scale.js';
 import { benchScore } from './score.js';
 import { benchMemory } from './memory.js';
@@ -20,6 +21,7 @@ import {
   whole,
   wholes,
   type CommonOptions,
+  type RunOptions,
   type ThroughputOptions,
 } from './support/options.js';
 import { RAW_SHAPES } from './support/raw-messages.js';
@@ -70,6 +72,11 @@ throughput(program.command('scale'), 2_000_000, null, 8)
   .addOption(new Option('--feature-set <set>', 'of the windows of those').choices(['v1', 'v2']).default('v1'))
   .addOption(format())
   .action(on(benchScale));
+onCluster(program.command('recovery'))
+  .description('score, killed with seven full days in its windows and started again: from assignment to ready')
+  .action((options: RunOptions) =>
+    publish(options, () => withCluster(options, (cluster) => benchRecovery(cluster, options))),
+  );
 peersCommand(program.command('peers'))
   .description('the engine beside programs for Flink and Kafka Streams, in turn on the same topic')
   .action((options: PeersOptions) =>

@@ -207,10 +207,16 @@ describe('the state of a partition', () => {
     }
   });
 
-  it('is never taken from beyond what is committed', async () => {
-    const topics = await ranFor(40);
-    const engine = new Engine(topics, codec);
-    expect(await engine.start(38)).toBeLessThanOrEqual(38);
+  it('is never taken from beyond what is committed, then or later', async () => {
+    for (const committed of [35, 36, 37, 38]) {
+      const topics = await ranFor(40);
+      for (let from = committed; from < UNITS; from += 2) {
+        const engine = new Engine(topics, codec);
+        expect(await engine.start(from)).toBeLessThanOrEqual(from);
+        expect([from, digestOf(engine.state)]).toEqual([from, whole[from - 1]]);
+        for (let offset = from; offset < Math.min(UNITS, from + 2); offset++) engine.unit(offset);
+      }
+    }
   });
 
   it('of a later version is refused', async () => {

@@ -167,6 +167,7 @@ async function restoreRings(
   const fromHour = new Float64Array(slots.size).fill(-Infinity);
   const chunkOf = new Int32Array(slots.size).fill(-1);
   opened.sort((a, b) => b.cut - a.cut);
+  let panesOffset = Infinity;
   const byChunk = new Map<number, Ring>();
   for (const ring of opened) {
     byChunk.set(ring.chunk, ring);
@@ -175,13 +176,17 @@ async function restoreRings(
       const hour = ring.reader.float64();
       const bytes = ring.reader.part(ring.reader.whole32());
       if (slot < 0 || chunkOf[slot] >= 0) continue;
+      // Written by one that died before it could commit the offset: this state has not come as far.
+      if (hour > state.snapshot.openHour(slot)) {
+        panesOffset = 0;
+        continue;
+      }
       state.snapshot.decodeRing(slot, hour, bytes);
       fromHour[slot] = hour;
       chunkOf[slot] = ring.chunk;
     }
   }
   const rings = new Map([...byChunk].map(([chunk, { generation }]) => [chunk, generation]));
-  let panesOffset = Infinity;
   for (let slot = 0; slot < slots.size; slot++) {
     const place = Math.floor(slot / RING_GPUS);
     // A GPU that its place's ring does not have came after it.
