@@ -21,6 +21,7 @@ export const ERROR_CODES = [
   'topic_mismatch',
   'dead_letter_limit',
   'state_newer',
+  'offsets_lost',
   // registry
   'registry_unreachable',
   'registry_incompatible',

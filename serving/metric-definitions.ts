@@ -73,6 +73,13 @@ export const METRICS = {
 
   recordsWritten: counter('records_written', "Records written to the engine's topics", 'topic'),
   lag: gauge('lag_records', 'Records between what a role has committed and the end of its topics', 'role'),
+  offsetGaps: counter(
+    'offset_gaps',
+    'Times that what was to be read next was gone: expired or made anew',
+    'role',
+    'cause',
+  ),
+  offsetsLost: counter('offsets_lost', 'Offsets that retention took before they were read', 'role'),
   clientWarnings: counter('kafka_client_warnings', 'Warnings of the Kafka client', 'role'),
 
   loadRows: counter('load_rows', 'Rows committed to the database', 'table'),

@@ -122,6 +122,12 @@ export class EngineMetrics {
     this.gauge('lag').set({ role }, records);
   }
 
+  /** What a role was to read next is not there any more. */
+  offsetsLost(role: string, cause: string, offsets: number): void {
+    this.counter('offsetGaps').inc({ role, cause });
+    this.counter('offsetsLost').inc({ role }, offsets);
+  }
+
   clientWarning(role: string): void {
     this.counter('clientWarnings').inc({ role });
   }

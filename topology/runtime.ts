@@ -13,9 +13,11 @@ import { FleetView } from '../serving/fleet-view.js';
 import { listen } from '../serving/listen.js';
 import { EngineMetrics, type BuildInfo } from '../serving/metrics.js';
 import { maskSecrets } from './configuration.js';
-import { connectionOf } from './kafka/connection.js';
+import { connectionOf, type KafkaConnection } from './kafka/connection.js';
+import { describeGap, lostOffsets } from './kafka/offset-gap.js';
 import { clientBuild, probeCluster } from './kafka/probe.js';
 import { prepareTopics } from './kafka/startup.js';
+import { TopicWatch } from './kafka/topic-watch.js';
 import { IngestRole } from './roles/ingest.js';
 import { openLoad, type LoadParts } from './roles/load.js';
 import type { Log, Role } from './roles/role.js';
@@ -50,8 +52,17 @@ export interface Engine {
  * @throws ActuaryError whatever makes it impossible to start
  */
 export async function startEngine({ config, roles, embedded, build, log }: EngineOptions): Promise<Engine> {
-  const connection = connectionOf(config, embedded);
   const metrics = new EngineMetrics(build, systemClock);
+  const connection: KafkaConnection = {
+    ...connectionOf(config, embedded),
+    // The in-process cluster forgets all when it stops: there is no position to come back to.
+    onGap: embedded
+      ? undefined
+      : (role, gap) => {
+          metrics.offsetsLost(role, gap.cause, lostOffsets(gap));
+          log.error({ code: 'offsets_lost', role, ...gap }, describeGap(gap));
+        },
+  };
   let reportFailure: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => {
     reportFailure = reject;
@@ -76,7 +87,8 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
     log.info({}, 'no schema registry is configured: schema ids are the fixed ones of schema/ids.json');
   if (codec.unguarded.length > 0)
     log.warn({ subjects: codec.unguarded }, 'the registry does not let these subjects be kept backward compatible');
-  await prepareTopics(config, connection, log);
+  const topics = await prepareTopics(config, connection, log);
+  const watch = embedded ? null : new TopicWatch(connection, topics, context.fail);
 
   const view = new FleetView(systemClock);
   const load: LoadParts | null =
@@ -140,6 +152,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
     : buildOperationsApp(operations);
 
   const stop = once(async () => {
+    await watch?.close();
     // In the order of the stream: what comes later still takes what earlier roles have finished.
     for (const role of [...running].reverse()) await role.stop();
     await load?.close();
@@ -152,6 +165,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
       await role.start();
       log.info({ role: role.name }, 'role started');
     }
+    watch?.start();
     return { url, failed, readiness: operations.readiness, stop };
   } catch (error) {
     await stop();

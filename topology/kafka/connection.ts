@@ -2,6 +2,7 @@ import type { Config } from '../../schema/config.js';
 import { KafkaSink } from '../../sinks/kafka.js';
 import { KafkaJsLog } from './kafkajs-log.js';
 import type { BlockConsumer } from './log.js';
+import type { OffsetGap } from './offset-gap.js';
 import { RdKafkaLog } from './rdkafka-log.js';
 import { RecordLists } from './record-lists.js';
 
@@ -17,6 +18,8 @@ export interface KafkaConnection {
   readonly sessionTimeoutMs: number;
   /** True for the in-process cluster of the demo, which cannot create topics by request. */
   readonly embedded: boolean;
+  /** Told of what was gone before a role read it. */
+  readonly onGap?: (role: string, gap: OffsetGap) => void;
 }
 
 export function connectionOf(config: Config, embedded = false): KafkaConnection {
@@ -60,6 +63,7 @@ export function openLog(
     topics,
     sessionTimeoutMs: connection.sessionTimeoutMs,
     onTransientError: warn,
+    onGap: (gap) => connection.onGap?.(role, gap),
   });
 }
 
@@ -108,5 +112,6 @@ export function openSourceLog(
     topics,
     sessionTimeoutMs: connection.sessionTimeoutMs,
     onTransientError: warn,
+    onGap: (gap) => connection.onGap?.('ingest', gap),
   });
 }

@@ -11,6 +11,7 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
 } from './log.js';
+import { gapAt, type OffsetGap } from './offset-gap.js';
 import { subscribedRange } from './subscribed-range.js';
 
 /** Partitions whose batches are held ready side by side. */
@@ -30,6 +31,7 @@ export interface KafkaJsLogOptions {
   readonly topics: readonly string[];
   readonly sessionTimeoutMs: number;
   readonly onTransientError: (message: string) => void;
+  readonly onGap?: (gap: OffsetGap) => void;
 }
 
 /** Whether a source failed for what kafkajs has no code for: another codec than gzip, most likely. */
@@ -56,6 +58,7 @@ export class KafkaJsLog implements BlockConsumer {
   private readonly admin: Admin;
   private readonly offers: Offer[] = [];
   private readonly ends = new Map<string, number>();
+  private readonly told = new Set<string>();
   private readonly reached = new Map<string, number>();
   private assignment = new Map<string, TopicPartition>();
   private assigning: Promise<void> = Promise.resolve();
@@ -105,6 +108,8 @@ export class KafkaJsLog implements BlockConsumer {
     });
     consumer.on(consumer.events.REBALANCING, () => this.change(() => this.revoke()));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.change(() => this.assign(payload.memberAssignment)));
+    // The client commits the beginning over an offset that is gone, as soon as it has joined: look before.
+    await this.lookForGaps();
     // Resolves when the group is joined, which takes seconds: partitions come by the listener anyway.
     const joined = consumer.run({
       autoCommit: false,
@@ -227,6 +232,33 @@ export class KafkaJsLog implements BlockConsumer {
     return blocks;
   }
 
+  private async lookForGaps(): Promise<void> {
+    if (this.options.onGap === undefined) return;
+    for (const topic of this.options.topics) {
+      try {
+        const ends = new Map((await this.admin.fetchTopicOffsets(topic)).map((end) => [end.partition, end]));
+        const [known] = await this.admin.fetchOffsets({ groupId: this.options.group, topics: [topic] });
+        for (const { partition, offset } of known.partitions) {
+          const end = ends.get(partition);
+          if (end !== undefined)
+            this.tellGap(gapAt({ topic, partition, offset: Number(offset) }, Number(end.low), Number(end.high)));
+        }
+      } catch (error) {
+        // A topic that is not there yet, or a group that nobody was ever in.
+        this.options.onTransientError(`offsets of ${topic} not looked at: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  /** Tells of each gap once. */
+  private tellGap(gap: OffsetGap | null): void {
+    if (gap === null) return;
+    const identity = `${keyOf(gap)} ${gap.from}`;
+    if (this.told.has(identity)) return;
+    this.told.add(identity);
+    this.options.onGap?.(gap);
+  }
+
   private withdraw(): void {
     for (const offer of this.offers.splice(0)) offer.done();
   }
@@ -261,6 +293,7 @@ export class KafkaJsLog implements BlockConsumer {
         if (at >= 0) committed.push({ topic, partition, offset: at });
         if (end === undefined) continue;
         this.ends.set(keyOf({ topic, partition }), Number(end.high));
+        this.tellGap(gapAt({ topic, partition, offset: at }, Number(end.low), Number(end.high)));
         // Nothing there: no fetch will ever say that the end is reached.
         const next = at >= 0 ? at : Number(end.low);
         if (next >= Number(end.high)) this.reached.set(keyOf({ topic, partition }), Number(end.high));

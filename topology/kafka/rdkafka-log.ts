@@ -15,6 +15,7 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
 } from './log.js';
+import { gapAt, type OffsetGap } from './offset-gap.js';
 
 const { ERR__ASSIGN_PARTITIONS, ERR__REVOKE_PARTITIONS } = rdkafka.CODES.ERRORS;
 /** The group is being rearranged; a commit comes too late or too early. */
@@ -26,6 +27,7 @@ const REBALANCE_ERRORS: ReadonlySet<number> = new Set([
 /** Between two looks at an empty queue; short against the second within which a sample is to be scored. */
 const IDLE_MS = 10;
 const COMMITTED_TIMEOUT_MS = 10_000;
+const WATERMARK_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** A disconnect can hang for ever while a rebalance is under way; the process is ending by then. */
 const CLOSE_TIMEOUT_MS = 10_000;
@@ -42,6 +44,8 @@ export interface RdKafkaLogOptions {
   readonly sessionTimeoutMs: number;
   /** Called with errors the client recovers from by itself (broker down, timeouts). */
   readonly onTransientError: (message: string) => void;
+  /** Called with what was gone before it was read. */
+  readonly onGap?: (gap: OffsetGap) => void;
 }
 
 /**
@@ -255,6 +259,9 @@ export class RdKafkaLog implements LogConsumer {
     const wanted = await this.listener!.assigned(partitions, committed);
     const starts = new Map<string, number>();
     for (const position of [...committed, ...wanted]) starts.set(keyOf(position), position.offset);
+    const known = new Map(committed.map((position) => [keyOf(position), position]));
+    for (const position of wanted) if (position.offset >= 0) known.set(keyOf(position), position);
+    await this.tellGaps(known.values());
     this.generation++;
     this.stash.length = 0;
     this.assignment = new Set(partitions.map(keyOf));
@@ -266,6 +273,22 @@ export class RdKafkaLog implements LogConsumer {
         offset: starts.get(keyOf({ topic, partition })) ?? BEGINNING,
       })),
     );
+  }
+
+  /** Tells of those positions that are not there any more; reading goes on at the beginning of what is. */
+  async tellGaps(positions: Iterable<TopicPartitionOffset>): Promise<void> {
+    const { onGap, onTransientError } = this.options;
+    if (onGap === undefined) return;
+    const look = (position: TopicPartitionOffset): Promise<OffsetGap | null> =>
+      new Promise((resolve) => {
+        const { topic, partition } = position;
+        this.consumer.queryWatermarkOffsets(topic, partition, WATERMARK_TIMEOUT_MS, (error, offsets) => {
+          if (error) onTransientError(`offsets of ${keyOf(position)} not looked at: ${error.message}`);
+          resolve(error ? null : gapAt(position, offsets.lowOffset, offsets.highOffset));
+        });
+      });
+    const known = [...positions].filter(({ offset }) => offset >= 0);
+    for (const gap of await Promise.all(known.map(look))) if (gap !== null) onGap(gap);
   }
 
   private committed(partitions: TopicPartition[]): Promise<TopicPartitionOffset[]> {

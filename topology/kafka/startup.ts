@@ -8,9 +8,14 @@ import { createTopics } from './topics-admin.js';
 /**
  * Sees to it that the engine's topics are there before a role reads or writes them, and that the topics whose
  * partitions belong together have the same number of them.
+ * @returns partitions by topic name
  * @throws ActuaryError kafka_unreachable, kafka_failed, topic_mismatch
  */
-export async function prepareTopics(config: Config, connection: KafkaConnection, log: Log): Promise<void> {
+export async function prepareTopics(
+  config: Config,
+  connection: KafkaConnection,
+  log: Log,
+): Promise<ReadonlyMap<string, number>> {
   if (!connection.embedded) {
     const results = await createTopics(connection, config.kafka.partitions, config.kafka.replicationFactor);
     const created = results.filter((result) => result.created).map(({ topic }) => topic);
@@ -27,6 +32,7 @@ export async function prepareTopics(config: Config, connection: KafkaConnection,
         `${topicName(connection.topicPrefix, 'samples')} has ${counts.get('samples')} partitions and ` +
           `${topicName(connection.topicPrefix, 'panes')} ${counts.get('panes')}: they must have as many, for a GPU's samples and panes lie in partitions of one number`,
       );
+    return new Map([...counts].map(([key, count]) => [topicName(connection.topicPrefix, key), count]));
   } finally {
     await sink.close();
   }

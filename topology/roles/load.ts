@@ -15,12 +15,12 @@ import {
   BEGINNING,
   keyOf,
   lagOf,
-  type LogConsumer,
   type LogListener,
   type LogRecord,
   type TopicPartition,
   type TopicPartitionOffset,
 } from '../kafka/log.js';
+import type { RdKafkaLog } from '../kafka/rdkafka-log.js';
 import { LoadLetters } from '../load/letters.js';
 import { databaseOffsets, LoadedPartition, type DatabaseOffsets } from '../load/partitions.js';
 import { Patience } from '../load/patience.js';
@@ -80,7 +80,7 @@ export class LoadRole implements Role, LogListener {
   private readonly busy = new Busy();
   private readonly patience: Patience;
   private readonly rows: RowMaker;
-  private consumer: LogConsumer | undefined;
+  private consumer: RdKafkaLog | undefined;
   private letters: LoadLetters | undefined;
   private running: Promise<void> = Promise.resolve();
   private stopping = false;
@@ -191,7 +191,7 @@ export class LoadRole implements Role, LogListener {
 
   private async poll(): Promise<readonly LogRecord[]> {
     if (this.unplaced.length > 0) await this.placeLate();
-    this.readOn();
+    await this.readOn();
     const records = await this.consumer!.poll(POLL_RECORDS, POLL_WAIT_MS);
     this.busy.begin();
     if (records.length === 0) this.tellLag();
@@ -205,9 +205,13 @@ export class LoadRole implements Role, LogListener {
     await this.consumer!.attend();
   }
 
-  private readOn(): void {
+  private async readOn(): Promise<void> {
     if (!this.paused) return;
     this.paused = false;
+    // Retention may have gone on for longer than the database was away.
+    await this.consumer!.tellGaps(
+      [...this.owned.values()].map(({ partition, next }) => ({ ...partition, offset: next })),
+    );
     this.consumer!.resume(this.partitions());
   }
 

@@ -1,0 +1,127 @@
+import kafkajs, { type Admin } from 'kafkajs';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { startBroker, type Broker } from '../../bench/support/kraft.js';
+import { eventually, TestClient } from '../../test/support/client.js';
+import { describeWith } from '../../test/support/requirements.js';
+import { loadConfiguration } from '../configuration.js';
+import { startEngine, type Engine, type RoleName } from '../runtime.js';
+
+/** What a broker can do to topics behind the engine's back: each told by a code, none passed over. */
+await describeWith('kraft', 'the engine, when on the broker', () => {
+  let broker: Broker;
+  let client: TestClient;
+  let admin: Admin;
+  let said: { code?: string; [field: string]: unknown }[] = [];
+  const engines: Engine[] = [];
+
+  const start = async (prefix: string, roles: RoleName[], sets: readonly string[] = []): Promise<Engine> => {
+    const say = (fields: object): void => void said.push({ ...fields });
+    const engine = await startEngine({
+      config: loadConfiguration({
+        environment: {},
+        sets: [
+          'instance=test',
+          `kafka.brokers=${broker.brokers}`,
+          `kafka.topicPrefix=${prefix}`,
+          'kafka.partitions=2',
+          'model.directory=null',
+          'http.port=0',
+          ...sets,
+        ],
+      }),
+      roles,
+      embedded: false,
+      build: { version: 'test', commit: null },
+      log: { debug: say, info: say, warn: say, error: say },
+    });
+    engines.push(engine);
+    return engine;
+  };
+  const failure = (engine: Engine): Promise<unknown> =>
+    engine.failed.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+
+  beforeAll(async () => {
+    broker = await startBroker({
+      heap: '512m',
+      // Or any client that asks for a deleted topic would make it anew at once.
+      properties: { 'auto.create.topics.enable': 'false' },
+    });
+    client = new TestClient([broker.brokers]);
+    const { Kafka, logLevel } = kafkajs;
+    admin = new Kafka({ brokers: [broker.brokers], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+  });
+  afterEach(async () => {
+    for (const engine of engines.splice(0)) await engine.stop();
+    said = [];
+  });
+  afterAll(async () => {
+    await admin?.disconnect();
+    await broker?.stop();
+  });
+
+  it.each([
+    ['kafkajs', true],
+    ['node-rdkafka', false],
+  ])('retention was shorter than an outage: tells which offsets are gone, and goes on (%s)', async (name, keyed) => {
+    const topic = `raw-${name}`;
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
+    const sets = [`sources=[{topics: [${topic}], format: wide-json, keyed: ${keyed}}]`];
+    const produce = (count: number): Promise<void> =>
+      client.produce(
+        topic,
+        Array.from({ length: count }, () => ({ key: 'host', value: 'no JSON' })),
+      );
+    const committed = (count: number): Promise<true> =>
+      eventually(`${count} offsets`, async () => {
+        const offsets = await client.committed(`${name}.gpu-actuary.ingest`, topic).catch(() => null);
+        return offsets?.get(0) === count ? true : undefined;
+      });
+    await produce(10);
+    const before = await start(`${name}.`, ['ingest'], sets);
+    await committed(10);
+    await before.stop();
+    expect(said.filter(({ code }) => code === 'offsets_lost')).toEqual([]);
+    await produce(10);
+    // kafkajs asks a leader that it may not know of yet.
+    await eventually('the records to go', () =>
+      admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '15' }] }).then(
+        () => true,
+        () => undefined,
+      ),
+    );
+    const after = await start(`${name}.`, ['ingest'], sets);
+    await committed(20);
+    expect(said.filter(({ code }) => code === 'offsets_lost')).toEqual([
+      { code: 'offsets_lost', role: 'ingest', topic, partition: 0, cause: 'expired', from: 10, to: 15 },
+    ]);
+    const metrics = await (await fetch(`${after.url}/metrics`)).text();
+    expect(metrics).toContain('gpu_actuary_offsets_lost_total{role="ingest"} 5');
+    expect(metrics).toContain('gpu_actuary_offset_gaps_total{role="ingest",cause="expired"} 1');
+  });
+
+  it('one of its topics is deleted: stops with topic_missing, and says how it is made anew', async () => {
+    const engine = await start('deleted.', ['score']);
+    const failed = failure(engine);
+    await admin.deleteTopics({ topics: ['deleted.gpu.panes'] });
+    expect(await failed).toMatchObject({
+      code: 'topic_missing',
+      message: expect.stringMatching(/deleted\.gpu\.panes.*gpu-actuary topics create/) as string,
+    });
+  });
+
+  it('one of its topics gets more partitions: stops with topic_mismatch, and does not start again', async () => {
+    const engine = await start('grown.', ['score']);
+    const failed = failure(engine);
+    await admin.createPartitions({ topicPartitions: [{ topic: 'grown.gpu.samples', count: 3 }] });
+    expect(await failed).toMatchObject({
+      code: 'topic_mismatch',
+      message: expect.stringMatching(/grown\.gpu\.samples has 3 partitions now and had 2 when/) as string,
+    });
+    await engine.stop();
+    await expect(start('grown.', ['score'])).rejects.toMatchObject({ code: 'topic_mismatch' });
+  });
+});
