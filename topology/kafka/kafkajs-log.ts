@@ -21,6 +21,7 @@ const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
 const MAX_BYTES = 8 * 1024 * 1024;
 /** A handler that waits for its batch to be taken tells the group so often that it lives. */
 const HEARTBEAT_MS = 1_000;
+const RETRY_MS = 500;
 /** The group is being rearranged: the partitions are going or gone, and their next owner repeats the work. */
 const REBALANCE_ERRORS = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 
@@ -277,6 +278,20 @@ export class KafkaJsLog implements BlockConsumer {
     this.assignment.clear();
   }
 
+  /** Asks until the broker answers: one that has just come back may not know yet what it leads. */
+  private async ask<T>(question: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await question();
+      } catch (error) {
+        const { retriable, cause } = error as { retriable?: boolean; cause?: { retriable?: boolean } };
+        if (this.closed || !(retriable || cause?.retriable)) throw error;
+        this.options.onTransientError(messageOf(error));
+        await delay(RETRY_MS);
+      }
+    }
+  }
+
   private async assign(memberAssignment: Record<string, number[]>): Promise<void> {
     if (this.assignment.size > 0) await this.revoke();
     const partitions = Object.entries(memberAssignment).flatMap(([topic, numbers]) =>
@@ -285,8 +300,10 @@ export class KafkaJsLog implements BlockConsumer {
     const committed: TopicPartitionOffset[] = [];
     this.reached.clear();
     for (const topic of Object.keys(memberAssignment)) {
-      const ends = new Map((await this.admin.fetchTopicOffsets(topic)).map((end) => [end.partition, end]));
-      const [known] = await this.admin.fetchOffsets({ groupId: this.options.group, topics: [topic] });
+      const ends = new Map(
+        (await this.ask(() => this.admin.fetchTopicOffsets(topic))).map((end) => [end.partition, end]),
+      );
+      const [known] = await this.ask(() => this.admin.fetchOffsets({ groupId: this.options.group, topics: [topic] }));
       for (const { partition, offset } of known.partitions) {
         const end = ends.get(partition);
         const at = Number(offset);

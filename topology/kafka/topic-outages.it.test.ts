@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
@@ -101,6 +102,43 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     const metrics = await (await fetch(`${after.url}/metrics`)).text();
     expect(metrics).toContain('gpu_actuary_offsets_lost_total{role="ingest"} 5');
     expect(metrics).toContain('gpu_actuary_offset_gaps_total{role="ingest",cause="expired"} 1');
+  });
+
+  it('nothing answers for longer than the session lasts: waits, and goes on with nothing lost', async () => {
+    const topic = 'raw-away';
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
+    const engine = await start(
+      'away.',
+      ['ingest', 'score'],
+      [`sources=[{topics: [${topic}], format: wide-json, keyed: true}]`, 'kafka.sessionTimeoutMs=6000'],
+    );
+    const failed = failure(engine);
+    const letters = async (count: number): Promise<unknown> =>
+      Promise.race([
+        failed.then((error) => {
+          throw error as Error;
+        }),
+        client.readUntil(['away.gpu.dead-letter'], (records) => {
+          const offsets = new Set(records.map(({ headers }) => headers.offset));
+          return offsets.size === count;
+        }),
+      ]);
+    const produce = (): Promise<void> =>
+      client.produce(
+        topic,
+        Array.from({ length: 20 }, () => ({ key: 'host', value: 'no JSON' })),
+      );
+    await produce();
+    await letters(20);
+    broker.process.kill('SIGSTOP');
+    // As long as the outage is: what it shows does not depend on how long this takes.
+    await delay(9_000);
+    broker.process.kill('SIGCONT');
+    await produce();
+    await letters(40);
+    await eventually('readiness', () =>
+      Promise.resolve(engine.readiness().every(({ ready }) => ready) ? true : undefined),
+    );
   });
 
   it('one of its topics is deleted: stops with topic_missing, and says how it is made anew', async () => {
