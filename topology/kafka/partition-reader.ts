@@ -10,8 +10,11 @@ import { clientProperties, type KafkaConnection, type Warn } from './connection.
 import { keyOf, type TopicPartition, type TopicPartitionOffset } from './log.js';
 
 const TIMEOUT_MS = 30_000;
+/** Short of what a role that is told to stop may take. */
+const ENDS_TIMEOUT_MS = 5_000;
 const IDLE_MS = 5;
 const MAX_RECORDS = 2_000;
+const RETRY_MS = 500;
 
 export interface Watermarks {
   /** Oldest offset there is, and the one after the newest, committed or not. */
@@ -29,7 +32,11 @@ export class PartitionReader {
   private readonly ends: KafkaConsumer;
   private reached: TopicPartitionOffset | undefined;
 
-  private constructor(connection: KafkaConnection, purpose: string, warn: Warn) {
+  private constructor(
+    connection: KafkaConnection,
+    purpose: string,
+    private readonly warn: Warn,
+  ) {
     const config = (isolation: string): ConsumerGlobalConfig =>
       ({
         ...clientProperties(connection, purpose),
@@ -71,7 +78,7 @@ export class PartitionReader {
   /** @throws ActuaryError kafka_failed */
   watermarks({ topic, partition }: TopicPartition): Promise<Watermarks> {
     return new Promise((resolve, reject) => {
-      this.ends.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, (error, offsets) => {
+      this.ends.queryWatermarkOffsets(topic, partition, ENDS_TIMEOUT_MS, (error, offsets) => {
         if (error)
           reject(
             new ActuaryError('kafka_failed', `offsets of ${topic}/${partition}: ${error.message}`, { cause: error }),
@@ -92,7 +99,7 @@ export class PartitionReader {
     apply: (messages: readonly Message[], share: number) => Promise<void>,
     stopping: () => boolean,
   ): Promise<void> {
-    const { low, high } = await this.watermarks(from);
+    const { low, high } = await this.patientWatermarks(from, stopping);
     const first = Math.max(from.offset, low);
     if (first >= high) return;
     this.reached = undefined;
@@ -117,6 +124,20 @@ export class PartitionReader {
   async close(): Promise<void> {
     for (const client of [this.reader, this.ends])
       if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
+  }
+
+  /** Asks until the broker answers: who has just lost it and found it again may lose it once more. */
+  private async patientWatermarks(partition: TopicPartition, stopping: () => boolean): Promise<Watermarks> {
+    for (;;) {
+      try {
+        return await this.watermarks(partition);
+      } catch (error) {
+        if (!(error instanceof ActuaryError)) throw error;
+        if (stopping()) return { low: 0, high: 0 };
+        this.warn(error.message);
+        await delay(RETRY_MS);
+      }
+    }
   }
 
   /** Where the end of a partition was come upon, 0 if it was not. */
