@@ -98,6 +98,12 @@ export const ConfigSchema = Type.Object(
         description: "Replicas of the engine's topics when they are created; -1: the broker's default",
       }),
       sessionTimeoutMs: positiveMs(10_000, 'Consumer group session timeout'),
+      guarantee: Type.Union([Type.Literal('exactly-once'), Type.Literal('at-least-once')], {
+        default: 'exactly-once',
+        description:
+          'exactly-once: outputs and source offsets in one Kafka transaction; at-least-once: without, so that a crash repeats records',
+      }),
+      commitIntervalMs: positiveMs(100, 'score gathers what comes within this much time into one transaction'),
     }),
     sources: Type.Array(Source, {
       default: [

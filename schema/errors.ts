@@ -22,6 +22,7 @@ export const ERROR_CODES = [
   'dead_letter_limit',
   'state_newer',
   'offsets_lost',
+  'transaction_failed',
   // registry
   'registry_unreachable',
   'registry_incompatible',

@@ -24,6 +24,8 @@ export interface KafkaSinkOptions {
   /** Largest message, bytes. */
   readonly maxMessageBytes: number;
   readonly onTransientError: (message: string) => void;
+  /** Further librdkafka properties, which go before all others. */
+  readonly overrides?: Readonly<Record<string, string | number | boolean>>;
 }
 
 const TOO_LARGE = rdkafka.CODES.ERRORS.ERR_MSG_SIZE_TOO_LARGE;
@@ -43,12 +45,12 @@ const FLUSH_TIMEOUT_MS = 120_000;
  * not be, and the caller must not commit what they were made from.
  */
 export class KafkaSink {
-  private readonly producer: Producer;
-  private failure: Error | undefined;
+  protected readonly producer: Producer;
+  protected failure: Error | undefined;
   /** Smaller forms of records that the broker refused, to be written with the next flush. */
   private instead: OutputRecord[] = [];
 
-  constructor(private readonly options: KafkaSinkOptions) {
+  constructor(protected readonly options: KafkaSinkOptions) {
     const config: ProducerGlobalConfig = {
       'linger.ms': 5,
       'queue.buffering.max.messages': 200_000,
@@ -60,11 +62,12 @@ export class KafkaSink {
       'client.id': options.clientId,
       'enable.idempotence': true,
       'delivery.report.only.error': true,
+      ...options.overrides,
       dr_cb: (error: LibrdKafkaError | null, report: { opaque?: OutputRecord }) => {
         if (!error) return;
-        const instead = report.opaque?.ifTooLarge;
         // Delivery reports carry librdkafka's text, not its code.
-        if (/message size too large/i.test(error.message) && instead !== undefined) this.instead.push(instead);
+        if (/message size too large/i.test(error.message) && report.opaque?.ifTooLarge !== undefined)
+          this.refused(report.opaque, report.opaque.ifTooLarge);
         else this.failure ??= new ActuaryError('kafka_failed', `write: ${error.message}`, { cause: error });
       },
     };
@@ -138,6 +141,11 @@ export class KafkaSink {
     this.instead = [];
     await this.write(smaller);
     await this.flush();
+  }
+
+  /** The broker did not take a record for its size: its smaller form is written with the next flush. */
+  protected refused(_record: OutputRecord, smaller: OutputRecord): void {
+    this.instead.push(smaller);
   }
 
   /** Waits until nothing is on its way, and until what became of it is known. */

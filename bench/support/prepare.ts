@@ -27,6 +27,7 @@ export function connectionTo(cluster: Cluster, topicPrefix: string): KafkaConnec
     topicPrefix,
     instance: 'bench',
     sessionTimeoutMs: 30_000,
+    guarantee: 'at-least-once',
     embedded: cluster.kind === 'embedded',
   };
 }

@@ -74,6 +74,37 @@ export class TestClient {
     }
   }
 
+  /** Offset after the last of each partition of a topic, records and transaction markers alike. */
+  async ends(topic: string): Promise<Map<number, number>> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    try {
+      return new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]));
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  /**
+   * All committed records of a topic, once no transaction in it is open. Leaves a record of its own behind in each
+   * partition, and leaves these out when it reads.
+   */
+  async readAll(topic: string): Promise<Read[]> {
+    const end = `end-${randomUUID()}`;
+    const partitions = [...(await this.ends(topic)).keys()];
+    await this.produce(
+      topic,
+      partitions.map((partition) => ({ key: end, value: end, partition })),
+    );
+    const seen = new Set<number>();
+    let looked = 0;
+    const records = await this.readUntil([topic], (reads) => {
+      for (; looked < reads.length; looked++) if (reads[looked].key === end) seen.add(reads[looked].partition);
+      return seen.size === partitions.length;
+    });
+    return records.filter(({ key }) => key?.startsWith('end-') !== true);
+  }
+
   /** Reads topics from their beginning until `enough` says so. @throws Error after `timeoutMs`, with what there was */
   async readUntil(
     topics: readonly string[],

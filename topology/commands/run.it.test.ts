@@ -41,10 +41,10 @@ class Run {
     this.child.kill(signal);
   }
 
-  /** @returns exit status, null after a signal that kills */
-  async ended(): Promise<number | null> {
+  /** @returns exit status, or the signal that killed it */
+  async ended(): Promise<number | string | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
-    return this.child.exitCode;
+    return this.child.exitCode ?? this.child.signalCode;
   }
 }
 

@@ -1,10 +1,12 @@
 import type { Config } from '../../schema/config.js';
 import { KafkaSink } from '../../sinks/kafka.js';
+import { TransactionalSink } from '../../sinks/kafka-transactions.js';
 import { KafkaJsLog } from './kafkajs-log.js';
 import type { BlockConsumer } from './log.js';
 import type { OffsetGap } from './offset-gap.js';
 import { RdKafkaLog } from './rdkafka-log.js';
 import { RecordLists } from './record-lists.js';
+import { PlainWriter, TransactionalWriter, type UnitWriter } from './unit-writer.js';
 
 /**
  * How this process reaches the cluster: the one place where configuration becomes client properties, names of groups
@@ -16,6 +18,7 @@ export interface KafkaConnection {
   readonly topicPrefix: string;
   readonly instance: string;
   readonly sessionTimeoutMs: number;
+  readonly guarantee: Config['kafka']['guarantee'];
   /** True for the in-process cluster of the demo, which cannot create topics by request. */
   readonly embedded: boolean;
   /** Told of what was gone before a role read it. */
@@ -29,6 +32,8 @@ export function connectionOf(config: Config, embedded = false): KafkaConnection 
     topicPrefix: config.kafka.topicPrefix,
     instance: config.instance,
     sessionTimeoutMs: config.kafka.sessionTimeoutMs,
+    // The in-process cluster takes transactions and isolates none: what was aborted would be read.
+    guarantee: embedded ? 'at-least-once' : config.kafka.guarantee,
     embedded,
   };
 }
@@ -83,6 +88,38 @@ export async function openSink(
   });
   await sink.open();
   return sink;
+}
+
+/**
+ * What writes the units of work of a role, with the offsets of its consumer, under the configured guarantee; opened, to
+ * be closed by the caller.
+ * @param name of the writer among those of the process, as in its transactional id
+ * @param stopping ends its waiting for a broker that does not answer
+ * @throws ActuaryError kafka_unreachable, transaction_failed
+ */
+export async function openWriter(
+  connection: KafkaConnection,
+  role: string,
+  name: string,
+  maxMessageBytes: number,
+  consumer: RdKafkaLog,
+  warn: Warn,
+  stopping: () => boolean,
+): Promise<UnitWriter> {
+  if (connection.guarantee === 'at-least-once')
+    return new PlainWriter(await openSink(connection, name, maxMessageBytes, warn), consumer);
+  const sink = new TransactionalSink({
+    brokers: connection.brokers,
+    properties: connection.properties,
+    clientId: `${connection.topicPrefix}gpu-actuary.${name}.${connection.instance}`,
+    transactionalId: `${connection.topicPrefix}gpu-actuary.${name}.${connection.instance}`,
+    name: role,
+    maxMessageBytes,
+    onTransientError: warn,
+    stopping,
+  });
+  await sink.open();
+  return new TransactionalWriter(sink, consumer);
 }
 
 /** Client libraries that a source may be read with. */

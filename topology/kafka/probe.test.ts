@@ -11,6 +11,7 @@ const connection = (properties: KafkaConnection['properties']): KafkaConnection 
   topicPrefix: '',
   instance: 'test',
   sessionTimeoutMs: 10_000,
+  guarantee: 'exactly-once',
   embedded: false,
 });
 const probe = (properties: KafkaConnection['properties']): Promise<void> =>

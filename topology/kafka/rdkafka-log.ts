@@ -24,8 +24,20 @@ const REBALANCE_ERRORS: ReadonlySet<number> = new Set([
   rdkafka.CODES.ERRORS.ERR_ILLEGAL_GENERATION,
   rdkafka.CODES.ERRORS.ERR_UNKNOWN_MEMBER_ID,
 ]);
+/** The broker does not answer, or not yet. */
+const WAIT_ERRORS: ReadonlySet<number> = new Set([
+  rdkafka.CODES.ERRORS.ERR__TIMED_OUT,
+  rdkafka.CODES.ERRORS.ERR__TRANSPORT,
+  rdkafka.CODES.ERRORS.ERR__WAIT_COORD,
+  rdkafka.CODES.ERRORS.ERR_COORDINATOR_LOAD_IN_PROGRESS,
+  rdkafka.CODES.ERRORS.ERR_COORDINATOR_NOT_AVAILABLE,
+  rdkafka.CODES.ERRORS.ERR_NOT_COORDINATOR,
+  rdkafka.CODES.ERRORS.ERR_UNSTABLE_OFFSET_COMMIT,
+]);
+const COMMITTED_RETRY_MS = 200;
 /** Between two looks at an empty queue; short against the second within which a sample is to be scored. */
 const IDLE_MS = 10;
+/** An open transaction of the one who had the partition before holds the answer back until it has ended. */
 const COMMITTED_TIMEOUT_MS = 10_000;
 const WATERMARK_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -53,9 +65,10 @@ export interface RdKafkaLogOptions {
  * librdkafka was built with. Reads committed messages only. Rebalances eagerly: all partitions go and come together.
  */
 export class RdKafkaLog implements LogConsumer {
-  private readonly consumer: KafkaConsumer;
+  /** For those who commit its offsets in a transaction. */
+  readonly consumer: KafkaConsumer;
   private listener: LogListener | undefined;
-  private assignment = new Set<string>();
+  private assignment = new Map<string, TopicPartition>();
   private rebalance: Promise<void> = Promise.resolve();
   private failure: Error | undefined;
   private pendingCommit: { resolve: (committed: boolean) => void; reject: (error: Error) => void } | undefined;
@@ -164,6 +177,19 @@ export class RdKafkaLog implements LogConsumer {
     return commit;
   }
 
+  /**
+   * Begins anew with all assigned partitions, as if they had just been assigned: the listener is told, and reading goes
+   * on from where it says. What was fetched before is never handed out.
+   */
+  restart(): Promise<void> {
+    this.rebalance = this.rebalance.then(() =>
+      this.change(() =>
+        this.assignment.size > 0 ? this.onAssigned([...this.assignment.values()]) : Promise.resolve(),
+      ),
+    );
+    return this.rebalance;
+  }
+
   seek(position: TopicPartitionOffset): Promise<void> {
     // What was taken from before the new position would pass for what comes after it.
     const kept = this.stash.filter((message) => keyOf(message) !== keyOf(position));
@@ -229,7 +255,9 @@ export class RdKafkaLog implements LogConsumer {
       () =>
         new Promise<Message[]>((resolve, reject) => {
           this.consumer.consume(max, (error: LibrdKafkaError | null, messages) => {
-            if (error) reject(new ActuaryError('kafka_failed', `consume: ${error.message}`, { cause: error }));
+            // Nobody asked for messages for long, as while the broker was away: the group is joined anew.
+            if (error?.code === rdkafka.CODES.ERRORS.ERR__MAX_POLL_EXCEEDED) resolve([]);
+            else if (error) reject(new ActuaryError('kafka_failed', `consume: ${error.message}`, { cause: error }));
             else resolve(messages);
           });
         }),
@@ -238,23 +266,30 @@ export class RdKafkaLog implements LogConsumer {
     return consumed;
   }
 
-  private async onRebalance(code: number | undefined, partitions: TopicPartition[]): Promise<void> {
-    this.generation++;
-    this.stash.length = 0;
-    try {
+  private onRebalance(code: number | undefined, partitions: TopicPartition[]): Promise<void> {
+    return this.change(async () => {
       if (code === ERR__ASSIGN_PARTITIONS) await this.onAssigned(partitions);
       else if (code === ERR__REVOKE_PARTITIONS) {
         await this.listener?.revoked(partitions);
         this.assignment.clear();
         this.consumer.unassign();
       } else throw new Error(`rebalance failed with code ${code}`);
+    });
+  }
+
+  /** What was fetched before the change is not handed out after it. */
+  private async change(step: () => Promise<void>): Promise<void> {
+    this.generation++;
+    this.stash.length = 0;
+    try {
+      await step();
     } catch (error) {
       if (!this.consumer.isConnected()) return;
       this.failure = error instanceof Error ? error : new Error(String(error));
     }
   }
 
-  private async onAssigned(partitions: TopicPartition[]): Promise<void> {
+  private async onAssigned(partitions: readonly TopicPartition[]): Promise<void> {
     const committed = (await this.committed(partitions)).filter(({ offset }) => offset >= 0);
     const wanted = await this.listener!.assigned(partitions, committed);
     const starts = new Map<string, number>();
@@ -264,7 +299,7 @@ export class RdKafkaLog implements LogConsumer {
     await this.tellGaps(known.values());
     this.generation++;
     this.stash.length = 0;
-    this.assignment = new Set(partitions.map(keyOf));
+    this.assignment = new Map(partitions.map((partition) => [keyOf(partition), partition]));
     this.ends.clear();
     this.consumer.assign(
       partitions.map(({ topic, partition }) => ({
@@ -291,13 +326,27 @@ export class RdKafkaLog implements LogConsumer {
     for (const gap of await Promise.all(known.map(look))) if (gap !== null) onGap(gap);
   }
 
-  private committed(partitions: TopicPartition[]): Promise<TopicPartitionOffset[]> {
-    if (partitions.length === 0) return Promise.resolve([]);
-    return new Promise((resolve, reject) => {
-      this.consumer.committed(partitions, COMMITTED_TIMEOUT_MS, (error, offsets) => {
-        if (error) reject(new ActuaryError('kafka_failed', `committed offsets: ${error.message}`, { cause: error }));
-        else resolve(offsets);
-      });
+  /** Asks until the broker answers: it may be away, or a transaction of the owner before may be open yet. */
+  private async committed(partitions: readonly TopicPartition[]): Promise<TopicPartitionOffset[]> {
+    if (partitions.length === 0) return [];
+    for (;;) {
+      const answer = await this.askCommitted(partitions);
+      if (Array.isArray(answer)) return answer;
+      const { code, message } = answer;
+      if (!WAIT_ERRORS.has(code) || this.closed)
+        throw new ActuaryError('kafka_failed', `committed offsets: ${message}`, { cause: answer });
+      this.options.onTransientError(`committed offsets: ${message}`);
+      await delay(COMMITTED_RETRY_MS);
+    }
+  }
+
+  private askCommitted(partitions: readonly TopicPartition[]): Promise<TopicPartitionOffset[] | LibrdKafkaError> {
+    return new Promise((resolve) => {
+      this.consumer.committed(
+        partitions.map((partition) => ({ ...partition })),
+        COMMITTED_TIMEOUT_MS,
+        (error: LibrdKafkaError | null, offsets) => resolve(error ?? offsets),
+      );
     });
   }
 }

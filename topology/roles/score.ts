@@ -10,19 +10,20 @@ import { SamplesCodec } from '../../schema/samples.js';
 import { Turn } from '../../schema/turn.js';
 import { TOPICS, topicName } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
-import type { KafkaSink } from '../../sinks/kafka.js';
 import { RejectionCounter, type Instruments } from '../instruments.js';
-import { openLog, openSink, type KafkaConnection } from '../kafka/connection.js';
+import { openLog, openWriter, type KafkaConnection } from '../kafka/connection.js';
 import {
   BEGINNING,
   keyOf,
-  type LogConsumer,
   type LogListener,
   type LogRecord,
   type TopicPartition,
   type TopicPartitionOffset,
 } from '../kafka/log.js';
+import type { RdKafkaLog } from '../kafka/rdkafka-log.js';
 import { TableReader } from '../kafka/table-reader.js';
+import { UnitTransactions, type InTransaction } from '../kafka/unit-transactions.js';
+import type { UnitWriter } from '../kafka/unit-writer.js';
 import { Busy } from '../busy.js';
 import { score } from '../topology.js';
 import { Assessor } from '../score/assess.js';
@@ -64,7 +65,7 @@ interface Owned {
   next: number;
 }
 
-interface Unit {
+interface Unit extends InTransaction {
   readonly work: UnitOfWork;
   readonly offsets: TopicPartitionOffset[];
   readonly samples: number;
@@ -79,7 +80,7 @@ interface Unit {
 
 /**
  * The score role: gpu.samples in; features, predictions, health, decisions and panes out. One unit of work takes a
- * poll of batches through all stages; its outputs are acknowledged before its offsets are committed.
+ * poll of batches through all stages; its outputs and its offsets are one transaction.
  */
 export class ScoreRole implements Role, LogListener {
   readonly name = 'score';
@@ -91,8 +92,15 @@ export class ScoreRole implements Role, LogListener {
   private readonly format: OutputFormat;
   private assetReader: TableReader | undefined;
   private keeper: StateKeeper | undefined;
-  private sink: KafkaSink | undefined;
-  private consumer: LogConsumer | undefined;
+  private writer: UnitWriter | undefined;
+  private consumer: RdKafkaLog | undefined;
+  private readonly transactions = new UnitTransactions({
+    reopen: () => this.writer!.reopen(),
+    restart: () => this.consumer!.restart(),
+    warn: (message) => this.warn(message),
+  });
+  /** Counts assignments and revocations. */
+  private assignments = 0;
   private running: Promise<void> = Promise.resolve();
   private readonly busy = new Busy();
   private stopping = false;
@@ -124,9 +132,19 @@ export class ScoreRole implements Role, LogListener {
 
   async start(): Promise<void> {
     const { connection } = this.dependencies;
-    this.sink = await openSink(connection, 'score', DEAD_LETTER_MAX_BYTES, this.warn);
+    this.consumer = openLog(connection, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
+    this.writer = await openWriter(
+      connection,
+      'score',
+      'score',
+      DEAD_LETTER_MAX_BYTES,
+      this.consumer,
+      this.warn,
+      () => this.stopping,
+    );
+    this.context.log.info({ role: 'score' }, `outputs are written ${connection.guarantee}`);
     for (const topic of ['samples', 'panes', 'checkpoints'] as const)
-      await this.sink.partitions(topicName(connection.topicPrefix, topic));
+      await this.writer.partitions(topicName(connection.topicPrefix, topic));
     // Assets first, to their end: the first sample already finds its GPU's record.
     this.assetReader = new TableReader(
       connection,
@@ -135,7 +153,6 @@ export class ScoreRole implements Role, LogListener {
       this.warn,
     );
     await this.assetReader.start(this.assets.apply, this.context.fail);
-    this.consumer = openLog(connection, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
     // The in-process cluster forgets all when the process ends, and holds less than a checkpoint.
     if (!connection.embedded) {
       const { config, codec, clock } = this.dependencies;
@@ -188,18 +205,20 @@ export class ScoreRole implements Role, LogListener {
   async stop(): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
+    this.transactions.cancel();
     await this.running;
     if (this.owned.size > 0) this.context.log.info({ role: 'score', partitions: this.state() }, 'state at the end');
     await this.consumer?.close();
     await this.keeper?.close();
     await this.assetReader?.close();
-    await this.sink?.close();
+    await this.writer?.close();
   }
 
   async assigned(
     partitions: readonly TopicPartition[],
     committed: readonly TopicPartitionOffset[],
   ): Promise<readonly TopicPartitionOffset[]> {
+    this.assignments++;
     for (const partition of partitions) this.owned.delete(keyOf(partition));
     const done = new Map(committed.map((position) => [keyOf(position), position.offset]));
     const kept = await this.keeper?.restore(partitions, committed);
@@ -254,6 +273,7 @@ export class ScoreRole implements Role, LogListener {
 
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
     await this.busy.idle();
+    this.assignments++;
     for (const partition of partitions) this.owned.delete(keyOf(partition));
     this.context.log.info(
       { role: 'score', partitions: partitions.map(({ partition }) => partition) },
@@ -262,10 +282,10 @@ export class ScoreRole implements Role, LogListener {
   }
 
   private chain(): Observable<void> {
-    const { config } = this.dependencies;
     return score<readonly LogRecord[], Unit>({
       poll: async () => {
-        const records = await this.consumer!.poll(config.score.maxBatches, POLL_WAIT_MS);
+        await this.transactions.recover();
+        const records = await this.gather();
         this.busy.begin();
         return records;
       },
@@ -276,6 +296,25 @@ export class ScoreRole implements Role, LogListener {
       settled: () => this.busy.end(),
       stopping: () => this.stopping,
     });
+  }
+
+  /** Polls until there is enough for a transaction, or the commit interval is over. */
+  private async gather(): Promise<LogRecord[]> {
+    const { score, kafka } = this.dependencies.config;
+    const intervalMs = this.dependencies.connection.guarantee === 'exactly-once' ? kafka.commitIntervalMs : 0;
+    let records: LogRecord[] = [];
+    let until = Infinity;
+    for (;;) {
+      const { assignments } = this;
+      const waitMs = Math.min(POLL_WAIT_MS, Math.max(0, until - performance.now()));
+      const polled = await this.consumer!.poll(score.maxBatches - records.length, waitMs);
+      // What was read under another assignment is read again by whoever has the partition now.
+      if (assignments !== this.assignments) records = [];
+      for (const record of polled) records.push(record);
+      if (records.length === 0) return records;
+      if (until === Infinity) until = performance.now() + intervalMs;
+      if (this.stopping || records.length >= score.maxBatches || performance.now() >= until) return records;
+    }
   }
 
   /** Decodes batches and folds them into the windows; collects what is due. */
@@ -315,12 +354,14 @@ export class ScoreRole implements Role, LogListener {
     this.lastUnitMs = startedMs;
     let rows = 0;
     let waitedMs = 0;
-    for (const { state } of this.owned.values()) {
+    for (const [key, { partition, state, mutedUntil, next }] of this.owned) {
       if (state.waiting > 0) {
         waitedMs = Math.max(waitedMs, startedMs - state.waitingSinceMs);
         state.serveWaiting(elapsedMs, config.score.maxStalenessMs);
       }
       rows += state.rows.count;
+      // A partition that speaks proves by its offset that it is still this instance's.
+      if (state.rows.count > 0 && next >= mutedUntil) offsets.set(key, { ...partition, offset: next });
     }
     return {
       work,
@@ -332,6 +373,7 @@ export class ScoreRole implements Role, LogListener {
       oldestMs,
       startedMs,
       modelSeconds: 0,
+      isVoid: false,
     };
   }
 
@@ -399,19 +441,25 @@ export class ScoreRole implements Role, LogListener {
 
   /** Writes, and waits for the acknowledgement. */
   private async publish(unit: Unit): Promise<Unit> {
-    const { work } = unit;
-    if (work.records.length > 0 || work.letters.length > 0) {
-      await this.sink!.write(work.records);
-      await this.sink!.write(work.letters);
-      await this.sink!.flush();
-      for (const [topic, count] of work.counts) this.dependencies.instruments.recordsWritten(topic, count);
-    }
+    const { work, offsets } = unit;
+    if (offsets.length > 0)
+      await this.transactions.step(unit, () => this.writer!.write([...work.records, ...work.letters]));
     return unit;
   }
 
   private async commit(unit: Unit): Promise<void> {
+    const { offsets } = unit;
+    if (offsets.length > 0) {
+      if (!(await this.transactions.step(unit, () => this.writer!.commit(offsets)))) return;
+      this.transactions.succeeded();
+    }
+    this.tell(unit);
+  }
+
+  /** Tells what a unit came to, now that it is committed. */
+  private tell(unit: Unit): void {
     const { clock, instruments } = this.dependencies;
-    if (unit.offsets.length > 0) await this.consumer!.commit(unit.offsets);
+    for (const [topic, count] of unit.work.counts) instruments.recordsWritten(topic, count);
     if (unit.samples === 0) return;
     this.rejections.flush((reason, count) => instruments.readingsRejected(reason, count));
     if (unit.work.lateSamples > 0) instruments.deadLettered('late', unit.work.lateSamples);

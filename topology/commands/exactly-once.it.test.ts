@@ -1,0 +1,200 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startBroker, type Broker } from '../../bench/support/kraft.js';
+import { AvroCodec } from '../../schema/avro.js';
+import { TRANSACTION_STEPS } from '../../schema/fail-point.js';
+import { packageRoot } from '../../schema/package-root.js';
+import { Fleet } from '../../simulator/fleet.js';
+import { messagesOf } from '../../simulator/messages.js';
+import { eventually, TestClient } from '../../test/support/client.js';
+import { describeWith } from '../../test/support/requirements.js';
+
+const OUTPUTS = ['features', 'predictions', 'health', 'decisions', 'panes'] as const;
+/** Beyond the session timeout and the transaction's. */
+const PAUSE_MS = 14_000;
+
+/** A score process of its own. */
+class Scorer {
+  private readonly child: ChildProcess;
+  output = '';
+
+  constructor(brokers: string, instance: string, failPoint = '', topicPrefix = '') {
+    const sets = [
+      `kafka.brokers=${brokers}`,
+      `instance=${instance}`,
+      `kafka.topicPrefix=${topicPrefix}`,
+      'model.directory=null',
+      'kafka.partitions=4',
+      'kafka.sessionTimeoutMs=6000',
+      'http.port=0',
+      'score.adaptive=false',
+      // Few batches a transaction: many transactions.
+      'score.maxBatches=4',
+    ];
+    const args = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', 'score'];
+    this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ACTUARY_FAIL_POINT: failPoint },
+    });
+    this.child.stderr!.on('data', (data: Buffer) => (this.output += data.toString()));
+  }
+
+  get alive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  async says(message: string): Promise<void> {
+    await eventually(`"${message}" among ${this.output}`, () =>
+      Promise.resolve(this.output.includes(message) ? true : undefined),
+    );
+  }
+
+  /** @returns exit status, or the signal that ended it */
+  async ended(): Promise<number | string | null> {
+    if (this.alive) await once(this.child, 'exit');
+    return this.child.exitCode ?? this.child.signalCode;
+  }
+}
+
+await describeWith('kraft', 'score, exactly once', () => {
+  let broker: Broker;
+  let client: TestClient;
+  let codec: AvroCodec;
+  const scorers: Scorer[] = [];
+  let fed = 0;
+  const fleet = new Fleet({ gpus: 16, seed: 5, startMs: Date.UTC(2026, 5, 1), days: 2, cadenceMs: 60_000 });
+  const scrapes = fleet.scrapes();
+  const start = (instance: string, failPoint?: string, topicPrefix?: string): Scorer => {
+    const scorer = new Scorer(broker.brokers, instance, failPoint, topicPrefix);
+    scorers.push(scorer);
+    return scorer;
+  };
+  const produceRaw = async (count: number): Promise<void> => {
+    const messages: { key: string; value: string; timestampMs: number }[] = [];
+    for (let scrape = scrapes.next(); !scrape.done && messages.length < count; scrape = scrapes.next())
+      for (const { key, value, timeMs } of messagesOf(scrape.value, 'wide-json-flat'))
+        messages.push({ key, value, timestampMs: timeMs });
+    await client.produce('raw', messages);
+    fed += messages.length;
+  };
+  /** What a group has committed, all partitions together. */
+  const position = async (group = 'gpu-actuary.score', topic = 'gpu.samples'): Promise<number> => {
+    const offsets = await client.committed(group, topic).catch(() => new Map<number, number>());
+    return [...offsets.values()].reduce((total, offset) => total + Math.max(0, offset), 0);
+  };
+  /** Puts all raw messages into gpu.samples, by an ingest that nobody disturbs. */
+  const ingestAll = async (topicPrefix = ''): Promise<void> => {
+    const sets = [
+      `kafka.brokers=${broker.brokers}`,
+      'instance=feeder',
+      `kafka.topicPrefix=${topicPrefix}`,
+      'kafka.partitions=4',
+      'http.port=0',
+      'ingest.batchSamples=40',
+      'sources=[{topics: [raw], format: wide-json-flat, keyed: true}]',
+    ];
+    const command = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', 'ingest'];
+    const child = spawn(process.execPath, [...command, ...sets.flatMap((set) => ['--set', set])], { stdio: 'ignore' });
+    await eventually('all raw messages read', async () =>
+      (await position(`${topicPrefix}gpu-actuary.ingest`, 'raw')) === fed ? true : undefined,
+    );
+    child.kill('SIGTERM');
+    if (child.exitCode === null) await once(child, 'exit');
+  };
+  const caughtUp = async (topicPrefix = ''): Promise<void> => {
+    const ends = await client.ends(`${topicPrefix}gpu.samples`);
+    const total = [...ends.values()].reduce((sum, end) => sum + end, 0);
+    await eventually('all samples scored', async () =>
+      (await position(`${topicPrefix}gpu-actuary.score`, `${topicPrefix}gpu.samples`)) === total ? true : undefined,
+    );
+  };
+  const movedOn = async (): Promise<void> => {
+    const before = await position();
+    await eventually('a transaction more', async () => ((await position()) > before ? true : undefined));
+  };
+  /** What a read_committed reader sees of an output, by GPU and time; each of these once. */
+  const readOnce = async (topic: (typeof OUTPUTS)[number], topicPrefix = ''): Promise<Map<string, unknown>> => {
+    const seen = new Map<string, unknown>();
+    const twice: string[] = [];
+    for (const { value } of await client.readAll(`${topicPrefix}gpu.${topic}`)) {
+      const record = await codec.decode<Record<string, unknown>>(topic, value!);
+      const key = `${String(record.gpu_uuid)} ${String(record.as_of ?? record.hour_start)}`;
+      if (seen.has(key)) twice.push(`${topic} ${key}`);
+      seen.set(key, { ...record, emitted_at: null, instance: null });
+    }
+    expect(twice).toEqual([]);
+    return seen;
+  };
+
+  beforeAll(async () => {
+    broker = await startBroker({
+      heap: '512m',
+      properties: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1_000 },
+    });
+    client = new TestClient([broker.brokers]);
+    codec = await AvroCodec.open(null, '');
+    await produceRaw(24_000);
+    await ingestAll();
+  });
+  afterAll(async () => {
+    for (const scorer of scorers) scorer.signal('SIGKILL');
+    await broker?.stop();
+  });
+
+  it.each(TRANSACTION_STEPS.flatMap((step) => [`${step}.before`, `${step}.after`]))(
+    'killed at %s: writes nothing twice',
+    async (point) => {
+      const scorer = start('one', `score.${point}:3`);
+      expect(await scorer.ended()).toBe('SIGKILL');
+      for (const topic of OUTPUTS) await readOnce(topic);
+    },
+  );
+
+  it('asleep beyond all timeouts while another goes on: wakes, writes nothing twice, and works on', async () => {
+    const sleeper = start('one');
+    await sleeper.says('partitions assigned');
+    await movedOn();
+    sleeper.signal('SIGSTOP');
+    const asleep = performance.now();
+    const other = start('two');
+    await other.says('partitions assigned');
+    await movedOn();
+    await eventually('the pause to be over', () =>
+      Promise.resolve(performance.now() - asleep > PAUSE_MS ? true : undefined),
+    );
+    sleeper.signal('SIGCONT');
+    await caughtUp();
+    other.signal('SIGTERM');
+    expect(await other.ended()).toBe(0);
+    await produceRaw(1_000);
+    await ingestAll();
+    await caughtUp();
+    expect(sleeper.alive).toBe(true);
+    sleeper.signal('SIGTERM');
+    expect(await sleeper.ended()).toBe(0);
+    for (const topic of OUTPUTS) await readOnce(topic);
+  }, 180_000);
+
+  it('after all that: panes and features are those of a run that nothing disturbed', async () => {
+    const undisturbed = start('three', '', 'ref.');
+    await ingestAll('ref.');
+    await caughtUp('ref.');
+    undisturbed.signal('SIGTERM');
+    expect(await undisturbed.ended()).toBe(0);
+    for (const topic of OUTPUTS)
+      expect((await readOnce(topic)).size > 0, topic).toBe((await readOnce(topic, 'ref.')).size > 0);
+    for (const topic of ['panes', 'features'] as const) {
+      const expected = await readOnce(topic, 'ref.');
+      const actual = await readOnce(topic);
+      expect(expected.size).toBeGreaterThan(100);
+      expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort());
+      for (const [key, record] of expected) expect(actual.get(key), `${topic} ${key}`).toEqual(record);
+    }
+  }, 180_000);
+});
