@@ -4,8 +4,8 @@ import type { PartitionState } from './partition-state.js';
 
 /**
  * SHA-256 of a partition's state: of all GPUs in the order of their UUIDs, then of those that are remembered. Two states
- * have the same digest if, and but for chance only if, all that follows from them is the same, bit for bit. Takes about
- * 50 µs a GPU.
+ * have the same digest if, and but for chance only if, all that follows from them is the same, bit for bit. Takes
+ * the event loop for as long as it lasts.
  */
 export function digestOf(state: PartitionState): string {
   const hash = createHash('sha256');
