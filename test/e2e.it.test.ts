@@ -17,6 +17,7 @@ import { migrateDatabase } from '../topology/commands/db.js';
 import type { Log } from '../topology/roles/role.js';
 import { startEngine, type Engine } from '../topology/runtime.js';
 import { eventually, TestClient, type Read } from './support/client.js';
+import { readToEnd } from './support/read-to-end.js';
 import { describeWith } from './support/requirements.js';
 
 const PREFIX = 'e2e.';
@@ -236,18 +237,23 @@ function suite(start: () => Promise<Cluster>): void {
     } as const;
     for (const [key, table] of Object.entries(tables) as [keyof typeof tables, string][]) {
       const topic = `${PREFIX}gpu.${key}`;
-      await eventually(`the rows of ${table}`, async () => {
-        const [records, rows] = [await client.count(topic), await count(`SELECT count(*) AS n FROM ${table}`)];
-        return records === rows ? true : undefined;
-      });
-      const total = await client.count(topic);
-      const reads = await client.readUntil([topic], (records) => records.length >= total);
       const identity = (gpu: string, asOf: number): string => `${gpu} ${asOf}`;
-      const written = await decodeAll<FeaturesRecord>(key, reads);
-      const { rows } = await database.query<{ gpu_uuid: string; as_of: Date }>(`SELECT gpu_uuid, as_of FROM ${table}`);
-      expect(rows.map(({ gpu_uuid, as_of }) => identity(gpu_uuid, as_of.getTime())).sort(), table).toEqual(
-        written.map(({ gpu_uuid, as_of }) => identity(gpu_uuid, as_of)).sort(),
+      const inTopic = async (): Promise<string[]> => {
+        const reads = await readToEnd(cluster.brokers, topic, [...(await client.ends(topic)).keys()]);
+        const written = await decodeAll<FeaturesRecord>(key, reads);
+        return written.map(({ gpu_uuid, as_of }) => identity(gpu_uuid, as_of)).sort();
+      };
+      const inTable = async (): Promise<string[]> => {
+        const { rows } = await database.query<{ gpu_uuid: string; as_of: Date }>(
+          `SELECT gpu_uuid, as_of FROM ${table}`,
+        );
+        return rows.map(({ gpu_uuid, as_of }) => identity(gpu_uuid, as_of.getTime())).sort();
+      };
+      const written = await inTopic();
+      await eventually(`the rows of ${table}`, async () =>
+        (await count(`SELECT count(*) AS n FROM ${table}`)) >= written.length ? true : undefined,
       );
+      expect(await inTable(), table).toEqual(written);
     }
     await eventually('minutes of telemetry', async () => {
       const minutes = await count(

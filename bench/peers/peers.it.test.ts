@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import rdkafka from 'node-rdkafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../../test/support/requirements.js';
 import { TestClient } from '../../test/support/client.js';
+import { readToEnd } from '../../test/support/read-to-end.js';
 import { benchUuid, randomOf } from '../fleet.js';
 import { openCluster, type Cluster } from '../support/cluster.js';
 import { KafkaAdmin } from '../support/kafka-admin.js';
@@ -14,6 +13,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const HOURS = 168;
 const GPUS = 5;
 const PARTITIONS = 4;
+const PARTITION_NUMBERS = [0, 1, 2, 3];
 
 /** Panes are kept in single precision, so a difference is as exact as what it is taken from: those features by index. */
 const OPERAND: Readonly<Record<number, number>> = { 5: 1, 6: 1, 12: 7 };
@@ -118,37 +118,6 @@ function featuresByHand(all: readonly Reading[]): Map<number, number[]> {
   return features;
 }
 
-/** All that is committed in a topic. The outputs are compressed in a way that not every client reads. */
-async function readAll(cluster: Cluster, topic: string): Promise<{ key: string; value: Buffer }[]> {
-  const consumer = new rdkafka.KafkaConsumer(
-    {
-      'metadata.broker.list': cluster.brokers.join(','),
-      'group.id': randomUUID(),
-      'enable.partition.eof': true,
-      'isolation.level': 'read_committed',
-    },
-    {},
-  );
-  await new Promise<void>((resolve, reject) =>
-    consumer.connect({ timeout: 10_000 }, (error) => (error ? reject(new Error(error.message)) : resolve())),
-  );
-  const read: { key: string; value: Buffer }[] = [];
-  const ended = new Set<number>();
-  consumer.on('partition.eof', ({ partition }) => ended.add(partition));
-  consumer.assign(Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, offset: 0 })));
-  consumer.setDefaultConsumeTimeout(100);
-  while (ended.size < PARTITIONS)
-    await new Promise<void>((resolve, reject) =>
-      consumer.consume(1_000, (error, messages) => {
-        if (error) return reject(new Error(error.message));
-        for (const { key, value } of messages) read.push({ key: String(key), value: value! });
-        resolve();
-      }),
-    );
-  await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
-  return read;
-}
-
 await describeWith('peers', 'the peers compute what they are compared for', () => {
   const topic = 'readings';
   const fleet = Array.from({ length: GPUS }, (_, gpu) => ({ uuid: benchUuid(gpu), readings: readingsOf(gpu) }));
@@ -180,12 +149,12 @@ await describeWith('peers', 'the peers compute what they are compared for', () =
         ...{ peer, topic, records, partitions: PARTITIONS },
         ...{ guarantee: 'exactly-once', emit: 'record', heap: '512m', prefill: null },
         inspect: async (output) => {
-          for (const { key, value } of await readAll(cluster, output)) {
-            const timeMs = Number(value.readBigInt64BE(0));
-            const expected = byHand.get(key)?.get(timeMs);
+          for (const { key, value } of await readToEnd(cluster.brokers, output, PARTITION_NUMBERS)) {
+            const timeMs = Number(value!.readBigInt64BE(0));
+            const expected = byHand.get(key!)?.get(timeMs);
             expect(expected, `${key} at ${timeMs}`).toBeDefined();
             for (const [index, wanted] of expected!.entries()) {
-              const got = value.readDoubleBE(8 * (index + 1));
+              const got = value!.readDoubleBE(8 * (index + 1));
               const tolerance = 1e-5 * Math.max(1, Math.abs(wanted), OPERAND[index] ? expected![OPERAND[index]] : 0);
               if (Number.isNaN(wanted)) expect(got).toBeNaN();
               else
