@@ -66,7 +66,8 @@ export const ConfigSchema = Type.Object(
   {
     instance: Type.String({
       default: '',
-      description: 'Name of this process in outputs, group membership and transactional ids; host name if empty',
+      description:
+        'Name of this process in outputs, group membership and transactional ids; host name if empty. Each process needs its own: two score processes of one name fence each other',
     }),
     kafka: section('Kafka cluster', {
       brokers: Type.Array(Type.String({ pattern: '^[^\\s,/]+:[0-9]+$' }), {
