@@ -11,7 +11,10 @@ export interface Broker {
   /** Bootstrap server, host:port. */
   readonly brokers: string;
   readonly version: string;
+  /** Another one after {@link Broker.start}. */
   readonly process: Running;
+  /** Starts it again after its process has ended, with the same data and ports. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -90,12 +93,21 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   );
   const classPath = join(libraries(), '*');
   await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', file]);
-  const broker = start('java', [`-Xmx${options.heap ?? '1g'}`, '-cp', classPath, 'kafka.Kafka', file]);
-  await untilListening(port, broker, START_TIMEOUT_MS);
+  const launch = async (): Promise<Running> => {
+    const launched = start('java', [`-Xmx${options.heap ?? '1g'}`, '-cp', classPath, 'kafka.Kafka', file]);
+    await untilListening(port, launched, START_TIMEOUT_MS);
+    return launched;
+  };
+  let broker = await launch();
   return {
     brokers: `127.0.0.1:${port}`,
     version: await versionOf(),
-    process: broker,
+    get process() {
+      return broker;
+    },
+    async start() {
+      broker = await launch();
+    },
     async stop() {
       await broker.stop();
       removeScratch(directory);

@@ -1,0 +1,101 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Instance, type PartitionDigest } from './instance.js';
+import type { ChaosEvent, Member } from './schedule.js';
+
+/** A supervisor starts what has ended again after so long. */
+const RESTART_MS = 500;
+/** Characters of what an instance said last that are worth telling. */
+const MOST_SAID = 400;
+
+/** An end that nobody wanted. */
+export interface UnwantedEnd {
+  readonly instance: string;
+  readonly status: number | string | null;
+  readonly code: string;
+}
+
+/** The instances of an engine, and a supervisor that starts those again that end by themselves. */
+export class Crew {
+  private readonly instances = new Map<string, Instance>();
+  readonly unwanted: UnwantedEnd[] = [];
+  private closing = false;
+
+  /**
+   * @param setsOf configuration of an instance, as key=value
+   * @param say told what the supervisor does
+   */
+  constructor(
+    private readonly setsOf: (member: Member) => readonly string[],
+    private readonly say: (words: string) => void,
+  ) {}
+
+  async start(member: Member): Promise<void> {
+    this.instances.set(member.name, await Instance.start(member, this.setsOf(member), (ended) => this.ended(ended)));
+  }
+
+  /**
+   * @param rolesOf roles of one that joins
+   * @returns when it is over, SIGCONT and new start included
+   */
+  async strike({ kind, target, forMs }: ChaosEvent, rolesOf: (name: string) => readonly string[]): Promise<void> {
+    if (kind === 'join') return this.start({ name: target, roles: rolesOf(target) });
+    const instance = this.instances.get(target)!;
+    switch (kind) {
+      case 'kill':
+        await instance.kill();
+        return this.start(instance.member);
+      case 'crash':
+        this.instances.delete(target);
+        return instance.kill();
+      case 'leave':
+        this.instances.delete(target);
+        await instance.leave();
+        if (instance.status !== 0) this.note(instance);
+        return;
+      default:
+        instance.signal('SIGSTOP');
+        await delay(forMs);
+        instance.signal('SIGCONT');
+    }
+  }
+
+  /** State of all partitions of the score role that any instance has. */
+  async digests(): Promise<Map<string, PartitionDigest>> {
+    const all = await Promise.all([...this.instances.values()].map((instance) => instance.digests()));
+    return new Map(all.flatMap((digests) => Object.entries(digests)));
+  }
+
+  /** SIGTERM to all. */
+  async stop(): Promise<void> {
+    this.closing = true;
+    await Promise.all(
+      [...this.instances.values()].map(async (instance) => {
+        await instance.leave();
+        if (instance.status !== 0) this.note(instance);
+      }),
+    );
+  }
+
+  /** The newest output of each, for who wants to know what went wrong. */
+  outputs(): string {
+    return [...this.instances].map(([name, { output }]) => `== ${name}\n${output}`).join('\n');
+  }
+
+  private ended(instance: Instance): void {
+    if (instance.isToEnd || this.closing) return;
+    this.note(instance);
+    void delay(RESTART_MS).then(() => {
+      // Struck or stopped meanwhile: somebody else's business.
+      if (!this.closing && this.instances.get(instance.member.name) === instance && !instance.isToEnd)
+        return this.start(instance.member);
+    });
+  }
+
+  private note(instance: Instance): void {
+    const { member, status, code } = instance;
+    this.unwanted.push({ instance: member.name, status, code });
+    this.say(
+      `${member.name} ended by itself with ${status}, ${code}; it said last ${instance.output.slice(-MOST_SAID)}`,
+    );
+  }
+}

@@ -1,0 +1,86 @@
+import { connectionOf, type KafkaConnection } from '../../topology/kafka/connection.js';
+import { loadConfiguration } from '../../topology/configuration.js';
+import { topicName } from '../../schema/topics.js';
+import { eventually, TestClient } from '../support/client.js';
+import type { Crew } from './crew.js';
+import type { PartitionDigest } from './instance.js';
+import { progressOf, TABLES } from './outputs.js';
+
+export const PARTITIONS = [0, 1, 2, 3];
+const CAUGHT_UP_TIMEOUT_MS = 240_000;
+
+/** An engine of a run: its topics, its group, its database. */
+export interface EnginePlace {
+  readonly brokers: string;
+  readonly topicPrefix: string;
+  readonly databaseUrl: string;
+}
+
+/** What both runs have in common: all that says what is put out. */
+export function settingsOf({ brokers, topicPrefix, databaseUrl }: EnginePlace): string[] {
+  return [
+    `kafka.brokers=${brokers}`,
+    `kafka.topicPrefix=${topicPrefix}`,
+    `kafka.partitions=${PARTITIONS.length}`,
+    `database.url=${databaseUrl}`,
+    'model.directory=null',
+    'score.adaptive=false',
+  ];
+}
+
+/** As a client of the engine's cluster. */
+export function connectionTo(place: EnginePlace): KafkaConnection {
+  return connectionOf(loadConfiguration({ environment: {}, sets: ['instance=chaos', ...settingsOf(place)] }));
+}
+
+/**
+ * Waits until every batch is scored, and every partition's state is as of its end.
+ * @returns digests of these states. @throws Error when it takes too long
+ */
+export async function scored(
+  { brokers, topicPrefix }: EnginePlace,
+  crew: Crew,
+): Promise<ReadonlyMap<string, PartitionDigest>> {
+  const client = new TestClient([brokers]);
+  const samples = topicName(topicPrefix, 'samples');
+  const ends = await client.ends(samples);
+  await eventually(
+    'all samples to be scored',
+    async () => {
+      const offsets = await client.committed(`${topicPrefix}gpu-actuary.score`, samples);
+      return PARTITIONS.every((partition) => offsets.get(partition) === ends.get(partition)) ? true : undefined;
+    },
+    CAUGHT_UP_TIMEOUT_MS,
+  );
+  return eventually(
+    'the state of all partitions',
+    async () => {
+      const digests = await crew.digests();
+      return PARTITIONS.every((partition) => digests.get(String(partition))?.offset === ends.get(partition))
+        ? digests
+        : undefined;
+    },
+    CAUGHT_UP_TIMEOUT_MS,
+  );
+}
+
+/**
+ * Waits until the database has as many rows as there are records, and all samples. Where some never come, that is
+ * for the comparison to tell.
+ */
+export async function loaded(place: EnginePlace, records: ReadonlyMap<string, readonly unknown[]>): Promise<void> {
+  const ends = await new TestClient([place.brokers]).ends(topicName(place.topicPrefix, 'samples'));
+  await eventually(
+    'all rows to be loaded',
+    async () => {
+      const { rows, samples } = await progressOf(place.databaseUrl);
+      const isLoaded = Object.entries(TABLES).every(
+        ([table, topic]) => topic === null || rows[table as keyof typeof TABLES] >= records.get(topic)!.length,
+      );
+      return isLoaded && PARTITIONS.every((partition) => samples.get(partition) === ends.get(partition))
+        ? true
+        : undefined;
+    },
+    CAUGHT_UP_TIMEOUT_MS,
+  ).catch(() => undefined);
+}

@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { freePort, start, type Running } from '../../bench/support/processes.js';
+import { packageRoot } from '../../schema/package-root.js';
+import type { Member } from './schedule.js';
+
+/** A partition's state as GET /debug/state tells it. */
+export interface PartitionDigest {
+  /** Next offset of the source. */
+  readonly offset: number;
+  readonly digest: string;
+}
+
+/** The built command in a process of its own: `gpu-actuary run --roles …`. */
+export class Instance {
+  /** Whether its end is what was wanted. */
+  isToEnd = false;
+
+  private constructor(
+    readonly member: Member,
+    private readonly running: Running,
+    private readonly port: number,
+  ) {}
+
+  /**
+   * @param sets key=value pairs of the configuration
+   * @param onEnd called when its process is gone
+   */
+  static async start(member: Member, sets: readonly string[], onEnd: (instance: Instance) => void): Promise<Instance> {
+    const port = await freePort();
+    const pairs = [`instance=${member.name}`, `http.port=${port}`, ...sets];
+    const running = start(
+      process.execPath,
+      [
+        join(packageRoot(), 'dist', 'cli.js'),
+        ...['run', '--roles', member.roles.join(',')],
+        ...pairs.flatMap((pair) => ['--set', pair]),
+      ],
+      // What the shell has set for another engine is no part of this one.
+      { env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GPU_ACTUARY_'))) },
+    );
+    const instance = new Instance(member, running, port);
+    running.child.once('exit', () => onEnd(instance));
+    return instance;
+  }
+
+  get isAlive(): boolean {
+    return this.running.child.exitCode === null && this.running.child.signalCode === null;
+  }
+
+  /** Exit status, or the signal that ended it. */
+  get status(): number | string | null {
+    return this.running.child.exitCode ?? this.running.child.signalCode;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.running.kill(signal);
+  }
+
+  /** SIGKILL; resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.isToEnd = true;
+    this.signal('SIGKILL');
+    await this.running.stop();
+  }
+
+  /** SIGTERM; resolves when it is gone. */
+  async leave(): Promise<void> {
+    this.isToEnd = true;
+    await this.running.stop(60_000);
+  }
+
+  /** The last error code that it logged or ended by. */
+  get code(): string {
+    return [...this.output.matchAll(/(?:"code":"|^gpu-actuary: )(\w+)/gm)].at(-1)?.[1] ?? 'no code';
+  }
+
+  get output(): string {
+    return this.running.output();
+  }
+
+  /** State of the score role by partition; nothing where it does not answer, or has no such role. */
+  async digests(): Promise<Record<string, PartitionDigest>> {
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.port}/debug/state`);
+      const { roles } = (await response.json()) as {
+        roles: { score?: { state: Record<string, PartitionDigest> | null } };
+      };
+      return roles.score?.state ?? {};
+    } catch {
+      return {};
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { randomInt } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { Command, InvalidArgumentError } from 'commander';
+import { exitOnSignals } from '../../bench/support/interrupt.js';
+import { reportOf } from './report.js';
+import { runChaos } from './run.js';
+import { lineOf } from './verifier.js';
+
+const LARGEST_SEED = 1_000_000;
+
+function whole(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('expected a whole number above 0');
+  return Number(text);
+}
+
+interface Options {
+  readonly events: number;
+  readonly seed: number;
+  readonly report?: string;
+}
+
+const say = (words: string): void => void process.stderr.write(`${new Date().toISOString()} ${words}\n`);
+
+async function run({ events, seed, report }: Options): Promise<void> {
+  say(`seed ${seed}, ${events} events`);
+  // While something is waited for that keeps no process alive, this does.
+  setInterval(() => undefined, 60_000);
+  const result = await runChaos({ events, seed, say });
+  for (const [name, { records, lost, duplicated, differing }] of result.parts)
+    say(`${name}: ${records} records, ${lost} lost, ${duplicated} duplicated, ${differing} differing`);
+  const { verdict } = result;
+  for (const example of verdict.examples) say(example);
+  if (report !== undefined) writeFileSync(report, reportOf(result, seed, new Date().toISOString().slice(0, 10)));
+  process.stdout.write(`${lineOf(events, verdict)}\n`);
+  // Clients of a broker that is gone may keep the process for a while.
+  process.exit(verdict.lost + verdict.duplicated + verdict.differing === 0 ? 0 : 1);
+}
+
+exitOnSignals();
+new Command('test:chaos')
+  .description('disturb a running engine in every way, and compare what it says with what an undisturbed one says')
+  .option('--events <n>', 'how many disturbances', whole, 100)
+  .option('--seed <n>', 'of the schedule and of the fleet; drawn if left out', whole, randomInt(1, LARGEST_SEED))
+  .option('--report <file>', 'write the figures there, as Markdown')
+  .action(run)
+  .parseAsync()
+  .catch((error: unknown) => {
+    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.exit(1);
+  });

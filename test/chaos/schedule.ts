@@ -1,0 +1,162 @@
+import { Random } from '../../simulator/random.js';
+
+/** What is done to the engine and its surroundings, when: drawn from a seed, the same each time. */
+
+export const KINDS = [
+  'kill',
+  'crash',
+  'pause',
+  'zombie',
+  'join',
+  'leave',
+  'broker-kill',
+  'broker-restart',
+  'broker-pause',
+  'database-kill',
+  'database-restart',
+  'database-pause',
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** What each kind is, for people. */
+export const MEANING: Readonly<Record<Kind, string>> = {
+  kill: 'kill -9 of an instance, started again at once under its name',
+  crash: 'kill -9 of an instance that never comes back',
+  pause: 'SIGSTOP of an instance, SIGCONT within its session timeout',
+  zombie: 'SIGSTOP of an instance, SIGCONT after session and transaction timeouts',
+  join: 'a new instance',
+  leave: 'SIGTERM of an instance',
+  'broker-kill': 'kill -9 of the broker, started again',
+  'broker-restart': 'SIGTERM of the broker, started again',
+  'broker-pause': 'SIGSTOP of the broker, then SIGCONT',
+  'database-kill': 'kill -9 of PostgreSQL with all its processes, started again',
+  'database-restart': 'fast shutdown of PostgreSQL, started again',
+  'database-pause': 'SIGSTOP of PostgreSQL with all its processes, then SIGCONT',
+};
+
+/** Of 100 drawn events, about. */
+const WEIGHTS: Readonly<Record<Kind, number>> = {
+  kill: 26,
+  crash: 8,
+  pause: 10,
+  zombie: 6,
+  join: 14,
+  leave: 10,
+  'broker-kill': 5,
+  'broker-restart': 4,
+  'broker-pause': 4,
+  'database-kill': 5,
+  'database-restart': 4,
+  'database-pause': 4,
+};
+
+export interface ChaosEvent {
+  readonly kind: Kind;
+  /** Wait after the event before, ms. */
+  readonly afterMs: number;
+  /** Name of an instance; broker or database. */
+  readonly target: string;
+  /** How long it is away or asleep, ms; 0 where that is not part of the event. */
+  readonly forMs: number;
+}
+
+/** A sort of instances: what they do, and how many of them there may be. */
+export interface Pool {
+  /** First part of their names. */
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly least: number;
+  readonly most: number;
+  /** Share of the events that go to this pool, against the others'. */
+  readonly weight: number;
+}
+
+export interface Schedule {
+  /** Names of those that are there at the beginning, by pool. */
+  readonly first: readonly Member[];
+  readonly events: readonly ChaosEvent[];
+}
+
+export interface Member {
+  readonly name: string;
+  readonly roles: readonly string[];
+}
+
+export interface ScheduleOptions {
+  readonly seed: number;
+  readonly events: number;
+  readonly pools: readonly Pool[];
+  /** Beyond it an instance has lost its partitions and its transaction. */
+  readonly zombieMs: number;
+}
+
+const LONGEST_GAP_MS = 6_000;
+const MEAN_GAP_MS = 1_800;
+const PAUSE_MS = [200, 2_000] as const;
+const BROKER_AWAY_MS = [0, 4_000] as const;
+const DATABASE_AWAY_MS = [0, 5_000] as const;
+
+interface Drawn extends Member {
+  readonly pool: Pool;
+  awakeAtMs: number;
+}
+
+/** Draws a schedule in which each pool always has its least number of instances awake. */
+export function drawSchedule({ seed, events: count, pools, zombieMs }: ScheduleOptions): Schedule {
+  const random = new Random(seed, 'chaos');
+  const members: Drawn[] = [];
+  const made = new Map<Pool, number>();
+  const make = (pool: Pool): Drawn => {
+    const number = (made.get(pool) ?? 0) + 1;
+    made.set(pool, number);
+    const member = { name: `${pool.name}-${number}`, roles: pool.roles, pool, awakeAtMs: 0 };
+    members.push(member);
+    return member;
+  };
+  for (const pool of pools) for (let n = 0; n < pool.least; n++) make(pool);
+  const first = members.map(({ name, roles }) => ({ name, roles }));
+
+  let nowMs = 0;
+  const events: ChaosEvent[] = [];
+  while (events.length < count) {
+    const afterMs = Math.round(Math.min(LONGEST_GAP_MS, -MEAN_GAP_MS * Math.log(1 - random.uniform())));
+    const pool = weighted(random, pools, ({ weight }) => weight);
+    const own = members.filter((member) => member.pool === pool);
+    const awake = own.filter(({ awakeAtMs }) => awakeAtMs <= nowMs + afterMs);
+    const spare = awake.length > pool.least;
+    const kind = weighted(random, KINDS, (kind) => {
+      if (kind === 'join') return own.length < pool.most ? WEIGHTS.join : 0;
+      if (kind === 'crash' || kind === 'leave' || kind === 'zombie') return spare ? WEIGHTS[kind] : 0;
+      if (kind === 'kill' || kind === 'pause') return awake.length > 0 ? WEIGHTS[kind] : 0;
+      return WEIGHTS[kind];
+    });
+    nowMs += afterMs;
+    const between = ([low, high]: readonly [number, number]): number => Math.round(random.between(low, high));
+    if (kind.startsWith('broker')) {
+      events.push({ kind, afterMs, target: 'broker', forMs: between(BROKER_AWAY_MS) });
+      continue;
+    }
+    if (kind.startsWith('database')) {
+      events.push({ kind, afterMs, target: 'database', forMs: between(DATABASE_AWAY_MS) });
+      continue;
+    }
+    const member = kind === 'join' ? make(pool) : random.pick(awake);
+    let forMs = 0;
+    if (kind === 'pause') forMs = between(PAUSE_MS);
+    if (kind === 'zombie') forMs = between([zombieMs, 1.5 * zombieMs]);
+    member.awakeAtMs = nowMs + forMs;
+    if (kind === 'crash' || kind === 'leave') members.splice(members.indexOf(member), 1);
+    events.push({ kind, afterMs, target: member.name, forMs });
+  }
+  return { first, events };
+}
+
+function weighted<T>(random: Random, items: readonly T[], weightOf: (item: T) => number): T {
+  const total = items.reduce((sum, item) => sum + weightOf(item), 0);
+  let left = random.uniform() * total;
+  for (const item of items) {
+    left -= weightOf(item);
+    if (left < 0) return item;
+  }
+  throw new Error('nothing has a weight');
+}
