@@ -17,15 +17,17 @@ interface Options {
   readonly events: number;
   readonly seed: number;
   readonly report?: string;
+  /** key=value pairs of the disturbed engine's configuration. */
+  readonly set: readonly string[];
 }
 
 const say = (words: string): void => void process.stderr.write(`${new Date().toISOString()} ${words}\n`);
 
-async function run({ events, seed, report }: Options): Promise<void> {
+async function run({ events, seed, report, set }: Options): Promise<void> {
   say(`seed ${seed}, ${events} events`);
   // While something is waited for that keeps no process alive, this does.
   setInterval(() => undefined, 60_000);
-  const result = await runChaos({ events, seed, say });
+  const result = await runChaos({ events, seed, sets: set, say });
   for (const [name, { records, lost, duplicated, differing }] of result.parts)
     say(`${name}: ${records} records, ${lost} lost, ${duplicated} duplicated, ${differing} differing`);
   const { verdict } = result;
@@ -42,6 +44,12 @@ new Command('test:chaos')
   .option('--events <n>', 'how many disturbances', whole, 100)
   .option('--seed <n>', 'of the schedule and of the fleet; drawn if left out', whole, randomInt(1, LARGEST_SEED))
   .option('--report <file>', 'write the figures there, as Markdown')
+  .option(
+    '--set <key=value>',
+    'setting of the disturbed engine; kafka.guarantee=at-least-once shows that this can fail',
+    (pair: string, before: readonly string[]) => [...before, pair],
+    [] as readonly string[],
+  )
   .action(run)
   .parseAsync()
   .catch((error: unknown) => {

@@ -31,6 +31,8 @@ const DISTURBED = [
 export interface ChaosOptions {
   readonly seed: number;
   readonly events: number;
+  /** Further settings of the disturbed engine, as key=value. */
+  readonly sets: readonly string[];
   /** Told what is going on. */
   readonly say: (words: string) => void;
 }
@@ -47,13 +49,13 @@ export interface ChaosResult {
 }
 
 /** Disturbs an engine that scores and loads, and compares what it says with what one says that nobody disturbs. */
-export async function runChaos({ seed, events: count, say }: ChaosOptions): Promise<ChaosResult> {
+export async function runChaos({ seed, events: count, sets, say }: ChaosOptions): Promise<ChaosResult> {
   const surroundings = await Surroundings.open();
   const { brokers } = surroundings.broker;
   const place = { brokers, topicPrefix: '', databaseUrl: await surroundings.database('disturbed') };
   const quiet = { brokers, topicPrefix: 'quiet.', databaseUrl: await surroundings.database('undisturbed') };
   for (const one of [place, quiet]) await createTopics(connectionTo(one), PARTITIONS.length, -1);
-  const crew = new Crew(() => [...settingsOf(place), ...DISTURBED], say);
+  const crew = new Crew(() => [...settingsOf(place), ...DISTURBED, ...sets], say);
   try {
     const { first, events } = drawSchedule({ seed, events: count, pools: POOLS, zombieMs: ZOMBIE_MS });
     const feeder = await Feeder.open(connectionTo(place), seed);

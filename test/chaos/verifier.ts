@@ -23,7 +23,7 @@ export interface Verdict {
   readonly examples: readonly string[];
 }
 
-const MOST_EXAMPLES = 10;
+const MOST_EXAMPLES = 3;
 
 /** Compares what there is with what there is to be, record for record per key. */
 export function compare(expected: readonly Item[], actual: readonly Item[]): Verdict {

@@ -64,27 +64,35 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const cuts = [0, 1].flatMap((generation) => cutOf(options, found, generation));
   cuts.sort((a, b) => b.number - a.number);
   const number = cuts[0]?.number ?? 0;
+  const said = found.deltas.filter((delta) => delta.offset <= options.committed);
+  said.sort((a, b) => a.sequence - b.sequence);
   for (const cut of cuts) {
     if (cut.offset > options.committed || cut.featureSet !== options.featureSet) continue;
     const state = restoreCut(options, found, cut);
     if (state === null) continue;
     const rings = await restoreRings(options, found, cut, state);
-    const deltas = found.deltas.filter((delta) => delta.sequence > cut.sequence && delta.offset <= options.committed);
-    deltas.sort((a, b) => a.sequence - b.sequence);
+    const deltas = said.filter((delta) => delta.sequence > cut.sequence);
     const position = { number, generation: cut.generation, sequence: Math.max(sequence, cut.sequence), rings };
     return { state, offset: cut.offset, deltas, position };
   }
-  if (options.committed > 0)
-    options.log.warn(
-      { partition: options.partition },
-      'no usable checkpoint: windows are rebuilt from as much of gpu.samples as there is, and what was said last is not known',
-    );
+  if (options.committed > 0) tellMissing(options, said);
   return {
     state: options.makeState(),
     offset: undefined,
-    deltas: [],
+    deltas: said,
     position: { ...NO_CHECKPOINT, number, sequence },
   };
+}
+
+/** Before the first cut nothing is amiss: the first delta is there, and all since. */
+function tellMissing({ log, partition }: RestoreOptions, said: readonly Delta[]): void {
+  if (said.length > 0 && said.every(({ sequence }, index) => sequence === index + 1))
+    log.info({ partition }, 'no checkpoint yet: windows are rebuilt from gpu.samples');
+  else
+    log.warn(
+      { partition },
+      'no usable checkpoint: windows are rebuilt from as much of gpu.samples as there is, and what was said last is not known of every GPU',
+    );
 }
 
 /** @param newest number of the cut beyond which rings are not wanted */
