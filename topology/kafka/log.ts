@@ -50,7 +50,7 @@ export interface GroupMember {
   commit(offsets: readonly TopicPartitionOffset[]): Promise<boolean>;
   /** Moves the reading position of an assigned partition. */
   seek(position: TopicPartitionOffset): Promise<void>;
-  /** Stops and resumes reading of assigned partitions. */
+  /** Stops and resumes reading of assigned partitions; a new assignment begins resumed. */
   pause(partitions: readonly TopicPartition[]): void;
   resume(partitions: readonly TopicPartition[]): void;
   /** End of a partition as far as the client knows it, −1 where it does not yet. */

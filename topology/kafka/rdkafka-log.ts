@@ -35,6 +35,7 @@ const WAIT_ERRORS: ReadonlySet<number> = new Set([
   rdkafka.CODES.ERRORS.ERR_UNSTABLE_OFFSET_COMMIT,
 ]);
 const COMMITTED_RETRY_MS = 200;
+const COMMIT_RETRY_MS = 200;
 /** Between two looks at an empty queue; short against the second within which a sample is to be scored. */
 const IDLE_MS = 10;
 /** An open transaction of the one who had the partition before holds the answer back until it has ended. */
@@ -45,6 +46,9 @@ const CONNECT_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 /** Messages taken at a time while the outcome of a commit is awaited. */
 const PUMP_RECORDS = 100;
+
+/** Whether offsets were committed; or why they were not, where that is to be tried again. */
+type CommitOutcome = boolean | LibrdKafkaError;
 
 export interface RdKafkaLogOptions {
   readonly brokers: readonly string[];
@@ -71,12 +75,13 @@ export class RdKafkaLog implements LogConsumer {
   private assignment = new Map<string, TopicPartition>();
   private rebalance: Promise<void> = Promise.resolve();
   private failure: Error | undefined;
-  private pendingCommit: { resolve: (committed: boolean) => void; reject: (error: Error) => void } | undefined;
+  private pendingCommit: { resolve: (outcome: CommitOutcome) => void; reject: (error: Error) => void } | undefined;
   private commitQueue: Promise<unknown> = Promise.resolve();
   private readonly stash: Message[] = [];
   /** Counts assignments and revocations. */
   private generation = 0;
   private readonly ends = new Map<string, number>();
+  private readonly paused = new Map<string, TopicPartition>();
   private pumping: Promise<void> = Promise.resolve();
   private consuming: Promise<unknown> = Promise.resolve();
   private closed = false;
@@ -109,6 +114,7 @@ export class RdKafkaLog implements LogConsumer {
         this.pendingCommit = undefined;
         if (!error) pending?.resolve(true);
         else if (REBALANCE_ERRORS.has(error.code)) pending?.resolve(false);
+        else if (WAIT_ERRORS.has(error.code)) pending?.resolve(error);
         else pending?.reject(new ActuaryError('kafka_failed', `offset commit: ${error.message}`, { cause: error }));
       },
     };
@@ -165,14 +171,7 @@ export class RdKafkaLog implements LogConsumer {
   commit(offsets: readonly TopicPartitionOffset[]): Promise<boolean> {
     const mine = offsets.filter((offset) => this.assignment.has(keyOf(offset)));
     if (mine.length === 0) return Promise.resolve(offsets.length === 0);
-    const commit = this.commitQueue.then(
-      () =>
-        new Promise<boolean>((resolve, reject) => {
-          this.pendingCommit = { resolve, reject };
-          this.consumer.commit(mine.map((offset) => ({ ...offset })));
-          this.pumping = this.pump().catch(reject);
-        }),
-    );
+    const commit = this.commitQueue.then(() => this.commitPatiently(mine));
     this.commitQueue = commit.catch(() => undefined);
     return commit;
   }
@@ -205,12 +204,16 @@ export class RdKafkaLog implements LogConsumer {
 
   pause(partitions: readonly TopicPartition[]): void {
     const mine = partitions.filter((partition) => this.assignment.has(keyOf(partition)));
-    if (mine.length > 0) this.consumer.pause(mine.map((partition) => ({ ...partition })));
+    if (mine.length === 0) return;
+    for (const partition of mine) this.paused.set(keyOf(partition), partition);
+    this.consumer.pause(mine.map((partition) => ({ ...partition })));
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     const mine = partitions.filter((partition) => this.assignment.has(keyOf(partition)));
-    if (mine.length > 0) this.consumer.resume(mine.map((partition) => ({ ...partition })));
+    if (mine.length === 0) return;
+    for (const partition of mine) this.paused.delete(keyOf(partition));
+    this.consumer.resume(mine.map((partition) => ({ ...partition })));
   }
 
   endOffset(partition: TopicPartition): number {
@@ -234,6 +237,22 @@ export class RdKafkaLog implements LogConsumer {
       new Promise<void>((resolve) => this.consumer.disconnect(() => resolve())),
       delay(CLOSE_TIMEOUT_MS, undefined, { ref: false }),
     ]);
+  }
+
+  /** Commits again where a broker that has just come back does not look after the group yet. */
+  private async commitPatiently(offsets: readonly TopicPartitionOffset[]): Promise<boolean> {
+    for (;;) {
+      const mine = offsets.filter((offset) => this.assignment.has(keyOf(offset)));
+      if (mine.length === 0 || this.closed) return false;
+      const outcome = await new Promise<CommitOutcome>((resolve, reject) => {
+        this.pendingCommit = { resolve, reject };
+        this.consumer.commit(mine.map((offset) => ({ ...offset })));
+        this.pumping = this.pump().catch(reject);
+      });
+      if (typeof outcome === 'boolean') return outcome;
+      this.options.onTransientError(`offset commit: ${outcome.message}`);
+      await delay(COMMIT_RETRY_MS);
+    }
   }
 
   /**
@@ -301,6 +320,9 @@ export class RdKafkaLog implements LogConsumer {
     this.stash.length = 0;
     this.assignment = new Map(partitions.map((partition) => [keyOf(partition), partition]));
     this.ends.clear();
+    // The client remembers a pause beyond the assignment, and would never read a partition that comes back.
+    if (this.paused.size > 0) this.consumer.resume([...this.paused.values()].map((partition) => ({ ...partition })));
+    this.paused.clear();
     this.consumer.assign(
       partitions.map(({ topic, partition }) => ({
         topic,

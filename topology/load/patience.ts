@@ -50,11 +50,7 @@ export class Patience {
     const { abandoned } = this;
     for (;;) {
       try {
-        const result = await work();
-        if (this.reason !== null) this.listener.recovered();
-        this.reason = null;
-        this.backoff.reset();
-        return result;
+        return this.succeeded(await work());
       } catch (error) {
         if (error instanceof FencedError || error instanceof ActuaryError) throw error;
         this.failed(error);
@@ -67,7 +63,7 @@ export class Patience {
   /** One attempt. @returns null where it failed */
   async once<T>(work: () => Promise<T>): Promise<T | null> {
     try {
-      return await work();
+      return this.succeeded(await work());
     } catch (error) {
       this.failed(error);
       return null;
@@ -84,6 +80,13 @@ export class Patience {
   end(): void {
     this.ended = true;
     this.backoff.cancel();
+  }
+
+  private succeeded<T>(result: T): T {
+    if (this.reason !== null) this.listener.recovered();
+    this.reason = null;
+    this.backoff.reset();
+    return result;
   }
 
   private failed(error: unknown): void {
