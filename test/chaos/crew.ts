@@ -17,6 +17,8 @@ export interface UnwantedEnd {
 /** The instances of an engine, and a supervisor that starts those again that end by themselves. */
 export class Crew {
   private readonly instances = new Map<string, Instance>();
+  /** By name: what is under way with it. One thing after the other, or two processes would have one name. */
+  private readonly underWay = new Map<string, Promise<void>>();
   readonly unwanted: UnwantedEnd[] = [];
   private closing = false;
 
@@ -29,40 +31,33 @@ export class Crew {
     private readonly say: (words: string) => void,
   ) {}
 
-  async start(member: Member): Promise<void> {
-    this.instances.set(member.name, await Instance.start(member, this.setsOf(member), (ended) => this.ended(ended)));
+  async start(member: Member, failPoint?: string): Promise<void> {
+    const ended = (instance: Instance): void => this.ended(instance);
+    this.instances.set(member.name, await Instance.start(member, this.setsOf(member), failPoint, ended));
   }
 
   /**
    * @param rolesOf roles of one that joins
    * @returns when it is over, SIGCONT and new start included
    */
-  async strike({ kind, target, forMs }: ChaosEvent, rolesOf: (name: string) => readonly string[]): Promise<void> {
-    if (kind === 'join') return this.start({ name: target, roles: rolesOf(target) });
-    const instance = this.instances.get(target)!;
-    switch (kind) {
-      case 'kill':
-        await instance.kill();
-        return this.start(instance.member);
-      case 'crash':
-        this.instances.delete(target);
-        return instance.kill();
-      case 'leave':
-        this.instances.delete(target);
-        await instance.leave();
-        if (instance.status !== 0) this.note(instance);
-        return;
-      default:
-        instance.signal('SIGSTOP');
-        await delay(forMs);
-        instance.signal('SIGCONT');
-    }
+  strike(event: ChaosEvent, rolesOf: (name: string) => readonly string[]): Promise<void> {
+    const { target } = event;
+    const before = this.underWay.get(target) ?? Promise.resolve();
+    const over = before.then(() => this.strikeNow(event, rolesOf));
+    this.underWay.set(target, over);
+    return over;
   }
 
   /** State of all partitions of the score role that any instance has. */
   async digests(): Promise<Map<string, PartitionDigest>> {
     const all = await Promise.all([...this.instances.values()].map((instance) => instance.digests()));
     return new Map(all.flatMap((digests) => Object.entries(digests)));
+  }
+
+  /** What each says of itself. */
+  async condition(): Promise<string> {
+    const all = [...this.instances].map(async ([name, instance]) => `== ${name}\n${await instance.condition()}`);
+    return (await Promise.all(all)).join('\n');
   }
 
   /** SIGTERM to all. */
@@ -81,6 +76,32 @@ export class Crew {
     return [...this.instances].map(([name, { output }]) => `== ${name}\n${output}`).join('\n');
   }
 
+  private async strikeNow(
+    { kind, target, forMs, failPoint }: ChaosEvent,
+    rolesOf: (name: string) => readonly string[],
+  ): Promise<void> {
+    if (kind === 'join') return this.start({ name: target, roles: rolesOf(target) });
+    const instance = this.instances.get(target)!;
+    switch (kind) {
+      case 'kill':
+      case 'kill-at-step':
+        await instance.kill();
+        return this.start(instance.member, failPoint);
+      case 'crash':
+        this.instances.delete(target);
+        return instance.kill();
+      case 'leave':
+        this.instances.delete(target);
+        await instance.leave();
+        if (instance.status !== 0) this.note(instance);
+        return;
+      default:
+        instance.signal('SIGSTOP');
+        await delay(forMs);
+        instance.signal('SIGCONT');
+    }
+  }
+
   private ended(instance: Instance): void {
     if (instance.isToEnd || this.closing) return;
     this.note(instance);
@@ -92,6 +113,7 @@ export class Crew {
   }
 
   private note(instance: Instance): void {
+    if (instance.isAtFailPoint) return;
     const { member, status, code } = instance;
     this.unwanted.push({ instance: member.name, status, code });
     this.say(

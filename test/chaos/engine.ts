@@ -7,7 +7,7 @@ import type { PartitionDigest } from './instance.js';
 import { progressOf, TABLES } from './outputs.js';
 
 export const PARTITIONS = [0, 1, 2, 3];
-const CAUGHT_UP_TIMEOUT_MS = 240_000;
+const CAUGHT_UP_TIMEOUT_MS = 120_000;
 
 /** An engine of a run: its topics, its group, its database. */
 export interface EnginePlace {
@@ -66,21 +66,30 @@ export async function scored(
 
 /**
  * Waits until the database has as many rows as there are records, and all samples. Where some never come, that is
- * for the comparison to tell.
+ * for the comparison to tell, and what is missing is said.
  */
-export async function loaded(place: EnginePlace, records: ReadonlyMap<string, readonly unknown[]>): Promise<void> {
+export async function loaded(
+  place: EnginePlace,
+  records: ReadonlyMap<string, readonly unknown[]>,
+  crew: Crew,
+  say: (words: string) => void,
+): Promise<void> {
   const ends = await new TestClient([place.brokers]).ends(topicName(place.topicPrefix, 'samples'));
-  await eventually(
-    'all rows to be loaded',
-    async () => {
-      const { rows, samples } = await progressOf(place.databaseUrl);
-      const isLoaded = Object.entries(TABLES).every(
-        ([table, topic]) => topic === null || rows[table as keyof typeof TABLES] >= records.get(topic)!.length,
-      );
-      return isLoaded && PARTITIONS.every((partition) => samples.get(partition) === ends.get(partition))
-        ? true
-        : undefined;
-    },
-    CAUGHT_UP_TIMEOUT_MS,
-  ).catch(() => undefined);
+  let missing: string[] = [];
+  const look = async (): Promise<true | undefined> => {
+    const { rows, samples } = await progressOf(place.databaseUrl);
+    missing = [
+      ...Object.entries(TABLES).flatMap(([table, topic]) => {
+        const there = rows[table as keyof typeof TABLES];
+        return topic === null || there >= records.get(topic)!.length ? [] : [`${table}: ${there}`];
+      }),
+      ...PARTITIONS.filter((partition) => samples.get(partition) !== ends.get(partition)).map(
+        (partition) => `gpu.samples/${partition}: ${samples.get(partition)} of ${ends.get(partition)}`,
+      ),
+    ];
+    return missing.length === 0 ? true : undefined;
+  };
+  await eventually('all rows to be loaded', look, CAUGHT_UP_TIMEOUT_MS).catch(async () => {
+    say(`not loaded: ${missing.join(', ')}\n${await crew.condition()}`);
+  });
 }

@@ -11,9 +11,12 @@ import { messagesOf } from '../../simulator/messages.js';
 import { Random } from '../../simulator/random.js';
 import type { KafkaSink, OutputRecord } from '../../sinks/kafka.js';
 
-const FLEET = { gpus: 24, startMs: Date.UTC(2026, 5, 1), days: 60, cadenceMs: 120_000, hazardScale: 100 };
-/** Between two scrapes of the fleet on the wall clock: an hour of telemetry takes a second and a half. */
-const SCRAPE_EVERY_MS = 50;
+/** Hosts have GPUs of one model each, and not every model has a price. */
+const FLEET = { gpus: 24, hosts: 8, startMs: Date.UTC(2026, 5, 1), days: 60, cadenceMs: 120_000, hazardScale: 100 };
+/** Between two scrapes of the fleet on the wall clock: an hour of telemetry takes a second or less. */
+const SCRAPE_EVERY_MS = 15;
+/** A wait for acknowledgements each so many scrapes: more would leave the engine without work, fewer fill memory. */
+const SCRAPES_PER_FLUSH = 10;
 /** Of the readings, how many come after later ones, and by how many scrapes. */
 const LATE_SHARE = 0.005;
 const LATE_SCRAPES = 40;
@@ -78,6 +81,7 @@ export class Feeder {
       records.push(record(partition, this.codec.encode(batch)));
     });
     let offset = 0;
+    let written = 0;
     for (const lines of scrapes(this.seed, random)) {
       for (const { key, value } of lines) {
         builder.from('chaos', 0, offset);
@@ -98,8 +102,8 @@ export class Feeder {
         records.push(record(Math.floor(random.uniform() * this.partitions), Buffer.from('no batch')));
       this.batches += records.length;
       await this.sink.write(records);
-      await this.sink.flush();
       records = [];
+      if (++written % SCRAPES_PER_FLUSH === 0 || this.stopping) await this.sink.flush();
       if (this.stopping) return;
       await delay(SCRAPE_EVERY_MS);
     }

@@ -19,13 +19,20 @@ export class Instance {
     readonly member: Member,
     private readonly running: Running,
     private readonly port: number,
+    private readonly failPoint: string | undefined,
   ) {}
 
   /**
    * @param sets key=value pairs of the configuration
+   * @param failPoint where it is to kill itself, as ACTUARY_FAIL_POINT has it
    * @param onEnd called when its process is gone
    */
-  static async start(member: Member, sets: readonly string[], onEnd: (instance: Instance) => void): Promise<Instance> {
+  static async start(
+    member: Member,
+    sets: readonly string[],
+    failPoint: string | undefined,
+    onEnd: (instance: Instance) => void,
+  ): Promise<Instance> {
     const port = await freePort();
     const pairs = [`instance=${member.name}`, `http.port=${port}`, ...sets];
     const running = start(
@@ -35,21 +42,21 @@ export class Instance {
         ...['run', '--roles', member.roles.join(',')],
         ...pairs.flatMap((pair) => ['--set', pair]),
       ],
-      // What the shell has set for another engine is no part of this one.
-      { env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GPU_ACTUARY_'))) },
+      { env: { ...withoutSettings(process.env), ACTUARY_FAIL_POINT: failPoint } },
     );
-    const instance = new Instance(member, running, port);
+    const instance = new Instance(member, running, port, failPoint);
     running.child.once('exit', () => onEnd(instance));
     return instance;
-  }
-
-  get isAlive(): boolean {
-    return this.running.child.exitCode === null && this.running.child.signalCode === null;
   }
 
   /** Exit status, or the signal that ended it. */
   get status(): number | string | null {
     return this.running.child.exitCode ?? this.running.child.signalCode;
+  }
+
+  /** Whether it has killed itself where it was to. */
+  get isAtFailPoint(): boolean {
+    return this.failPoint !== undefined && this.status === 'SIGKILL';
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -78,6 +85,13 @@ export class Instance {
     return this.running.output();
   }
 
+  /** What it says of its readiness and its state. */
+  async condition(): Promise<string> {
+    const ask = (path: string): Promise<string> =>
+      fetch(`http://127.0.0.1:${this.port}/${path}`).then((response) => response.text(), String);
+    return `${await ask('readyz')}\n${await ask('debug/state')}`;
+  }
+
   /** State of the score role by partition; nothing where it does not answer, or has no such role. */
   async digests(): Promise<Record<string, PartitionDigest>> {
     try {
@@ -90,4 +104,9 @@ export class Instance {
       return {};
     }
   }
+}
+
+/** What the shell has set for another engine is no part of this one. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('GPU_ACTUARY_')));
 }

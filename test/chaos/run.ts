@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { TRANSACTION_STEPS } from '../../schema/fail-point.js';
 import { createTopics } from '../../topology/kafka/topics-admin.js';
 import { Crew, type UnwantedEnd } from './crew.js';
 import { connectionTo, loaded, PARTITIONS, scored, settingsOf, type EnginePlace } from './engine.js';
@@ -10,8 +11,11 @@ import { Surroundings } from './surroundings.js';
 import { compare, together, type Item, type Verdict } from './verifier.js';
 
 const POOLS: readonly Pool[] = [
-  { name: 'score', roles: ['score'], least: 1, most: 3, weight: 3 },
-  { name: 'load', roles: ['load'], least: 1, most: 2, weight: 1 },
+  {
+    ...{ name: 'score', roles: ['score'], least: 1, most: 3, weight: 3 },
+    failPoints: TRANSACTION_STEPS.flatMap((step) => [`score.${step}.before`, `score.${step}.after`]),
+  },
+  { name: 'load', roles: ['load'], least: 1, most: 2, weight: 1, failPoints: [] },
 ];
 const SESSION_TIMEOUT_MS = 4_000;
 /** Beyond the session and the transaction's 10 s. */
@@ -25,6 +29,7 @@ const DISTURBED = [
   'checkpoint.intervalMs=5000',
   'checkpoint.ringEveryMs=10000',
   'score.maxBatches=16',
+  'kafka.commitIntervalMs=5',
   'database.timeoutMs=3000',
 ];
 
@@ -69,7 +74,7 @@ export async function runChaos({ seed, events: count, sets, say }: ChaosOptions)
     say(`${feeder.batches} batches written; waiting for the disturbed engine`);
     const digests = await scored(place, crew);
     const said = await readTopics(brokers, place.topicPrefix, PARTITIONS);
-    await loaded(place, said);
+    await loaded(place, said, crew, say);
     const stored = await readTables(place.databaseUrl);
     await crew.stop();
 
@@ -101,8 +106,9 @@ async function disturb(
   const underWay: Promise<void>[] = [];
   for (const [index, event] of events.entries()) {
     await delay(event.afterMs);
-    const { kind, target, forMs } = event;
-    say(`${index + 1}/${events.length} ${kind} ${target}${forMs > 0 ? `, ${forMs} ms` : ''}`);
+    const { kind, target, forMs, failPoint } = event;
+    const details = [...(forMs > 0 ? [`${forMs} ms`] : []), ...(failPoint === undefined ? [] : [failPoint])];
+    say(`${index + 1}/${events.length} ${[`${kind} ${target}`, ...details].join(', ')}`);
     const isAround = target === 'broker' || target === 'database';
     const over = isAround ? surroundings.strike(event) : crew.strike(event, rolesOf);
     // What goes wrong is told at the end, where it is waited for.
@@ -121,7 +127,7 @@ async function undisturbed(place: EnginePlace, quiet: EnginePlace, say: (words: 
   try {
     const digests = await scored(quiet, crew);
     const said = await readTopics(quiet.brokers, quiet.topicPrefix, PARTITIONS);
-    await loaded(quiet, said);
+    await loaded(quiet, said, crew, say);
     const stored = await readTables(quiet.databaseUrl);
     if (crew.unwanted.length > 0) throw new Error('the undisturbed engine ended by itself');
     for (const [name, items] of [...said, ...stored])

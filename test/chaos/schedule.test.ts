@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { drawSchedule, KINDS, type Pool } from './schedule.js';
 
 const POOLS: Pool[] = [
-  { name: 'score', roles: ['score'], least: 1, most: 3, weight: 3 },
-  { name: 'load', roles: ['load'], least: 1, most: 2, weight: 1 },
+  { name: 'score', roles: ['score'], least: 1, most: 3, weight: 3, failPoints: ['score.commit.after'] },
+  { name: 'load', roles: ['load'], least: 1, most: 2, weight: 1, failPoints: [] },
 ];
 const ZOMBIE_MS = 12_000;
 const draw = (seed: number, events = 300) => drawSchedule({ seed, events, pools: POOLS, zombieMs: ZOMBIE_MS });

@@ -4,6 +4,7 @@ import { Random } from '../../simulator/random.js';
 
 export const KINDS = [
   'kill',
+  'kill-at-step',
   'crash',
   'pause',
   'zombie',
@@ -21,6 +22,7 @@ export type Kind = (typeof KINDS)[number];
 /** What each kind is, for people. */
 export const MEANING: Readonly<Record<Kind, string>> = {
   kill: 'kill -9 of an instance, started again at once under its name',
+  'kill-at-step': 'the same, and once more before or after a step of a transaction (a fail point)',
   crash: 'kill -9 of an instance that never comes back',
   pause: 'SIGSTOP of an instance, SIGCONT within its session timeout',
   zombie: 'SIGSTOP of an instance, SIGCONT after session and transaction timeouts',
@@ -36,7 +38,8 @@ export const MEANING: Readonly<Record<Kind, string>> = {
 
 /** Of 100 drawn events, about. */
 const WEIGHTS: Readonly<Record<Kind, number>> = {
-  kill: 26,
+  kill: 16,
+  'kill-at-step': 12,
   crash: 8,
   pause: 10,
   zombie: 6,
@@ -58,6 +61,8 @@ export interface ChaosEvent {
   readonly target: string;
   /** How long it is away or asleep, ms; 0 where that is not part of the event. */
   readonly forMs: number;
+  /** ACTUARY_FAIL_POINT of the process that is started, if the event is about one. */
+  readonly failPoint?: string;
 }
 
 /** A sort of instances: what they do, and how many of them there may be. */
@@ -69,6 +74,8 @@ export interface Pool {
   readonly most: number;
   /** Share of the events that go to this pool, against the others'. */
   readonly weight: number;
+  /** Fail points of its roles. */
+  readonly failPoints: readonly string[];
 }
 
 export interface Schedule {
@@ -92,9 +99,13 @@ export interface ScheduleOptions {
 
 const LONGEST_GAP_MS = 6_000;
 const MEAN_GAP_MS = 1_800;
+/** A fail point is passed at most so often before it kills. */
+const MOST_PASSES = 30;
 const PAUSE_MS = [200, 2_000] as const;
 const BROKER_AWAY_MS = [0, 4_000] as const;
 const DATABASE_AWAY_MS = [0, 5_000] as const;
+/** A broker that starts, and those who wait for it, have so long before it is struck again; PostgreSQL too. */
+const BACK_MS = 10_000;
 
 interface Drawn extends Member {
   readonly pool: Pool;
@@ -117,27 +128,36 @@ export function drawSchedule({ seed, events: count, pools, zombieMs }: ScheduleO
   const first = members.map(({ name, roles }) => ({ name, roles }));
 
   let nowMs = 0;
+  const backAtMs = { broker: 0, database: 0 };
+  const around = (kind: Kind): keyof typeof backAtMs | null =>
+    kind.startsWith('broker') ? 'broker' : kind.startsWith('database') ? 'database' : null;
   const events: ChaosEvent[] = [];
+  let waitedMs = 0;
   while (events.length < count) {
-    const afterMs = Math.round(Math.min(LONGEST_GAP_MS, -MEAN_GAP_MS * Math.log(1 - random.uniform())));
-    const pool = weighted(random, pools, ({ weight }) => weight);
+    const afterMs = waitedMs + Math.round(Math.min(LONGEST_GAP_MS, -MEAN_GAP_MS * Math.log(1 - random.uniform())));
+    const pool = weighted(random, pools, ({ weight }) => weight)!;
     const own = members.filter((member) => member.pool === pool);
     const awake = own.filter(({ awakeAtMs }) => awakeAtMs <= nowMs + afterMs);
     const spare = awake.length > pool.least;
     const kind = weighted(random, KINDS, (kind) => {
+      const struck = around(kind);
+      if (struck !== null) return backAtMs[struck] <= nowMs + afterMs ? WEIGHTS[kind] : 0;
       if (kind === 'join') return own.length < pool.most ? WEIGHTS.join : 0;
       if (kind === 'crash' || kind === 'leave' || kind === 'zombie') return spare ? WEIGHTS[kind] : 0;
-      if (kind === 'kill' || kind === 'pause') return awake.length > 0 ? WEIGHTS[kind] : 0;
+      if (kind === 'kill-at-step' && pool.failPoints.length === 0) return 0;
+      if (kind === 'kill' || kind === 'kill-at-step' || kind === 'pause') return awake.length > 0 ? WEIGHTS[kind] : 0;
       return WEIGHTS[kind];
     });
+    // All asleep: time has to pass.
+    waitedMs = kind === null ? afterMs : 0;
+    if (kind === null) continue;
     nowMs += afterMs;
     const between = ([low, high]: readonly [number, number]): number => Math.round(random.between(low, high));
-    if (kind.startsWith('broker')) {
-      events.push({ kind, afterMs, target: 'broker', forMs: between(BROKER_AWAY_MS) });
-      continue;
-    }
-    if (kind.startsWith('database')) {
-      events.push({ kind, afterMs, target: 'database', forMs: between(DATABASE_AWAY_MS) });
+    const target = around(kind);
+    if (target !== null) {
+      const forMs = between(target === 'broker' ? BROKER_AWAY_MS : DATABASE_AWAY_MS);
+      backAtMs[target] = nowMs + forMs + BACK_MS;
+      events.push({ kind, afterMs, target, forMs });
       continue;
     }
     const member = kind === 'join' ? make(pool) : random.pick(awake);
@@ -146,17 +166,24 @@ export function drawSchedule({ seed, events: count, pools, zombieMs }: ScheduleO
     if (kind === 'zombie') forMs = between([zombieMs, 1.5 * zombieMs]);
     member.awakeAtMs = nowMs + forMs;
     if (kind === 'crash' || kind === 'leave') members.splice(members.indexOf(member), 1);
-    events.push({ kind, afterMs, target: member.name, forMs });
+    const event = { kind, afterMs, target: member.name, forMs };
+    if (kind === 'kill-at-step')
+      events.push({
+        ...event,
+        failPoint: `${random.pick(pool.failPoints)}:${Math.floor(random.between(0, MOST_PASSES))}`,
+      });
+    else events.push(event);
   }
   return { first, events };
 }
 
-function weighted<T>(random: Random, items: readonly T[], weightOf: (item: T) => number): T {
+/** @returns null where nothing has a weight */
+function weighted<T>(random: Random, items: readonly T[], weightOf: (item: T) => number): T | null {
   const total = items.reduce((sum, item) => sum + weightOf(item), 0);
   let left = random.uniform() * total;
   for (const item of items) {
     left -= weightOf(item);
     if (left < 0) return item;
   }
-  throw new Error('nothing has a weight');
+  return null;
 }
