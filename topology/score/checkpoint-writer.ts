@@ -29,11 +29,19 @@ export interface CheckpointPosition {
   readonly generation: number;
   /** Of the newest delta. */
   readonly sequence: number;
+  /** Of the newest delta as of the cut that was used: those since are needed, whoever wrote them. */
+  readonly sequenceOfCut: number;
   /** Generation of each ring chunk that was written; those whose GPUs are not where they were are left out. */
   readonly rings: ReadonlyMap<number, number>;
 }
 
-export const NO_CHECKPOINT: CheckpointPosition = { number: 0, generation: 1, sequence: 0, rings: new Map() };
+export const NO_CHECKPOINT: CheckpointPosition = {
+  number: 0,
+  generation: 1,
+  sequence: 0,
+  sequenceOfCut: 0,
+  rings: new Map(),
+};
 
 export interface CheckpointOptions {
   /** Full name of gpu.checkpoints. */
@@ -68,7 +76,7 @@ export class CheckpointWriter {
     this.number = position.number;
     this.generation = position.generation;
     this.sequence = position.sequence;
-    this.sequenceOfCut = position.sequence;
+    this.sequenceOfCut = position.sequenceOfCut;
     this.rings = new Map(position.rings);
     this.dueMs = nowMs + (options.intervalMs * (1 + (options.partition % PHASES))) / PHASES;
   }

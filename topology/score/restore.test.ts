@@ -6,7 +6,7 @@ import { AvroCodec } from '../../schema/avro.js';
 import { BatchBuilder, type SampleBatch } from '../../schema/batch.js';
 import { S } from '../../schema/metrics.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
-import { CheckpointWriter } from './checkpoint-writer.js';
+import { CheckpointWriter, NO_CHECKPOINT, type CheckpointPosition } from './checkpoint-writer.js';
 import { PartitionState, type FoldSink } from './partition-state.js';
 import { restore, type Restored } from './restore.js';
 import { digestOf } from './state-digest.js';
@@ -75,6 +75,7 @@ class Topics {
 class Engine {
   state!: PartitionState;
   writer!: CheckpointWriter;
+  position!: CheckpointPosition;
   warnings: string[] = [];
   nowMs = START;
 
@@ -103,6 +104,7 @@ class Engine {
       stopping: () => false,
     });
     this.state = restored.state;
+    this.position = restored.position;
     this.writer = new CheckpointWriter(
       {
         ...{ topic: CHECKPOINTS, partition: this.partition, featureSet: 'v2' },
@@ -204,6 +206,23 @@ describe('the state of a partition', () => {
       expect(digestOf(engine.state)).toBe(whole[stop - 1]);
       expect(engine.warnings).toEqual(['no checkpoint yet: windows are rebuilt from gpu.samples']);
     }
+  });
+
+  it('is due for a cut by the deltas since the last one, however many processes have written them', async () => {
+    const topics = new Topics();
+    const deltasSinceCut: number[] = [];
+    for (let offset = 0; offset < 3; offset++) {
+      const engine = new Engine(topics, codec, 11);
+      await engine.start(offset);
+      engine.unit(offset);
+      const { sequence, sequenceOfCut } = engine.position;
+      deltasSinceCut.push(sequence - sequenceOfCut);
+    }
+    expect(deltasSinceCut).toEqual([0, 1, 2]);
+    const options = { topic: CHECKPOINTS, partition: 11, featureSet: 'v2', intervalMs: 1e9, ringEveryMs: 1e9 };
+    const position = { ...NO_CHECKPOINT, sequence: 2_100 };
+    expect(new CheckpointWriter(options, position, START).isDue(9, START)).toBe(true);
+    expect(new CheckpointWriter(options, { ...position, sequenceOfCut: 2_000 }, START).isDue(9, START)).toBe(false);
   });
 
   const ranFor = async (units: number): Promise<Topics> => {

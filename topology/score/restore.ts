@@ -72,7 +72,10 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     if (state === null) continue;
     const rings = await restoreRings(options, found, cut, state);
     const deltas = said.filter((delta) => delta.sequence > cut.sequence);
-    const position = { number, generation: cut.generation, sequence: Math.max(sequence, cut.sequence), rings };
+    const position = {
+      ...{ number, rings, generation: cut.generation },
+      ...{ sequence: Math.max(sequence, cut.sequence), sequenceOfCut: cut.sequence },
+    };
     return { state, offset: cut.offset, deltas, position };
   }
   if (options.committed > 0) tellMissing(options, said);
