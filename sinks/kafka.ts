@@ -68,7 +68,7 @@ export class KafkaSink {
         // Delivery reports carry librdkafka's text, not its code.
         if (/message size too large/i.test(error.message) && report.opaque?.ifTooLarge !== undefined)
           this.refused(report.opaque, report.opaque.ifTooLarge);
-        else this.failure ??= new ActuaryError('kafka_failed', `write: ${error.message}`, { cause: error });
+        else this.failure ??= new ActuaryError('kafka_failed', explained(error.message), { cause: error });
       },
     };
     // Kafka's own default for keyed records; librdkafka's is CRC32, which would part a GPU from its state.
@@ -185,4 +185,11 @@ export class KafkaSink {
       delay(CLOSE_TIMEOUT_MS, undefined, { ref: false }),
     ]);
   }
+}
+
+/** The client tries again what too few replicas could take, and says in the end that time has run out. */
+function explained(message: string): string {
+  return /message timed out/i.test(message)
+    ? `write: ${message}: the broker is away, or fewer replicas are in sync than the topic's min.insync.replicas asks for`
+    : `write: ${message}`;
 }

@@ -34,6 +34,10 @@ const WAIT_ERRORS: ReadonlySet<number> = new Set([
   rdkafka.CODES.ERRORS.ERR_NOT_COORDINATOR,
   rdkafka.CODES.ERRORS.ERR_UNSTABLE_OFFSET_COMMIT,
 ]);
+const UNKNOWN_TOPIC: ReadonlySet<number> = new Set([
+  rdkafka.CODES.ERRORS.ERR_UNKNOWN_TOPIC_OR_PART,
+  rdkafka.CODES.ERRORS.ERR__UNKNOWN_TOPIC,
+]);
 const COMMITTED_RETRY_MS = 200;
 const COMMIT_RETRY_MS = 200;
 /** Between two looks at an empty queue; short against the second within which a sample is to be scored. */
@@ -276,6 +280,14 @@ export class RdKafkaLog implements LogConsumer {
           this.consumer.consume(max, (error: LibrdKafkaError | null, messages) => {
             // Nobody asked for messages for long, as while the broker was away: the group is joined anew.
             if (error?.code === rdkafka.CODES.ERRORS.ERR__MAX_POLL_EXCEEDED) resolve([]);
+            else if (error !== null && UNKNOWN_TOPIC.has(error.code))
+              reject(
+                new ActuaryError(
+                  'topic_missing',
+                  `${error.message}. Of ${this.options.topics.join(', ')} one does not exist: create it, or correct sources`,
+                  { cause: error },
+                ),
+              );
             else if (error) reject(new ActuaryError('kafka_failed', `consume: ${error.message}`, { cause: error }));
             else resolve(messages);
           });

@@ -16,7 +16,7 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
   const engines: Engine[] = [];
 
   const start = async (prefix: string, roles: RoleName[], sets: readonly string[] = []): Promise<Engine> => {
-    const say = (fields: object): void => void said.push({ ...fields });
+    const say = (fields: object, message: string): void => void said.push({ ...fields, message });
     const engine = await startEngine({
       config: loadConfiguration({
         environment: {},
@@ -97,7 +97,15 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     const after = await start(`${name}.`, ['ingest'], sets);
     await committed(20);
     expect(said.filter(({ code }) => code === 'offsets_lost')).toEqual([
-      { code: 'offsets_lost', role: 'ingest', topic, partition: 0, cause: 'expired', from: 10, to: 15 },
+      expect.objectContaining({
+        code: 'offsets_lost',
+        role: 'ingest',
+        topic,
+        partition: 0,
+        cause: 'expired',
+        from: 10,
+        to: 15,
+      }),
     ]);
     const metrics = await (await fetch(`${after.url}/metrics`)).text();
     expect(metrics).toContain('gpu_actuary_offsets_lost_total{role="ingest"} 5');
@@ -161,5 +169,67 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     });
     await engine.stop();
     await expect(start('grown.', ['score'])).rejects.toMatchObject({ code: 'topic_mismatch' });
+  });
+
+  it('a source does not exist: stops with topic_missing and its name', async () => {
+    const engine = await start(
+      'nowhere.',
+      ['ingest'],
+      ['sources=[{topics: [nowhere], format: wide-json, keyed: false}]'],
+    );
+    expect(await failure(engine)).toMatchObject({
+      code: 'topic_missing',
+      message: expect.stringMatching(/nowhere.*create it, or correct sources/) as string,
+    });
+  });
+
+  /** Batches that nobody can read: score answers each with one dead letter, in the transaction with its offset. */
+  const poison = (prefix: string): Promise<void> =>
+    client.produce(
+      `${prefix}gpu.samples`,
+      Array.from({ length: 20 }, (_, n) => ({ value: 'no batch', partition: n % 2 })),
+    );
+  /** Waits for letters of so many batches. @returns how often each batch has one */
+  const lettersOf = async (engine: Engine, prefix: string, count: number): Promise<Map<string, number>> => {
+    const times = new Map<string, number>();
+    let looked = 0;
+    await Promise.race([
+      failure(engine).then((error) => {
+        throw error as Error;
+      }),
+      client.readUntil(
+        [`${prefix}gpu.dead-letter`],
+        (records) => {
+          for (; looked < records.length; looked++) {
+            const { partition, offset } = records[looked].headers;
+            times.set(`${partition}/${offset}`, (times.get(`${partition}/${offset}`) ?? 0) + 1);
+          }
+          return times.size === count;
+        },
+        90_000,
+      ),
+    ]);
+    return times;
+  };
+  const ONCE = (count: number): number[] => new Array<number>(count).fill(1);
+
+  it('it is killed and started again: score goes on with nothing lost or twice', async () => {
+    const engine = await start('killed.', ['score'], ['kafka.sessionTimeoutMs=6000']);
+    await poison('killed.');
+    await lettersOf(engine, 'killed.', 20);
+    const producing = poison('killed.');
+    broker.process.kill('SIGKILL');
+    await broker.process.stop();
+    await broker.start();
+    // A client that was cut off in the middle may not know whether it has written.
+    await producing.catch(() => undefined);
+    await poison('killed.');
+    const ends = await client.ends('killed.gpu.samples');
+    const batches = [...ends.values()].reduce((sum, end) => sum + end, 0);
+    expect(batches).toBeGreaterThanOrEqual(40);
+    expect([...(await lettersOf(engine, 'killed.', batches)).values()]).toEqual(ONCE(batches));
+    await eventually('readiness', () =>
+      Promise.resolve(engine.readiness().every(({ ready }) => ready) ? true : undefined),
+    );
   });
 });

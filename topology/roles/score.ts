@@ -97,7 +97,10 @@ export class ScoreRole implements Role, LogListener {
   private readonly transactions = new UnitTransactions({
     reopen: () => this.writer!.reopen(),
     restart: () => this.consumer!.restart(),
-    warn: (message) => this.warn(message),
+    warn: (message) => {
+      this.dependencies.instruments.clientWarning('score');
+      this.context.log.warn({ role: 'score', code: 'transaction_failed' }, message);
+    },
   });
   /** Counts assignments and revocations. */
   private assignments = 0;
