@@ -15,6 +15,8 @@ export interface Broker {
   readonly process: Running;
   /** Starts it again after its process has ended, with the same data and ports. */
   start(): Promise<void>;
+  /** Starts a second broker of the same cluster: a place for replicas. To be stopped before this one. */
+  startReplica(): Promise<Pick<Broker, 'stop'>>;
   stop(): Promise<void>;
 }
 
@@ -59,15 +61,63 @@ export interface BrokerOptions {
 
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
   await fetchLibraries();
-  const directory = scratchDirectory('kraft');
   const [port, controllerPort] = [await freePort(), await freePort()];
-  const protocol = options.protocol ?? 'PLAINTEXT';
-  const properties = {
+  const [cluster, voters] = [clusterId(), `1@127.0.0.1:${controllerPort}`];
+  const listeners = (own: number): string => `${options.protocol ?? 'PLAINTEXT'}://127.0.0.1:${own}`;
+  const node = await makeNode(cluster, port, options, {
     'process.roles': 'broker,controller',
     'node.id': 1,
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `${protocol}://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `${protocol}://127.0.0.1:${port}`,
+    'controller.quorum.voters': voters,
+    listeners: `${listeners(port)},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': listeners(port),
+  });
+  let broker = await node.launch();
+  return {
+    brokers: `127.0.0.1:${port}`,
+    version: await versionOf(),
+    get process() {
+      return broker;
+    },
+    async start() {
+      broker = await node.launch();
+    },
+    async startReplica() {
+      const ownPort = await freePort();
+      const replica = await makeNode(cluster, ownPort, options, {
+        'process.roles': 'broker',
+        'node.id': 2,
+        'controller.quorum.voters': voters,
+        listeners: listeners(ownPort),
+        'advertised.listeners': listeners(ownPort),
+      });
+      const running = await replica.launch();
+      return { stop: () => running.stop().then(replica.remove) };
+    },
+    async stop() {
+      await broker.stop();
+      node.remove();
+    },
+  };
+}
+
+interface Node {
+  /** Starts it; resolves when it listens. */
+  launch(): Promise<Running>;
+  /** Removes its data. */
+  remove(): void;
+}
+
+/** Configuration and storage of a node. @param own properties of this one */
+async function makeNode(
+  cluster: string,
+  port: number,
+  options: BrokerOptions,
+  own: Readonly<Record<string, string | number>>,
+): Promise<Node> {
+  const directory = scratchDirectory('kraft');
+  const protocol = options.protocol ?? 'PLAINTEXT';
+  const properties = {
+    ...own,
     'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,${protocol}:${protocol}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': protocol,
@@ -92,26 +142,14 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       .join(''),
   );
   const classPath = join(libraries(), '*');
-  await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', file]);
-  const launch = async (): Promise<Running> => {
-    const launched = start('java', [`-Xmx${options.heap ?? '1g'}`, '-cp', classPath, 'kafka.Kafka', file]);
-    await untilListening(port, launched, START_TIMEOUT_MS);
-    return launched;
-  };
-  let broker = await launch();
+  await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', file]);
   return {
-    brokers: `127.0.0.1:${port}`,
-    version: await versionOf(),
-    get process() {
-      return broker;
+    async launch() {
+      const launched = start('java', [`-Xmx${options.heap ?? '1g'}`, '-cp', classPath, 'kafka.Kafka', file]);
+      await untilListening(port, launched, START_TIMEOUT_MS);
+      return launched;
     },
-    async start() {
-      broker = await launch();
-    },
-    async stop() {
-      await broker.stop();
-      removeScratch(directory);
-    },
+    remove: () => removeScratch(directory),
   };
 }
 

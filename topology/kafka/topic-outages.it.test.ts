@@ -213,6 +213,47 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
   };
   const ONCE = (count: number): number[] => new Array<number>(count).fill(1);
 
+  it('fewer replicas are in sync than a topic asks for: says so, waits, and goes on with nothing lost or twice', async () => {
+    const engine = await start('isr.', ['score']);
+    const demand = (replicas: string): Promise<unknown> =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [
+          {
+            type: kafkajs.ConfigResourceTypes.TOPIC,
+            name: 'isr.gpu.dead-letter',
+            configEntries: [{ name: 'min.insync.replicas', value: replicas }],
+          },
+        ],
+      });
+    await poison('isr.');
+    await lettersOf(engine, 'isr.', 20);
+    const topic = 'isr.gpu.dead-letter';
+    const replica = await broker.startReplica();
+    await admin.alterPartitionReassignments({
+      topics: [{ topic, partitionAssignment: [0, 1].map((partition) => ({ partition, replicas: [1, 2] })) }],
+    });
+    const inSync = async (replicas: number): Promise<true> =>
+      eventually(`${replicas} replicas in sync`, async () => {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+        return topics[0].partitions.every(({ isr }) => isr.length === replicas) ? true : undefined;
+      });
+    await inSync(2);
+    await demand('2');
+    await replica.stop();
+    await inSync(1);
+    await poison('isr.');
+    await eventually('a word about replicas', () =>
+      Promise.resolve(
+        said.some(({ code, message }) => code === 'transaction_failed' && /min\.insync\.replicas/.test(String(message)))
+          ? true
+          : undefined,
+      ),
+    );
+    await demand('1');
+    expect([...(await lettersOf(engine, 'isr.', 40)).values()]).toEqual(ONCE(40));
+  });
+
   it('it is killed and started again: score goes on with nothing lost or twice', async () => {
     const engine = await start('killed.', ['score'], ['kafka.sessionTimeoutMs=6000']);
     await poison('killed.');
