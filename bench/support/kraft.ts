@@ -91,7 +91,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
         'advertised.listeners': listeners(ownPort),
       });
       const running = await replica.launch();
-      return { stop: () => running.stop().then(replica.remove) };
+      return { stop: () => running.stop().then(() => replica.remove()) };
     },
     async stop() {
       await broker.stop();

@@ -4,6 +4,12 @@ import { TOPICS, topicName, type Topic, type TopicKey } from '../../schema/topic
 import { clientProperties, type KafkaConnection } from './connection.js';
 
 const TIMEOUT_MS = 30_000;
+/** The broker went away in the middle. */
+const UNREACHABLE: ReadonlySet<number> = new Set([
+  rdkafka.CODES.ERRORS.ERR__TRANSPORT,
+  rdkafka.CODES.ERRORS.ERR__TIMED_OUT,
+  rdkafka.CODES.ERRORS.ERR__ALL_BROKERS_DOWN,
+]);
 
 export interface TopicResult {
   readonly topic: string;
@@ -14,7 +20,7 @@ export interface TopicResult {
  * Creates those of the engine's topics that are missing, with their policies. Existing ones are left as they are.
  * @param partitions of topics without a fixed number
  * @param replicationFactor −1: the broker's default
- * @throws ActuaryError kafka_failed
+ * @throws ActuaryError kafka_unreachable, kafka_failed
  */
 export async function createTopics(
   connection: KafkaConnection,
@@ -47,7 +53,13 @@ function create(admin: rdkafka.IAdminClient, topic: NewTopic): Promise<boolean> 
       if (!error) resolve(true);
       else if (error.code === rdkafka.CODES.ERRORS.ERR_TOPIC_ALREADY_EXISTS) resolve(false);
       else
-        reject(new ActuaryError('kafka_failed', `creating topic ${topic.topic}: ${error.message}`, { cause: error }));
+        reject(
+          new ActuaryError(
+            UNREACHABLE.has(error.code) ? 'kafka_unreachable' : 'kafka_failed',
+            `creating topic ${topic.topic}: ${error.message}`,
+            { cause: error },
+          ),
+        );
     });
   });
 }
