@@ -12,6 +12,7 @@ import {
   type TopicPartitionOffset,
 } from './log.js';
 import { gapAt, type OffsetGap } from './offset-gap.js';
+import { responseSocket } from './response-socket.js';
 import { subscribedRange } from './subscribed-range.js';
 
 /** Partitions whose batches are held ready side by side. */
@@ -74,6 +75,7 @@ export class KafkaJsLog implements BlockConsumer {
     const kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: options.clientId,
+      socketFactory: responseSocket,
       logLevel: logLevel.ERROR,
       logCreator:
         () =>
