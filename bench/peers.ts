@@ -57,7 +57,7 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
       ...(heaps === null ? {} : { smallestHeap: heaps }),
       work: WORK,
       settings: {
-        ...{ guarantee: options.guarantee, engineGuarantee: 'at-least-once', emit: options.emit, heap: options.heap },
+        ...{ guarantee: options.guarantee, emit: options.emit, heap: options.heap },
         ...{ gpus: options.gpus, samples: options.samples, repeats: options.repeats, processes: options.processes },
         ...{ cadenceMs: options.cadenceMs, partitions: options.partitions, windowsPrefilled: options.prefill },
         set: options.set,

@@ -99,6 +99,11 @@ export const ConfigSchema = Type.Object(
         description: "Replicas of the engine's topics when they are created; -1: the broker's default",
       }),
       sessionTimeoutMs: positiveMs(10_000, 'Consumer group session timeout'),
+      staticMembership: Type.Boolean({
+        default: false,
+        description:
+          'score and load keep their partitions over a restart under the same `instance` name that is shorter than the session timeout; a stop for good is noticed only after it',
+      }),
       guarantee: Type.Union([Type.Literal('exactly-once'), Type.Literal('at-least-once')], {
         default: 'exactly-once',
         description:

@@ -40,7 +40,7 @@ export async function measureEngine({ cluster, admin, prepared, options }: Groun
     runEngine(cluster, admin, {
       processes: Array.from({ length: options.processes }, () => ['ingest', 'score'] as const),
       config: { ...THROUGHPUT_CONFIG, sources: [{ topics: [topic], format: 'wide-json-flat', keyed: true }] },
-      sets: options.set,
+      sets: [`kafka.guarantee=${options.guarantee}`, ...options.set],
       partitions: options.partitions,
       gpus: options.gpus,
       prefill: false,

@@ -28,7 +28,7 @@ export function peersCommand(command: Command): Command {
     .option('--processes <n>', 'processes of the engine', whole, 2)
     .option('--cadence-ms <n>', "event time between a GPU's readings", whole, 10_000)
     .addOption(new Option('--peer <name>', 'which').choices([...Object.keys(PEERS), 'all']).default('all'))
-    .addOption(new Option('--guarantee <which>', 'of the peers').choices(GUARANTEES).default('at-least-once'))
+    .addOption(new Option('--guarantee <which>', 'of engine and peers').choices(GUARANTEES).default('exactly-once'))
     .addOption(
       new Option('--emit <when>', 'feature vectors of the peers: each event minute of a GPU, or each record')
         .choices(['minute', 'record'])

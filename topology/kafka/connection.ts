@@ -18,6 +18,8 @@ export interface KafkaConnection {
   readonly topicPrefix: string;
   readonly instance: string;
   readonly sessionTimeoutMs: number;
+  /** Members of the groups of score and load go by the name of the instance, and may come back under it. */
+  readonly staticMembership?: boolean;
   readonly guarantee: Config['kafka']['guarantee'];
   /** True for the in-process cluster of the demo, which cannot create topics by request. */
   readonly embedded: boolean;
@@ -32,6 +34,7 @@ export function connectionOf(config: Config, embedded = false): KafkaConnection 
     topicPrefix: config.kafka.topicPrefix,
     instance: config.instance,
     sessionTimeoutMs: config.kafka.sessionTimeoutMs,
+    staticMembership: config.kafka.staticMembership,
     // The in-process cluster takes transactions and isolates none: what was aborted would be read.
     guarantee: embedded ? 'at-least-once' : config.kafka.guarantee,
     embedded,
@@ -52,6 +55,9 @@ export function clientProperties(
   };
 }
 
+/** Roles of which a process has one member in the group: a second one of the same name would fence the first. */
+const STATIC_ROLES: ReadonlySet<string> = new Set(['score', 'load']);
+
 /** A member of the group gpu-actuary.<role>. */
 export function openLog(
   connection: KafkaConnection,
@@ -67,6 +73,7 @@ export function openLog(
     clientId: `${connection.topicPrefix}gpu-actuary.${role}.${connection.instance}`,
     topics,
     sessionTimeoutMs: connection.sessionTimeoutMs,
+    groupInstanceId: connection.staticMembership && STATIC_ROLES.has(role) ? connection.instance : undefined,
     onTransientError: warn,
     onGap: (gap) => connection.onGap?.(role, gap),
   });

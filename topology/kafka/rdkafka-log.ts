@@ -62,6 +62,8 @@ export interface RdKafkaLogOptions {
   readonly clientId: string;
   readonly topics: readonly string[];
   readonly sessionTimeoutMs: number;
+  /** Makes the member a static one: it does not leave when it is closed, and gets its partitions back under this name. */
+  readonly groupInstanceId?: string;
   /** Called with errors the client recovers from by itself (broker down, timeouts). */
   readonly onTransientError: (message: string) => void;
   /** Called with what was gone before it was read. */
@@ -105,6 +107,7 @@ export class RdKafkaLog implements LogConsumer {
       'group.id': options.group,
       'client.id': options.clientId,
       'session.timeout.ms': options.sessionTimeoutMs,
+      ...(options.groupInstanceId === undefined ? {} : { 'group.instance.id': options.groupInstanceId }),
       'heartbeat.interval.ms': Math.min(3_000, Math.floor(options.sessionTimeoutMs / 3)),
       'enable.auto.commit': false,
       'isolation.level': 'read_committed',
@@ -288,13 +291,23 @@ export class RdKafkaLog implements LogConsumer {
                   { cause: error },
                 ),
               );
-            else if (error) reject(new ActuaryError('kafka_failed', `consume: ${error.message}`, { cause: error }));
+            else if (error) reject(this.failure ?? this.consumeFailure(error));
             else resolve(messages);
           });
         }),
     );
     this.consuming = consumed.catch(() => undefined);
     return consumed;
+  }
+
+  private consumeFailure(error: LibrdKafkaError): ActuaryError {
+    const { groupInstanceId } = this.options;
+    // A static member has one reason above all to be refused for good.
+    const hint =
+      groupInstanceId !== undefined && error.code === rdkafka.CODES.ERRORS.ERR__FATAL
+        ? `; another process seems to have joined as instance ${groupInstanceId}: give each a name of its own`
+        : '';
+    return new ActuaryError('kafka_failed', `consume: ${error.message}${hint}`, { cause: error });
   }
 
   private onRebalance(code: number | undefined, partitions: TopicPartition[]): Promise<void> {
