@@ -23,6 +23,7 @@ export const ERROR_CODES = [
   'state_newer',
   'offsets_lost',
   'transaction_failed',
+  'drain_incomplete',
   // registry
   'registry_unreachable',
   'registry_incompatible',

@@ -23,6 +23,7 @@ import { openLoad, type LoadParts } from './roles/load.js';
 import type { Log, Role } from './roles/role.js';
 import { ScoreRole } from './roles/score.js';
 import { ServeRole } from './roles/serve.js';
+import type { DrainProgress } from './score/draining.js';
 
 export const ROLES = ['ingest', 'score', 'load', 'serve'] as const;
 export type RoleName = (typeof ROLES)[number];
@@ -42,6 +43,9 @@ export interface Engine {
   /** Rejects when a role cannot go on; never resolves. */
   readonly failed: Promise<never>;
   readiness(): { readonly role: string; readonly ready: boolean; readonly detail: string }[];
+  /** Of its score role: reads to the end, closes the open panes (roles/score.ts). Stopping is still to be asked for. */
+  drain(): Promise<void>;
+  drainProgress(): DrainProgress | null;
   /** Finishes what is in hand, commits it, leaves its groups, stops listening. */
   stop(): Promise<void>;
 }
@@ -99,10 +103,11 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
     if (load === null) log.info({}, 'no database is configured: the load role has nothing to do');
     else running.push(load.role);
   }
-  if (scorer !== null)
-    running.push(
-      new ScoreRole({ config, connection, codec, scorer, instruments: metrics, clock: systemClock }, context),
-    );
+  const score =
+    scorer === null
+      ? null
+      : new ScoreRole({ config, connection, codec, scorer, instruments: metrics, clock: systemClock }, context);
+  if (score !== null) running.push(score);
   if (roles.includes('ingest')) {
     running.push(
       new IngestRole(
@@ -166,7 +171,14 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
       log.info({ role: role.name }, 'role started');
     }
     watch?.start();
-    return { url, failed, readiness: operations.readiness, stop };
+    return {
+      url,
+      failed,
+      readiness: operations.readiness,
+      drain: () => score?.drain() ?? Promise.resolve(),
+      drainProgress: () => score?.drainProgress() ?? null,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

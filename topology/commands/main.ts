@@ -6,6 +6,7 @@ import { dbCommand } from './db.js';
 import { deadLettersCommand } from './dead-letters.js';
 import { decideCommand } from './decide.js';
 import { demoCommand } from './demo.js';
+import { drainCommand } from './drain.js';
 import { modelCommand } from './model.js';
 import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
@@ -45,6 +46,7 @@ export async function main(
   for (const make of [
     demoCommand,
     runCommand,
+    drainCommand,
     replayCommand,
     simulateCommand,
     decideCommand,

@@ -28,6 +28,7 @@ import { Busy } from '../busy.js';
 import { score } from '../topology.js';
 import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
+import { Drain, type DrainProgress } from '../score/draining.js';
 import { ModelBudget } from '../score/model-budget.js';
 import { PartitionState } from '../score/partition-state.js';
 import { digestOf } from '../score/state-digest.js';
@@ -76,6 +77,8 @@ interface Unit extends InTransaction {
   readonly oldestMs: number;
   readonly startedMs: number;
   modelSeconds: number;
+  /** Closes all open panes: nothing comes after it. */
+  readonly isLast: boolean;
 }
 
 /**
@@ -108,6 +111,8 @@ export class ScoreRole implements Role, LogListener {
   private readonly busy = new Busy();
   private stopping = false;
   private assignedOnce = false;
+  private partitionCount = 0;
+  private draining: Drain | undefined;
   private farBehind = false;
   /** The newest batch read had waited in gpu.samples for longer than it should. */
   private behind = false;
@@ -146,8 +151,9 @@ export class ScoreRole implements Role, LogListener {
       () => this.stopping,
     );
     this.context.log.info({ role: 'score' }, `outputs are written ${connection.guarantee}`);
-    for (const topic of ['samples', 'panes', 'checkpoints'] as const)
+    for (const topic of ['panes', 'checkpoints'] as const)
       await this.writer.partitions(topicName(connection.topicPrefix, topic));
+    this.partitionCount = await this.writer.partitions(topicName(connection.topicPrefix, 'samples'));
     // Assets first, to their end: the first sample already finds its GPU's record.
     this.assetReader = new TableReader(
       connection,
@@ -203,6 +209,20 @@ export class ScoreRole implements Role, LogListener {
         { offset: next, gpus: state.windows.size, digest: digestOf(state) },
       ]),
     );
+  }
+
+  /**
+   * Reads to the end of gpu.samples, then closes the open panes too and writes everything down; nothing is read after
+   * that. Goes on whether or not all partitions are here yet.
+   */
+  drain(): Promise<void> {
+    this.draining ??= new Drain(this.partitionCount);
+    return this.draining.over;
+  }
+
+  /** Where {@link drain} stands; null where it was not asked for. */
+  drainProgress(): DrainProgress | null {
+    return this.draining?.progress(this.owned.size) ?? null;
   }
 
   async stop(): Promise<void> {
@@ -353,18 +373,22 @@ export class ScoreRole implements Role, LogListener {
       offsets.set(keyOf(record), { ...owned.partition, offset: owned.next });
     }
     if (records.length === 0 && this.behind) this.behind = this.lag() > 0;
-    const elapsedMs = isLoaded || this.behind ? startedMs - this.lastUnitMs : Infinity;
+    const isLast =
+      records.length === 0 &&
+      (this.draining?.isDue(this.owned, (partition) => this.consumer!.endReachedAt(partition)) ?? false);
+    const elapsedMs = (isLoaded || this.behind) && !isLast ? startedMs - this.lastUnitMs : Infinity;
     this.lastUnitMs = startedMs;
     let rows = 0;
     let waitedMs = 0;
     for (const [key, { partition, state, mutedUntil, next }] of this.owned) {
+      if (isLast) state.closeOpenPanes(work);
       if (state.waiting > 0) {
         waitedMs = Math.max(waitedMs, startedMs - state.waitingSinceMs);
         state.serveWaiting(elapsedMs, config.score.maxStalenessMs);
       }
       rows += state.rows.count;
       // A partition that speaks proves by its offset that it is still this instance's.
-      if (state.rows.count > 0 && next >= mutedUntil) offsets.set(key, { ...partition, offset: next });
+      if ((state.rows.count > 0 && next >= mutedUntil) || isLast) offsets.set(key, { ...partition, offset: next });
     }
     return {
       work,
@@ -376,6 +400,7 @@ export class ScoreRole implements Role, LogListener {
       oldestMs,
       startedMs,
       modelSeconds: 0,
+      isLast,
       isVoid: false,
     };
   }
@@ -435,10 +460,10 @@ export class ScoreRole implements Role, LogListener {
   }
 
   /** Adds to a unit what is to be known of the states after it. */
-  private async keep({ work, offsets }: Unit): Promise<void> {
+  private async keep({ work, offsets, isLast }: Unit): Promise<void> {
     for (const position of offsets) {
       const kept = this.owned.get(keyOf(position))?.kept;
-      if (kept) work.keep(await this.keeper!.records(kept, position));
+      if (kept) work.keep(await this.keeper!.records(kept, position, isLast));
     }
   }
 
@@ -455,6 +480,7 @@ export class ScoreRole implements Role, LogListener {
     if (offsets.length > 0) {
       if (!(await this.transactions.step(unit, () => this.writer!.commit(offsets)))) return;
       this.transactions.succeeded();
+      if (unit.isLast) this.draining!.finish();
     }
     this.tell(unit);
   }

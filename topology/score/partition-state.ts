@@ -142,6 +142,13 @@ export class PartitionState {
     }
   }
 
+  /** Closes the open pane of every GPU: readings of its hour that come later are late. */
+  closeOpenPanes(sink: FoldSink): void {
+    this.sink = sink;
+    this.muted = false;
+    for (const [, slot] of this.snapshot.slots) this.windows.closeOpenPane(slot);
+  }
+
   /** The rows were scored and assessed: forgets them. */
   settle(): void {
     this.rows.clear();

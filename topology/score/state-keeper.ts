@@ -124,16 +124,24 @@ export class StateKeeper {
     }
   }
 
-  /** What is to be written with a unit of work after which the state is as of an offset. */
-  async records({ state, writer }: KeptState, { partition, offset }: TopicPartitionOffset): Promise<OutputRecord[]> {
+  /**
+   * What is to be written with a unit of work after which the state is as of an offset.
+   * @param isLast the unit did what reading the source again would not do: a cut is due whatever the time
+   * @throws ActuaryError kafka_failed where the last cut cannot be written
+   */
+  async records(
+    { state, writer }: KeptState,
+    { partition, offset }: TopicPartitionOffset,
+    isLast: boolean,
+  ): Promise<OutputRecord[]> {
     const delta = writer.delta(state, offset);
     const records = delta === null ? [] : [delta];
-    if (!writer.isDue(offset, this.options.clock.now())) return records;
+    if (!isLast && !writer.isDue(offset, this.options.clock.now())) return records;
     try {
       const { high } = await this.reader.watermarks({ topic: this.panes, partition });
       return [...records, ...writer.cut(state, offset, high, this.options.clock.now())];
     } catch (error) {
-      if (!(error instanceof ActuaryError)) throw error;
+      if (isLast || !(error instanceof ActuaryError)) throw error;
       this.options.warn(`no checkpoint now, the next unit of work tries again: ${error.message}`);
       return records;
     }
