@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf } from '../../schema/errors.js';
+import { failPoint } from '../../schema/fail-point.js';
 import { DatabaseSession } from './session.js';
 import { copyLine, UPSERT_KEYS, type Cell } from './tables.js';
 
@@ -36,6 +37,8 @@ export class FencedError extends Error {
   }
 }
 
+/** Steps of a transaction, in order; each has a fail point before and after. */
+export const LOAD_STEPS = ['begin', 'offsets', 'copy', 'commit'] as const;
 const BLOCK_CHARACTERS = 256 * 1024;
 /**
  * SQLSTATEs that say a value is at fault, not the server: data exception, constraint violation, beyond what a row can
@@ -79,10 +82,14 @@ export class TimescaleSink {
   async write(rows: readonly Row[], moves: readonly OffsetMove[]): Promise<void> {
     await this.session.within(async (client) => {
       try {
-        await client.query('BEGIN');
-        for (const move of moves) await moveOffset(client, move);
-        for (const [table, own] of byTable(rows)) await copy(client, table, own);
-        await client.query('COMMIT');
+        await step('begin', () => client.query('BEGIN'));
+        await step('offsets', async () => {
+          for (const move of moves) await moveOffset(client, move);
+        });
+        await step('copy', async () => {
+          for (const [table, own] of byTable(rows)) await copy(client, table, own);
+        });
+        await step('commit', () => client.query('COMMIT'));
       } catch (error) {
         // A connection in doubt is not worth keeping; the server rolls back what it leaves.
         if (error instanceof FencedError || isDataError(error))
@@ -141,6 +148,12 @@ export class TimescaleSink {
       }
     });
   }
+}
+
+async function step(name: (typeof LOAD_STEPS)[number], work: () => Promise<unknown>): Promise<void> {
+  failPoint(`load.${name}.before`);
+  await work();
+  failPoint(`load.${name}.after`);
 }
 
 async function moveOffset(client: pg.Client, move: OffsetMove): Promise<void> {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { freePort, start, type Running } from '../../bench/support/processes.js';
 import { packageRoot } from '../../schema/package-root.js';
@@ -68,6 +69,11 @@ export class Instance {
     this.isToEnd = true;
     this.signal('SIGKILL');
     await this.running.stop();
+  }
+
+  /** Resolves when it has ended by itself. */
+  async ended(): Promise<void> {
+    if (this.status === null) await once(this.running.child, 'exit');
   }
 
   /** SIGTERM; resolves when it is gone. */

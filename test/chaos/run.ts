@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TRANSACTION_STEPS } from '../../schema/fail-point.js';
+import { LOAD_STEPS } from '../../sinks/timescale/sink.js';
 import { createTopics } from '../../topology/kafka/topics-admin.js';
 import { Crew, type UnwantedEnd } from './crew.js';
 import { connectionTo, loaded, PARTITIONS, scored, settingsOf, type EnginePlace } from './engine.js';
@@ -15,7 +16,10 @@ const POOLS: readonly Pool[] = [
     ...{ name: 'score', roles: ['score'], least: 1, most: 3, weight: 3 },
     failPoints: TRANSACTION_STEPS.flatMap((step) => [`score.${step}.before`, `score.${step}.after`]),
   },
-  { name: 'load', roles: ['load'], least: 1, most: 2, weight: 1, failPoints: [] },
+  {
+    ...{ name: 'load', roles: ['load'], least: 1, most: 2, weight: 1 },
+    failPoints: LOAD_STEPS.flatMap((step) => [`load.${step}.before`, `load.${step}.after`]),
+  },
 ];
 const SESSION_TIMEOUT_MS = 4_000;
 /** Beyond the session and the transaction's 10 s. */
