@@ -92,7 +92,10 @@ await describeWith('kraft', 'a static member of a group', () => {
         await first.log.poll(100, 10);
       }
     };
-    await expect(polls()).rejects.toMatchObject({ code: 'kafka_failed', message: expect.stringMatching(/instance/i) as string });
+    await expect(polls()).rejects.toMatchObject({
+      code: 'kafka_failed',
+      message: expect.stringMatching(/instance/i) as string,
+    });
     await Promise.all([first.log.close(), second.log.close()]);
   });
 });
