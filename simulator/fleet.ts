@@ -1,15 +1,18 @@
 import { DAY_MS } from '../schema/clock.js';
 import type { AssetRecord, LabelRecord } from '../schema/records.js';
-import { GpuState } from './gpu-state.js';
-import { HostState } from './host-state.js';
-import { assetOf, makeGpu, makeHost, type HostFacts } from './inventory.js';
-import { Life } from './life.js';
+import type { GpuState } from './gpu-state.js';
+import { assetOf } from './inventory.js';
+import { Population } from './population.js';
+import { Telemetry, type Scrape } from './telemetry.js';
+import type { World } from './world.js';
+import { REFERENCE } from './worlds.js';
 
 /** How far past the telemetry failures are told: the longest horizon of a prediction. */
 export const LABEL_DAYS = 90;
-const GPUS_PER_HOST = 8;
 
 export interface FleetOptions {
+  /** The reference if left out. */
+  readonly world?: World;
   readonly gpus: number;
   /** Hosts to spread them over; 8 GPUs each if left out. */
   readonly hosts?: number;
@@ -23,50 +26,18 @@ export interface FleetOptions {
   readonly hazardScale?: number;
 }
 
-/** One scrape of one host: the GPUs that answered. Valid until the next. */
-export interface Scrape {
-  readonly timeMs: number;
-  readonly host: HostFacts;
-  readonly gpus: readonly GpuState[];
-}
-
-interface Host {
-  readonly facts: HostFacts;
-  readonly state: HostState;
-  readonly gpus: readonly GpuState[];
-  lastMs: number;
-}
-
-/** A simulated fleet: the same seed gives the same fleet, scrape for scrape. */
+/** A simulated fleet, all of it: the same seed gives the same fleet, scrape for scrape. */
 export class Fleet {
-  private readonly hosts: readonly Host[];
+  /** Boards that are there at some time of the telemetry, slot by slot. A board that fails is replaced by another. */
   readonly gpus: readonly GpuState[];
+  private readonly telemetry: Telemetry;
 
   constructor(readonly options: FleetOptions) {
-    const { seed, startMs, days, cadenceMs, gpus: count } = options;
-    const perHost = options.hosts === undefined ? GPUS_PER_HOST : Math.ceil(count / options.hosts);
-    const all: GpuState[] = [];
-    const hosts: Host[] = [];
-    for (let first = 0; first < count; first += perHost) {
-      const facts = makeHost(seed, hosts.length);
-      const gpus: GpuState[] = [];
-      for (let index = first; index < Math.min(count, first + perHost); index++) {
-        const gpu = makeGpu(seed, index, facts, index - first, startMs);
-        const life = new Life({
-          seed,
-          index,
-          startMs,
-          days: days + LABEL_DAYS,
-          hazardScale: options.hazardScale ?? 1,
-          frailty: gpu.frailty,
-        });
-        gpus.push(new GpuState(seed, gpu, life));
-      }
-      all.push(...gpus);
-      hosts.push({ facts, state: new HostState(seed, facts, startMs), gpus, lastMs: startMs - cadenceMs });
-    }
-    this.gpus = all;
-    this.hosts = hosts.sort((a, b) => a.facts.phase - b.facts.phase);
+    const { seed, startMs, days, cadenceMs, world = REFERENCE } = options;
+    const { boards } = new Population({ ...options, world, days: days + LABEL_DAYS });
+    const seen = boards.filter(({ life }) => life.options.deployedDay < days);
+    this.telemetry = new Telemetry({ world, seed, boards: seen, startMs, cadenceMs });
+    this.gpus = this.telemetry.gpus;
   }
 
   /** End of the telemetry, epoch ms. */
@@ -87,34 +58,12 @@ export class Fleet {
   }
 
   /** All scrapes of the telemetry, in event-time order. */
-  *scrapes(): Generator<Scrape> {
-    yield* this.scrapesBetween(this.options.startMs, this.endMs, this.options.cadenceMs);
+  scrapes(): Generator<Scrape> {
+    return this.telemetry.scrapes(this.options.days);
   }
 
-  /**
-   * Scrapes from one time up to another, in event-time order; each host once a cadence, at its own phase. Times must
-   * go on from where the last call ended.
-   */
-  *scrapesBetween(fromMs: number, toMs: number, cadenceMs: number): Generator<Scrape> {
-    for (let tick = fromMs; tick < toMs; tick += cadenceMs)
-      for (const host of this.hosts) {
-        const timeMs = Math.floor(tick + host.facts.phase * cadenceMs);
-        if (timeMs >= toMs) break;
-        const gpus = scrape(host, timeMs);
-        if (gpus.length > 0) yield { timeMs, host: host.facts, gpus };
-      }
+  /** Scrapes from one time up to another; times must go on from where the last call ended. */
+  scrapesBetween(fromMs: number, toMs: number, cadenceMs: number): Generator<Scrape> {
+    return this.telemetry.scrapesBetween(fromMs, toMs, cadenceMs);
   }
-}
-
-function scrape(host: Host, timeMs: number): GpuState[] {
-  const stepMs = timeMs - host.lastMs;
-  host.lastMs = timeMs;
-  const answers = host.state.advance(timeMs, stepMs);
-  const alive: GpuState[] = [];
-  for (const gpu of host.gpus) {
-    if (!gpu.alive(timeMs)) continue;
-    gpu.advance(timeMs, stepMs, host.state);
-    if (answers) alive.push(gpu);
-  }
-  return alive;
 }

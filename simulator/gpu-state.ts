@@ -1,203 +1,169 @@
-import { DAY_MS, HOUR_MS } from '../schema/clock.js';
-import type { GpuFacts } from './inventory.js';
+import { DAY_MS } from '../schema/clock.js';
+import { FAILURE_TYPES } from '../schema/records.js';
+import { GpuFaults, KIND, SEVERITY_EVERY_MS } from './gpu-faults.js';
+import { GpuLoad } from './gpu-load.js';
 import type { HostState } from './host-state.js';
+import type { GpuFacts } from './inventory.js';
 import type { Life } from './life.js';
 import { Random } from './random.js';
+import { LOOK_ALIKE, SIGNALS } from './signals.js';
+import { T, TALLY_COUNT } from './tally.js';
 
 /** Time in which a heat sink takes on most of a change of power. */
 const THERMAL_TIME_CONSTANT_MS = 90_000;
 /** °C that memory runs above the die at idle, and what load takes off: AcmeTrace has +16 at p25 and +4 at p90. */
-const MEMORY_OFFSET = 15;
-const MEMORY_LOAD_OFFSET = -10;
-/** Cooling gets so much worse at full severity of a thermal defect. */
-const COOLING_LOSS = 0.45;
+const MEMORY_OFFSET = 14.5;
+const MEMORY_LOAD_OFFSET = -12.5;
+/** Noise of the power draw under load, as a share of it, and at rest. A driver caps the mean, not each sample. */
+const LOAD_NOISE = 0.06;
+const IDLE_NOISE_WATTS = 0.5;
+/** Power grows faster than load (AcmeTrace: 100 W of 400 at 33–50 % SM activity, 330 at 73), a little beyond the limit. */
+const LOAD_EXPONENT = 2.3;
+const FULL_LOAD = 1.06;
 /** Throttle reasons, bits of DCGM_FI_DEV_CLOCKS_EVENT_REASONS. */
 const IDLE = 0x1;
 const POWER_CAP = 0x4;
 const SW_THERMAL = 0x20;
 const HW_THERMAL = 0x40;
 const POWER_BRAKE = 0x80;
-/** Events a day at full severity of their defect, and of healthy boards. */
-const SBE_PER_DAY = 60;
-const SBE_HEALTHY_PER_DAY = 0.03;
-const CORRECTABLE_REMAPS_PER_DAY = 0.5;
-const UNCORRECTABLE_REMAPS_PER_DAY = 0.2;
-const DBE_PER_DAY = 0.03;
-const PCIE_REPLAYS_PER_DAY = 250;
-const LINK_XIDS_PER_DAY = 0.4;
-const POWER_XIDS_PER_DAY = 0.1;
-/** Boards on a noisy riser replay all their lives and never fail of it. */
-const NOISY_PCIE = 0.05;
-const NOISY_PCIE_PER_DAY = 40;
-/** Sensors that jump now and then without any meaning. */
-const NOISY_SENSOR = 0.03;
-const APPLICATION_XIDS = [13, 31, 43] as const;
+const IDLE_CLOCK_MHZ = 345;
 
 /** A GPU's telemetry at one scrape; one object a GPU, overwritten at each. */
 export class GpuState {
+  readonly work = new GpuLoad();
+  readonly faults: GpuFaults;
+  /** Sums since telemetry began, see tally.ts. */
+  readonly tally = new Float64Array(TALLY_COUNT);
   temperatureCelsius: number;
+  /** As the sensor tells it: whole degrees. */
+  reportedTemperature = 0;
   memoryTemperatureCelsius = 0;
   powerWatts = 0;
-  smActive = 0;
-  smOccupancy = 0;
-  tensorActive = 0;
-  dramActive = 0;
-  gpuUtil = 0;
-  fbUsedMiB = 0;
   throttleReasons = IDLE;
   smClockMhz = 0;
-  eccSbeVolatile = 0;
-  eccSbeAggregate = 0;
-  eccDbeVolatile = 0;
-  eccDbeAggregate = 0;
-  remapCorrectable = 0;
-  remapUncorrectable = 0;
-  remapFailure = 0;
-  pcieReplays = 0;
-  /** −1: no XID since the driver was loaded. */
-  xid = -1;
   energyMillijoules = 0;
 
   private readonly random: Random;
   private readonly resistance: number;
-  private readonly noisyPcie: boolean;
+  private readonly idleWatts: number;
   private readonly noisySensor: boolean;
+  /** By kind: severity × signal strength. */
+  private readonly severities = new Float64Array(FAILURE_TYPES.length);
+  private severitiesUntilMs = -Infinity;
   private driverLoads = 0;
-  private jobId = -1;
-  private jobLoad = 0;
+  private begun = false;
 
+  /** @param stream of its random numbers, different where telemetry begins anew */
   constructor(
     seed: number,
     readonly facts: GpuFacts,
     readonly life: Life,
+    stream = '',
   ) {
-    this.random = new Random(seed, `telemetry/${facts.index}`);
-    this.resistance = facts.host.model.thermalResistance * this.random.logNormal(1, 0.06);
-    this.noisyPcie = this.random.chance(NOISY_PCIE);
-    this.noisySensor = this.random.chance(NOISY_SENSOR);
+    const { model, dust } = facts.host;
+    const { lookAlikes } = life.options.world;
+    // What the board is comes from a stream of its own: it is the same whenever one looks.
+    const board = new Random(seed, `board/${facts.stream}`);
+    this.resistance = model.thermalResistance * board.logNormal(1, 0.06) * (1 + dust);
+    this.idleWatts = model.idleWatts * board.logNormal(1.04, 0.03);
+    this.noisySensor = board.chance(lookAlikes.noisySensors);
+    this.random = new Random(seed, `telemetry/${facts.stream}${stream}`);
+    this.faults = new GpuFaults(lookAlikes, this.random, this.tally);
     this.temperatureCelsius = 30 + this.random.between(0, 10);
   }
 
-  /** Whether the GPU answers at a time. */
+  /** Whether the board is in its slot at a time, and not failed. */
   alive(nowMs: number): boolean {
-    return nowMs < this.life.failedAtMs;
+    return nowMs >= this.facts.deploymentMs && nowMs < this.life.endsAtMs;
+  }
+
+  /** Whether it answers a scrape. */
+  answers(nowMs: number): boolean {
+    return nowMs >= this.faults.silentUntilMs;
   }
 
   advance(nowMs: number, stepMs: number, host: HostState): void {
-    if (host.driverLoads !== this.driverLoads) this.reload(host.driverLoads);
-    this.work(host);
-    this.draw(nowMs, stepMs, host);
-    this.count(nowMs, stepMs, host);
+    if (!this.begun) this.begin(nowMs, host);
+    if (host.driverLoads !== this.driverLoads) {
+      this.driverLoads = host.driverLoads;
+      this.faults.reload();
+      this.energyMillijoules = 0;
+    }
+    if (nowMs >= this.severitiesUntilMs) this.lookUpSeverities(nowMs);
+    const days = stepMs / DAY_MS;
+    this.work.advance(host.job, this.facts, this.random);
+    this.draw(days);
+    this.heat(stepMs, days, host);
+    this.faults.advance(nowMs, days, this.severities, this.work.held ? (host.job?.faultsPerHour ?? 0) : 0);
+    this.tally[T.days] += days;
+    this.tally[T.loaded_days] += this.work.load * days;
   }
 
-  /** A reboot: what the driver counts begins anew, what the board keeps stays. */
-  private reload(loads: number): void {
-    this.driverLoads = loads;
-    this.eccSbeVolatile = 0;
-    this.eccDbeVolatile = 0;
-    this.pcieReplays = 0;
-    this.energyMillijoules = 0;
-    this.xid = -1;
+  private begin(nowMs: number, host: HostState): void {
+    const { life, facts } = this;
+    this.begun = true;
+    this.driverLoads = host.driverLoads;
+    const strength = life.options.world.signals.memory;
+    this.faults.remember(
+      strength * life.severityIntegral(KIND.memory, life.day(nowMs)),
+      Math.max(0, nowMs - facts.deploymentMs) / DAY_MS,
+    );
   }
 
-  private work(host: HostState): void {
-    const { random, facts } = this;
-    const job = host.job !== null && ((host.job.positions >> facts.position) & 1) === 1 ? host.job : null;
-    if (job === null) {
-      this.jobId = -1;
-      this.jobLoad = 0;
-      this.smActive = this.smOccupancy = this.tensorActive = this.dramActive = this.gpuUtil = 0;
-      this.fbUsedMiB = 4;
-      return;
-    }
-    if (job.id !== this.jobId) {
-      this.jobId = job.id;
-      this.jobLoad = Math.min(1, Math.max(0.05, job.load + 0.03 * random.normal()));
-      this.fbUsedMiB = Math.round(job.memory * facts.host.model.memoryMiB);
-    }
-    // Now and then a job waits for data or writes a checkpoint.
-    const pause = random.chance(0.04) ? random.between(0, 0.4) : 1;
-    const load = Math.min(1, Math.max(0, this.jobLoad * pause + 0.03 * random.normal()));
-    this.smActive = Math.min(100, 88 * load * random.between(0.9, 1.08));
-    this.smOccupancy = this.smActive * 0.55;
-    this.tensorActive = Math.min(100, 30 * load * random.between(0.6, 1.4));
-    this.dramActive = Math.min(100, 45 * load * random.between(0.8, 1.2));
-    this.gpuUtil = load > 0.05 ? Math.min(100, Math.round(92 + 8 * load + random.normal())) : Math.round(100 * load);
+  private lookUpSeverities(nowMs: number): void {
+    const { life, severities } = this;
+    this.severitiesUntilMs = nowMs + SEVERITY_EVERY_MS;
+    if (life.defects.length === 0) return;
+    const { signals } = life.options.world;
+    const day = life.day(nowMs);
+    for (const [kind, type] of FAILURE_TYPES.entries()) severities[kind] = signals[type] * life.severity(kind, day);
   }
 
-  private draw(nowMs: number, stepMs: number, host: HostState): void {
-    const { random, facts, life } = this;
-    const { model } = facts.host;
-    const load = this.smActive / 88;
-    const powerDefect = life.severity('power', nowMs);
-    let power = model.idleWatts + 1.02 * (model.tdpWatts - model.idleWatts) * Math.min(1.08, load);
-    power *= 1 + (0.015 + 0.06 * powerDefect) * random.normal();
-    power += 1.5 * random.normal();
-    this.throttleReasons = load === 0 ? IDLE : 0;
-    if (power > 0.97 * model.tdpWatts) {
-      power = Math.min(power, model.tdpWatts * 1.02);
-      this.throttleReasons |= POWER_CAP;
+  private draw(days: number): void {
+    const { random, severities, work } = this;
+    const { model, powerLimit } = this.facts.host;
+    const limit = powerLimit * model.tdpWatts;
+    const severity = severities[KIND.power];
+    const noise = LOAD_NOISE + SIGNALS.power.noise * severity;
+    let power = this.idleWatts + IDLE_NOISE_WATTS * random.normal();
+    this.throttleReasons = IDLE;
+    if (work.held) {
+      power += FULL_LOAD * (model.tdpWatts - this.idleWatts) * work.load ** LOAD_EXPONENT;
+      this.throttleReasons = work.load === 0 ? IDLE : 0;
+      if (power > limit) {
+        power = Math.min(power, limit);
+        this.throttleReasons |= POWER_CAP;
+      }
+      power *= 1 + noise * random.normal();
+      if (severity > 0 && random.chance(1 - Math.exp(-SIGNALS.power.brakes * severity * work.load * days))) {
+        this.throttleReasons |= POWER_BRAKE;
+        this.tally[T.power_brakes]++;
+      }
     }
-    if (powerDefect > 0 && random.chance(1 - Math.exp((-powerDefect * 6 * stepMs * load) / DAY_MS)))
-      this.throttleReasons |= POWER_BRAKE;
     this.powerWatts = Math.max(0.7 * model.idleWatts, power);
+    this.tally[T.power_noise_days] += noise * days;
+  }
 
-    const resistance = this.resistance * (1 + COOLING_LOSS * life.severity('thermal', nowMs));
-    const target = host.inletCelsius + 3 + 0.7 * facts.position + resistance * this.powerWatts;
+  private heat(stepMs: number, days: number, host: HostState): void {
+    const { random, facts, work } = this;
+    const { model } = facts.host;
+    const resistance = this.resistance * (1 + SIGNALS.thermal.coolingLoss * this.severities[KIND.thermal]);
+    const target = host.inletCelsius + 0.5 + 0.7 * facts.position + resistance * this.powerWatts;
     // Exact for a constant target, so that a coarse cadence is as right as a fine one.
     this.temperatureCelsius += (target - this.temperatureCelsius) * (1 - Math.exp(-stepMs / THERMAL_TIME_CONSTANT_MS));
     if (this.temperatureCelsius >= model.slowdownCelsius) this.throttleReasons |= HW_THERMAL;
     else if (this.temperatureCelsius >= model.slowdownCelsius - 3) this.throttleReasons |= SW_THERMAL;
     this.memoryTemperatureCelsius =
-      this.temperatureCelsius + MEMORY_OFFSET + MEMORY_LOAD_OFFSET * load + 0.5 * random.normal();
+      this.temperatureCelsius + MEMORY_OFFSET + MEMORY_LOAD_OFFSET * work.load + 0.5 * random.normal();
+    const jump = this.noisySensor && random.chance(LOOK_ALIKE.sensorJump) ? LOOK_ALIKE.sensorJumpCelsius : 0;
+    this.reportedTemperature = Math.round(this.temperatureCelsius + jump);
 
     const slowed = (this.throttleReasons & (SW_THERMAL | HW_THERMAL | POWER_BRAKE)) !== 0;
-    const clock =
-      load === 0 ? 345 : model.maxSmClockMhz * (slowed ? 0.6 : (this.throttleReasons & POWER_CAP) !== 0 ? 0.94 : 1);
+    const capped = (this.throttleReasons & POWER_CAP) !== 0;
+    const clock = work.held ? model.maxSmClockMhz * (slowed ? 0.6 : capped ? 0.94 : 1) : IDLE_CLOCK_MHZ;
     this.smClockMhz = Math.round(clock / 15) * 15;
     this.energyMillijoules += Math.round(this.powerWatts * stepMs);
-  }
-
-  /** The temperature as the sensor tells it: whole degrees, and a glitch now and then on a few boards. */
-  get reportedTemperature(): number {
-    const glitch = this.noisySensor && this.random.chance(0.002) ? 15 : 0;
-    return Math.round(this.temperatureCelsius + glitch);
-  }
-
-  private count(nowMs: number, stepMs: number, host: HostState): void {
-    const { random, life } = this;
-    const days = stepMs / DAY_MS;
-    const memory = life.severity('memory', nowMs);
-    const link = life.severity('interconnect', nowMs);
-    const power = life.severity('power', nowMs);
-    const sbe = random.poisson((SBE_HEALTHY_PER_DAY + SBE_PER_DAY * memory) * days);
-    this.eccSbeVolatile += sbe;
-    this.eccSbeAggregate += sbe;
-    if (memory > 0) {
-      const corrected = random.poisson(CORRECTABLE_REMAPS_PER_DAY * memory * days);
-      const uncorrected = random.poisson(UNCORRECTABLE_REMAPS_PER_DAY * memory * days);
-      const dbe = random.poisson(DBE_PER_DAY * memory * days);
-      this.remapCorrectable += corrected;
-      this.remapUncorrectable += uncorrected;
-      this.eccDbeVolatile += dbe;
-      this.eccDbeAggregate += dbe;
-      if (dbe > 0) this.xid = 48;
-      else if (uncorrected > 0) this.xid = 63;
-      else if (random.chance(2 * memory * days)) this.xid = 92;
-      if (uncorrected > 0 && random.chance(0.03)) {
-        this.remapFailure = 1;
-        this.xid = 64;
-      }
-    }
-    const replays = (this.noisyPcie ? NOISY_PCIE_PER_DAY : 0.05) + PCIE_REPLAYS_PER_DAY * link;
-    this.pcieReplays += random.poisson(replays * days);
-    if (link > 0 && random.chance(1 - Math.exp(-LINK_XIDS_PER_DAY * link * days))) this.xid = 74;
-    if (power > 0 && random.chance(1 - Math.exp(-POWER_XIDS_PER_DAY * power * days))) this.xid = 62;
-    if (
-      this.jobId >= 0 &&
-      host.job !== null &&
-      random.chance(1 - Math.exp((-host.job.faultsPerHour * stepMs) / HOUR_MS))
-    )
-      this.xid = random.pick(APPLICATION_XIDS);
+    this.tally[T.resistance_days] += resistance * days;
+    this.tally[T.inlet_days] += host.inletCelsius * days;
   }
 }

@@ -1,113 +1,112 @@
 import { DAY_MS } from '../schema/clock.js';
 import type { AssetRecord } from '../schema/records.js';
+import { exporterOf, EXPORTER_KINDS, type Exporter } from './exporter.js';
+import { batchQuality, CAGE_COUNT, frailtyOf } from './frailty.js';
+import { A100, H100, H200, type GpuHardware } from './gpu-hardware.js';
 import { Random } from './random.js';
+import type { World } from './world.js';
 
-/** What stands in the racks: models, hosts, exporters, ages. */
+/** What a fleet is made of: hosts of racks, GPUs of batches. All of it is a function of the seed and the place. */
 
-export interface GpuModelFacts {
-  readonly name: string;
-  readonly tdpWatts: number;
-  readonly idleWatts: number;
-  /** °C a watt at steady state, at a median position. */
-  readonly thermalResistance: number;
-  readonly memoryMiB: number;
-  readonly maxSmClockMhz: number;
-  readonly memClockMhz: number;
-  /** GPU temperature at which the driver slows clocks. */
-  readonly slowdownCelsius: number;
-}
-
-export const MODELS: readonly GpuModelFacts[] = [
-  {
-    name: 'NVIDIA H100 80GB HBM3',
-    tdpWatts: 700,
-    idleWatts: 70,
-    thermalResistance: 0.052,
-    memoryMiB: 81559,
-    maxSmClockMhz: 1980,
-    memClockMhz: 2619,
-    slowdownCelsius: 87,
-  },
-  {
-    name: 'NVIDIA A100-SXM4-80GB',
-    tdpWatts: 400,
-    idleWatts: 61,
-    thermalResistance: 0.088,
-    memoryMiB: 81920,
-    maxSmClockMhz: 1410,
-    memClockMhz: 1593,
-    slowdownCelsius: 92,
-  },
-];
-
-/**
- * What an exporter is set up to send. `default`: no SM profiling, no ECC counters, no throttle reasons, as shipped.
- * `old`: no profiling at all, and no XID series before the first XID.
- */
-export type ExporterKind = 'full' | 'default' | 'old';
+const HOSTS_PER_CAGE = 2;
+const HOSTS_PER_RACK = HOSTS_PER_CAGE * CAGE_COUNT;
 
 export interface HostFacts {
   readonly index: number;
   readonly name: string;
-  readonly exporter: ExporterKind;
-  readonly model: GpuModelFacts;
+  readonly rack: string;
+  /** Of its rack: 0 bottom, 1 middle, 2 top. */
+  readonly cage: number;
+  /** Number of its delivery. */
+  readonly batch: number;
+  readonly exporter: Exporter;
+  readonly mig: boolean;
+  readonly model: GpuHardware;
   /** °C that the host's inlet differs from the hall's. */
   readonly inletOffsetCelsius: number;
+  /** Share by which dust has worsened its cooling. */
+  readonly dust: number;
+  /** Power limit as a share of the model's. */
+  readonly powerLimit: number;
   /** Share of a scrape period by which this host is scraped later than the first. */
   readonly phase: number;
 }
 
 export interface GpuFacts {
+  /** Of its slot in the fleet. */
   readonly index: number;
+  /** How many boards the slot has had before. */
+  readonly generation: number;
+  /** Name of the random streams that belong to this board. */
+  readonly stream: string;
   readonly uuid: string;
   readonly pciBusId: string;
   readonly host: HostFacts;
   /** Position in the host, 0 the coolest. */
   readonly position: number;
+  /** When it was put to work, a midnight for the boards of the beginning. */
   readonly deploymentMs: number;
+  /** What is constant of its frailty. */
   readonly frailty: number;
 }
 
-/** Share of GPUs that fail several times as often as their like. */
-const LEMONS = 0.012;
-const LEMON_FACTOR = 8;
-/** Spread of batches, and how much the warmest position of a host adds. */
-const BATCH_SIGMA = 0.35;
-const POSITION_EFFECT = 0.35;
-
-export function makeHost(seed: number, index: number): HostFacts {
+export function makeHost(world: World, seed: number, index: number): HostFacts {
   const random = new Random(seed, `host/${index}`);
-  const draw = random.uniform();
+  const { exporters, inventory, lookAlikes } = world;
+  let rest = random.uniform();
+  const kind = EXPORTER_KINDS.find((one) => (rest -= exporters.kinds[one]) < 0) ?? 'default';
+  const model = random.uniform();
+  const mig = random.chance(exporters.mig);
   return {
     index,
     name: `gpu-node-${String(index).padStart(4, '0')}`,
-    exporter: draw < 0.5 ? 'full' : draw < 0.85 ? 'default' : 'old',
-    model: MODELS[random.chance(0.6) ? 0 : 1],
+    rack: `r${Math.floor(index / HOSTS_PER_RACK)}`,
+    cage: Math.floor((index % HOSTS_PER_RACK) / HOSTS_PER_CAGE),
+    batch: Math.floor(index / inventory.hostsPerBatch),
+    exporter: exporterOf(kind, mig),
+    mig,
+    model: model < inventory.h100 ? H100 : model < inventory.h100 + inventory.h200 ? H200 : A100,
     inletOffsetCelsius: 1.5 * random.normal(),
+    dust: random.chance(lookAlikes.dustyHosts) ? random.between(0.08, 0.25) : 0,
+    powerLimit: random.chance(lookAlikes.cappedHosts) ? random.between(0.6, 0.85) : 1,
     phase: random.uniform(),
   };
 }
 
-export function makeGpu(seed: number, index: number, host: HostFacts, position: number, startMs: number): GpuFacts {
-  const random = new Random(seed, `gpu/${index}`);
+/** Where a board stands, and since when. */
+export interface Placing {
+  readonly slot: number;
+  readonly generation: number;
+  readonly host: HostFacts;
+  readonly position: number;
+  readonly positions: number;
+  /** Null for a board that is there from the beginning: its batch tells. */
+  readonly deploymentMs: number | null;
+}
+
+/** @param startMs of the simulation */
+export function makeGpu(world: World, seed: number, placing: Placing, startMs: number): GpuFacts {
+  const { slot, generation, host, position, positions } = placing;
+  const stream = generation === 0 ? `${slot}` : `${slot}+${generation}`;
+  const random = new Random(seed, `gpu/${stream}`);
   const hex = (digits: number): string =>
     Array.from({ length: digits }, () => Math.floor(random.uniform() * 16).toString(16)).join('');
   const uuid = `GPU-${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(12)}`;
-  // Deployed host by host, in batches: the batch has a quality of its own.
-  const batch = new Random(seed, `batch/${Math.floor(host.index / 4)}`);
-  const ageDays = batch.between(30, 1400);
-  const quality = batch.logNormal(1, BATCH_SIGMA);
-  const ageEffect = ageDays < 90 ? 1.4 : ageDays > 1000 ? 1.5 : 1;
-  const frailty =
-    quality * ageEffect * (1 + POSITION_EFFECT * (position / 7 - 0.5)) * (random.chance(LEMONS) ? LEMON_FACTOR : 1);
+  const law = world.inventory;
+  const batch = new Random(seed, `batch/${host.batch}`);
+  const ageDays = batch.between(...law.ageDays);
+  // A spare comes from some other delivery, of a quality of its own.
+  const quality = generation === 0 ? batchQuality(law, batch) : batchQuality(law, random);
   return {
-    index,
+    index: slot,
+    generation,
+    stream,
     uuid,
     pciBusId: `00000000:${(0x18 + 16 * position).toString(16).toUpperCase().padStart(2, '0')}:00.0`,
     host,
     position,
-    deploymentMs: Math.floor((startMs - ageDays * DAY_MS) / DAY_MS) * DAY_MS,
-    frailty,
+    deploymentMs: placing.deploymentMs ?? Math.floor((startMs - ageDays * DAY_MS) / DAY_MS) * DAY_MS,
+    frailty: frailtyOf(law, quality, { cage: host.cage, position, positions }, random),
   };
 }
 
@@ -116,7 +115,7 @@ const WARRANTY_DAYS = 3 * 365;
 
 /** The asset register's line of a GPU; some registers record hours, a few know no warranty. */
 export function assetOf(seed: number, gpu: GpuFacts, startMs: number): AssetRecord {
-  const random = new Random(seed, `asset/${gpu.index}`);
+  const random = new Random(seed, `asset/${gpu.stream}`);
   const asset: AssetRecord = {
     gpu_uuid: gpu.uuid,
     model: gpu.host.model.name,
@@ -124,7 +123,7 @@ export function assetOf(seed: number, gpu: GpuFacts, startMs: number): AssetReco
     purchase_date: isoDate(gpu.deploymentMs - Math.floor(random.between(10, 90)) * DAY_MS),
   };
   if (!random.chance(0.05)) asset.warranty_end = isoDate(gpu.deploymentMs + WARRANTY_DAYS * DAY_MS);
-  if (random.chance(0.3)) {
+  if (random.chance(0.3) && gpu.deploymentMs < startMs) {
     const recordedMs = Math.floor((startMs - random.between(0, 20) * DAY_MS) / DAY_MS) * DAY_MS;
     asset.operating_hours = Math.round(
       Math.max(0, (recordedMs - gpu.deploymentMs) / 3_600_000) * random.between(0.9, 1),

@@ -1,150 +1,190 @@
 import { DAY_MS } from '../schema/clock.js';
-import type { FailureType } from '../schema/records.js';
+import { FAILURE_TYPES, type FailureType } from '../schema/records.js';
+import { ageAfter, ageIntegral } from './frailty.js';
+import {
+  dayOfSquareIntegral,
+  drawDefect,
+  severityAt,
+  severityIntegral,
+  squareIntegral,
+  type Defect,
+} from './defect.js';
 import { Random } from './random.js';
+import type { World } from './world.js';
 
 /**
- * The latent life of a GPU, day by day: defects begin, grow, and heal or kill; hazards compete. Signals are driven by
- * the severity of defects, never drawn backwards from a failure, so that many precursors lead to nothing and many
- * failures have none.
+ * The latent life of a GPU: defects begin, grow, and heal or kill; sudden failures compete with them. Signals follow
+ * the severity of defects and are never drawn backwards from a failure, so that many precursors lead to nothing and
+ * many failures have none. Every hazard has its integral in closed form: a life is known without a step through time.
+ *
+ * Times are days of the simulation, 0 where it begins.
  */
 
-/** Kinds of defect that show before they kill; the fifth type of failure, other, never does. */
-export const DEFECTS = ['memory', 'thermal', 'power', 'interconnect'] as const satisfies readonly FailureType[];
-export type DefectKind = (typeof DEFECTS)[number];
-
-/**
- * Sudden failures a GPU-year of a median GPU, by type. Field reports give 4-11 % of failures a year in all (H100 class,
- * permanent and job-ending), memory first; at least four in ten without any numeric precursor.
- */
-const SUDDEN_PER_YEAR: Readonly<Record<FailureType, number>> = {
-  memory: 0.01,
-  thermal: 0.002,
-  power: 0.004,
-  interconnect: 0.006,
-  other: 0.012,
-};
-/** Defects that begin a GPU-year of a median GPU. */
-const DEFECTS_PER_YEAR: Readonly<Record<DefectKind, number>> = {
-  memory: 0.07,
-  thermal: 0.03,
-  power: 0.025,
-  interconnect: 0.035,
-};
-/** Failures a day at full severity. */
-const KILLS_PER_DAY: Readonly<Record<DefectKind, number>> = {
-  memory: 0.004,
-  thermal: 0.0027,
-  power: 0.0033,
-  interconnect: 0.0033,
-};
-/** Days in which a defect grows to half its final severity: median and spread over defects. */
-const GROWTH_DAYS = 18;
-const GROWTH_SIGMA = 0.7;
-/** Days after which a defect that heals does so (a reseat, a firmware update, a spare row). */
-const HEALING_DAYS = 60;
-const HEALS = 0.45;
-/** Defects may have begun so long before telemetry does. */
-const BURN_IN_DAYS = 120;
-
-interface Defect {
-  readonly kind: DefectKind;
-  readonly beginDay: number;
-  readonly growthDays: number;
-  readonly peak: number;
-  readonly healDay: number;
-}
+/** Lives are told from so long before the simulation begins: fleets do not start without defects. */
+export const BURN_IN_DAYS = 240;
+/** Severity, of all kinds together, below which telemetry shows nothing that could be told from noise. */
+const UNSEEN = 0.05;
+const YEAR_DAYS = 365.25;
 
 export interface LifeOptions {
+  readonly world: World;
   readonly seed: number;
-  readonly index: number;
+  /** Of the board, the same in every fleet that holds it. */
+  readonly stream: string;
+  /** Epoch ms of day 0. */
   readonly startMs: number;
-  /** Days of telemetry and of the time after it in which failures are told. */
-  readonly days: number;
-  /** Multiplies every failure rate; defects begin and show as ever. */
-  readonly hazardScale: number;
-  /** Of the GPU against a median one: batch, age, position, lemon. */
+  /** Day on which the board was put to work; may lie before day 0. */
+  readonly deployedDay: number;
+  /** Day up to which the life is told. */
+  readonly untilDay: number;
+  /** What is constant of its frailty; age comes on top. */
   readonly frailty: number;
+  /** Multiplies failure rates from day 0 on; defects begin and show as ever. */
+  readonly hazardScale: number;
+}
+
+interface Fate {
+  readonly day: number;
+  readonly type: FailureType;
+  readonly sudden: boolean;
 }
 
 export class Life {
-  /** Epoch ms of the failure; Infinity if there is none in the time looked at. */
-  readonly failedAtMs: number;
+  /** Day of the failure; Infinity if there is none in the time looked at. */
+  readonly failedDay: number;
   readonly failureType: FailureType | null;
-  /** Whether no defect of the type that killed was under way: nothing could be seen before. */
+  /** Whether nothing could be seen before the failure: a sudden one, and no defect of any kind to be seen. */
   readonly abrupt: boolean;
-  private readonly defects: readonly Defect[];
+  /** Day on which the board is taken out of service healthy; Infinity if never. */
+  readonly retiredDay: number;
+  readonly defects: readonly Defect[];
+  /** Sudden failures a day at frailty 1, of all types. */
+  readonly suddenPerDay: number;
 
-  constructor(private readonly options: LifeOptions) {
-    const random = new Random(options.seed, `life/${options.index}`);
-    this.defects = drawDefects(random, options);
-    let failedAtMs = Infinity;
-    let failureType: FailureType | null = null;
-    let abrupt = false;
-    // Failures draw from a stream of their own: another hazard scale leaves defects, and so signals, as they are.
-    const fate = new Random(options.seed, `fate/${options.index}`);
-    for (let day = 0; day < options.days && failureType === null; day++) {
-      const draw = fate.uniform();
-      const [which, when] = [fate.uniform(), fate.uniform()];
-      const rates = this.hazards(day + 0.5);
-      const total = rates.reduce((sum, rate) => sum + rate.perDay, 0) * options.hazardScale;
-      if (draw >= 1 - Math.exp(-total)) continue;
-      let rest = which * rates.reduce((sum, rate) => sum + rate.perDay, 0);
-      const cause = rates.find((rate) => (rest -= rate.perDay) < 0) ?? rates[rates.length - 1];
-      failedAtMs = Math.floor(options.startMs + (day + when) * DAY_MS);
-      failureType = cause.type;
-      abrupt = cause.sudden;
+  constructor(readonly options: LifeOptions) {
+    const { world, seed, stream, deployedDay, untilDay, hazardScale } = options;
+    const beginDay = Math.max(-BURN_IN_DAYS, deployedDay);
+    const { failures } = world;
+    this.suddenPerDay = FAILURE_TYPES.reduce((sum, type) => sum + failures.suddenPerYear[type], 0) / YEAR_DAYS;
+    this.defects = FAILURE_TYPES.flatMap((type, kind) => this.drawDefects(kind, type, beginDay)).sort(
+      (a, b) => a.beginDay - b.beginDay,
+    );
+    // Before day 0 every board fails at its natural rate: who is there at the beginning does not depend on the scale.
+    // Failures draw from streams of their own: another scale leaves defects, and so signals, as they are.
+    const fate =
+      (beginDay < 0 ? this.fate(new Random(seed, `past/${stream}`), beginDay, Math.min(0, untilDay), 1) : null) ??
+      this.fate(new Random(seed, `fate/${stream}`), Math.max(0, beginDay), untilDay, hazardScale);
+    const retired = beginDay + new Random(seed, `retired/${stream}`).exponential(YEAR_DAYS / failures.retiredPerYear);
+    const failed = fate !== null && fate.day < retired;
+    this.failedDay = failed ? fate.day : Infinity;
+    this.failureType = failed ? fate.type : null;
+    this.abrupt = failed && fate.sudden && this.severityOfAll(fate.day) < UNSEEN;
+    this.retiredDay = failed ? Infinity : retired;
+  }
+
+  /** Day from which the board is no longer there. */
+  get endDay(): number {
+    return Math.min(this.failedDay, this.retiredDay);
+  }
+
+  get failedAtMs(): number {
+    return this.ms(this.failedDay);
+  }
+
+  get endsAtMs(): number {
+    return this.ms(this.endDay);
+  }
+
+  ms(day: number): number {
+    return Math.floor(this.options.startMs + day * DAY_MS);
+  }
+
+  day(epochMs: number): number {
+    return (epochMs - this.options.startMs) / DAY_MS;
+  }
+
+  /** Severity of a kind of defect (index into FAILURE_TYPES) on a day, 0–1. */
+  severity(kind: number, day: number): number {
+    let sum = 0;
+    for (const defect of this.defects) if (defect.kind === kind) sum += severityAt(defect, day);
+    return Math.min(1, sum);
+  }
+
+  /** Days at severity 1 that a kind of defect has been worth up to a day. */
+  severityIntegral(kind: number, day: number): number {
+    return this.defects.reduce((sum, defect) => sum + (defect.kind === kind ? severityIntegral(defect, day) : 0), 0);
+  }
+
+  /**
+   * Integral of the hazard, of all causes and at hazard scale 1, over a stretch of this life as it will be: what no
+   * telemetry shows, for it knows the defects that are still to come.
+   */
+  hazard(fromDay: number, toDay: number): number {
+    return (
+      this.suddenHazard(fromDay, toDay) + this.defects.reduce((sum, one) => sum + this.killing(one, fromDay, toDay), 0)
+    );
+  }
+
+  /** Integral of the hazard of sudden failures. */
+  suddenHazard(fromDay: number, toDay: number): number {
+    return this.suddenPerDay * this.wear(fromDay, toDay);
+  }
+
+  /** Integral of frailty, age included. */
+  wear(fromDay: number, toDay: number): number {
+    const { deployedDay, frailty, world } = this.options;
+    const to = ageIntegral(world.inventory, Math.max(0, toDay - deployedDay));
+    return frailty * (to - ageIntegral(world.inventory, Math.max(0, fromDay - deployedDay)));
+  }
+
+  killsPerDay(defect: Defect): number {
+    return this.options.world.failures.defects[FAILURE_TYPES[defect.kind]].killsPerDay;
+  }
+
+  private killing(defect: Defect, fromDay: number, toDay: number): number {
+    return this.killsPerDay(defect) * (squareIntegral(defect, toDay) - squareIntegral(defect, fromDay));
+  }
+
+  private severityOfAll(day: number): number {
+    return this.defects.reduce((sum, defect) => sum + severityAt(defect, day), 0);
+  }
+
+  /** Defects of a kind, in the order in which they begin. */
+  private drawDefects(kind: number, type: FailureType, beginDay: number): Defect[] {
+    const { world, seed, stream, deployedDay, untilDay, frailty } = this.options;
+    const random = new Random(seed, `defects/${type}/${stream}`);
+    const law = world.failures.defects[type];
+    const perDay = (law.beginPerYear * frailty) / YEAR_DAYS;
+    const defects: Defect[] = [];
+    let age = beginDay - deployedDay;
+    for (;;) {
+      age = ageAfter(world.inventory, age, random.exponential(1 / perDay));
+      if (!(deployedDay + age < untilDay)) return defects;
+      defects.push(drawDefect(kind, deployedDay + age, law, random));
     }
-    this.failedAtMs = failedAtMs;
-    this.failureType = failureType;
-    this.abrupt = abrupt;
   }
 
-  /** Severity of a kind of defect at a time, 0–1. */
-  severity(kind: DefectKind, epochMs: number): number {
-    if (this.defects.length === 0) return 0;
-    return this.severityAtDay(kind, (epochMs - this.options.startMs) / DAY_MS);
-  }
-
-  /** Failures a day by every cause, at hazard scale 1: the truth that no telemetry shows in full. */
-  hazardPerDay(epochMs: number): number {
-    return this.hazards((epochMs - this.options.startMs) / DAY_MS).reduce((sum, rate) => sum + rate.perDay, 0);
-  }
-
-  private hazards(day: number): { type: FailureType; perDay: number; sudden: boolean }[] {
-    const { frailty } = this.options;
-    const rates: { type: FailureType; perDay: number; sudden: boolean }[] = [];
-    for (const [type, perYear] of Object.entries(SUDDEN_PER_YEAR) as [FailureType, number][])
-      rates.push({ type, perDay: (perYear / 365.25) * frailty, sudden: true });
-    for (const kind of DEFECTS)
-      rates.push({ type: kind, perDay: KILLS_PER_DAY[kind] * this.severityAtDay(kind, day), sudden: false });
-    return rates;
-  }
-
-  private severityAtDay(kind: DefectKind, day: number): number {
-    let severity = 0;
+  /** The first failure between two days, by competing hazards: each cause has a threshold that its integral must reach. */
+  private fate(random: Random, fromDay: number, toDay: number, scale: number): Fate | null {
+    const { world, deployedDay, frailty } = this.options;
+    const amount = random.exponential(1) / (scale * this.suddenPerDay * frailty);
+    let day = deployedDay + ageAfter(world.inventory, Math.max(0, fromDay - deployedDay), amount);
+    let type = this.suddenType(random);
+    let sudden = true;
     for (const defect of this.defects) {
-      if (defect.kind !== kind || day < defect.beginDay || day >= defect.healDay) continue;
-      const grown = (day - defect.beginDay) / defect.growthDays;
-      severity = Math.max(severity, (defect.peak * grown * grown) / (1 + grown * grown));
+      const threshold = random.exponential(1) / (scale * this.killsPerDay(defect));
+      const dies = dayOfSquareIntegral(defect, fromDay, threshold, Math.min(day, toDay));
+      if (dies >= day) continue;
+      day = dies;
+      type = FAILURE_TYPES[defect.kind];
+      sudden = false;
     }
-    return severity;
+    return day < toDay ? { day, type, sudden } : null;
   }
-}
 
-function drawDefects(random: Random, { days, frailty }: LifeOptions): Defect[] {
-  const defects: Defect[] = [];
-  for (const kind of DEFECTS) {
-    const mean = (DEFECTS_PER_YEAR[kind] * frailty * (BURN_IN_DAYS + days)) / 365.25;
-    for (let count = random.poisson(mean); count > 0; count--) {
-      const beginDay = random.between(-BURN_IN_DAYS, days);
-      defects.push({
-        kind,
-        beginDay,
-        growthDays: random.logNormal(GROWTH_DAYS, GROWTH_SIGMA),
-        peak: random.between(0.2, 1),
-        healDay: random.chance(HEALS) ? beginDay + random.exponential(HEALING_DAYS) : Infinity,
-      });
-    }
+  private suddenType(random: Random): FailureType {
+    const { suddenPerYear } = this.options.world.failures;
+    let rest = random.uniform() * this.suddenPerDay * YEAR_DAYS;
+    return FAILURE_TYPES.find((type) => (rest -= suddenPerYear[type]) < 0) ?? 'other';
   }
-  return defects;
 }

@@ -1,4 +1,4 @@
-import type { Scrape } from './fleet.js';
+import type { Scrape } from './telemetry.js';
 import { prometheusText } from './formats/prometheus-text.js';
 import { wideJson, wideJsonFlat } from './formats/wide-json.js';
 

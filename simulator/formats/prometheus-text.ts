@@ -1,177 +1,123 @@
-import type { Scrape } from '../fleet.js';
+import type { Exporter } from '../exporter.js';
 import type { GpuState } from '../gpu-state.js';
-import type { ExporterKind } from '../inventory.js';
+import type { Scrape } from '../telemetry.js';
+import { xidOf } from '../readings.js';
 
 interface Field {
   readonly name: string;
   readonly help: string;
   readonly type: 'gauge' | 'counter';
-  readonly exporters: readonly ExporterKind[];
+  /** Group of fields that an exporter has or lacks; null for what all have. */
+  readonly group: keyof Exporter | null;
   /** Null: no series. */
   readonly value: (gpu: GpuState) => number | null;
 }
 
-const ALL: readonly ExporterKind[] = ['full', 'default', 'old'];
-const PROFILED: readonly ExporterKind[] = ['full', 'default'];
-const FULL: readonly ExporterKind[] = ['full'];
+const field =
+  (type: Field['type']) =>
+  (name: string, help: string, group: Field['group'], value: Field['value']): Field => ({
+    name,
+    help,
+    type,
+    group,
+    value,
+  });
+const gauge = field('gauge');
+const counter = field('counter');
 const ratio = (percent: number): number => Math.round(percent * 10_000) / 1_000_000;
 
 const FIELDS: readonly Field[] = [
-  {
-    name: 'DEV_SM_CLOCK',
-    help: 'SM clock frequency (in MHz).',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => gpu.smClockMhz,
-  },
-  {
-    name: 'DEV_MEM_CLOCK',
-    help: 'Memory clock frequency (in MHz).',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => gpu.facts.host.model.memClockMhz,
-  },
-  {
-    name: 'DEV_MEMORY_TEMP',
-    help: 'Memory temperature (in C).',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => Math.round(gpu.memoryTemperatureCelsius),
-  },
-  {
-    name: 'DEV_GPU_TEMP',
-    help: 'GPU temperature (in C).',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => gpu.reportedTemperature,
-  },
-  {
-    name: 'DEV_POWER_USAGE',
-    help: 'Power draw (in W).',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => Math.round(gpu.powerWatts * 1000) / 1000,
-  },
-  {
-    name: 'DEV_TOTAL_ENERGY_CONSUMPTION',
-    help: 'Total energy consumption since boot (in mJ).',
-    type: 'counter',
-    exporters: ALL,
-    value: (gpu) => gpu.energyMillijoules,
-  },
-  {
-    name: 'DEV_PCIE_REPLAY_COUNTER',
-    help: 'Total number of PCIe retries.',
-    type: 'counter',
-    exporters: ALL,
-    value: (gpu) => gpu.pcieReplays,
-  },
-  { name: 'DEV_GPU_UTIL', help: 'GPU utilization (in %).', type: 'gauge', exporters: ALL, value: (gpu) => gpu.gpuUtil },
-  {
-    name: 'DEV_XID_ERRORS',
-    help: 'Value of the last XID error encountered.',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => (gpu.xid >= 0 ? gpu.xid : gpu.facts.host.exporter === 'old' ? null : 0),
-  },
-  {
-    name: 'DEV_FB_FREE',
-    help: 'Framebuffer memory free (in MiB).',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => gpu.facts.host.model.memoryMiB - gpu.fbUsedMiB,
-  },
-  {
-    name: 'DEV_FB_USED',
-    help: 'Framebuffer memory used (in MiB).',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => gpu.fbUsedMiB,
-  },
-  {
-    name: 'DEV_UNCORRECTABLE_REMAPPED_ROWS',
-    help: 'Number of remapped rows for uncorrectable errors',
-    type: 'counter',
-    exporters: ALL,
-    value: (gpu) => gpu.remapUncorrectable,
-  },
-  {
-    name: 'DEV_CORRECTABLE_REMAPPED_ROWS',
-    help: 'Number of remapped rows for correctable errors',
-    type: 'counter',
-    exporters: ALL,
-    value: (gpu) => gpu.remapCorrectable,
-  },
-  {
-    name: 'DEV_ROW_REMAP_FAILURE',
-    help: 'Whether remapping of rows has failed',
-    type: 'gauge',
-    exporters: ALL,
-    value: (gpu) => gpu.remapFailure,
-  },
-  {
-    name: 'PROF_PIPE_TENSOR_ACTIVE',
-    help: 'Ratio of cycles the tensor (HMMA) pipe is active.',
-    type: 'gauge',
-    exporters: PROFILED,
-    value: (gpu) => ratio(gpu.tensorActive),
-  },
-  {
-    name: 'PROF_DRAM_ACTIVE',
-    help: 'Ratio of cycles the device memory interface is active.',
-    type: 'gauge',
-    exporters: PROFILED,
-    value: (gpu) => ratio(gpu.dramActive),
-  },
-  {
-    name: 'PROF_SM_ACTIVE',
-    help: 'Ratio of cycles an SM has at least 1 warp assigned.',
-    type: 'gauge',
-    exporters: FULL,
-    value: (gpu) => ratio(gpu.smActive),
-  },
-  {
-    name: 'PROF_SM_OCCUPANCY',
-    help: 'Ratio of warps resident on an SM.',
-    type: 'gauge',
-    exporters: FULL,
-    value: (gpu) => ratio(gpu.smOccupancy),
-  },
-  {
-    name: 'DEV_CLOCK_THROTTLE_REASONS',
-    help: 'Current clock throttle reasons (bitmask).',
-    type: 'gauge',
-    exporters: FULL,
-    value: (gpu) => gpu.throttleReasons,
-  },
-  {
-    name: 'DEV_ECC_SBE_VOL_TOTAL',
-    help: 'Total number of single-bit volatile ECC errors.',
-    type: 'counter',
-    exporters: FULL,
-    value: (gpu) => gpu.eccSbeVolatile,
-  },
-  {
-    name: 'DEV_ECC_DBE_VOL_TOTAL',
-    help: 'Total number of double-bit volatile ECC errors.',
-    type: 'counter',
-    exporters: FULL,
-    value: (gpu) => gpu.eccDbeVolatile,
-  },
+  gauge('DEV_SM_CLOCK', 'SM clock frequency (in MHz).', 'clocks', (gpu) => gpu.smClockMhz),
+  gauge('DEV_MEM_CLOCK', 'Memory clock frequency (in MHz).', 'clocks', (gpu) => gpu.facts.host.model.memClockMhz),
+  gauge('DEV_MEMORY_TEMP', 'Memory temperature (in C).', 'memoryTemperature', (gpu) =>
+    Math.round(gpu.memoryTemperatureCelsius),
+  ),
+  gauge('DEV_GPU_TEMP', 'GPU temperature (in C).', null, (gpu) => gpu.reportedTemperature),
+  gauge('DEV_POWER_USAGE', 'Power draw (in W).', null, (gpu) => Math.round(gpu.powerWatts * 1000) / 1000),
+  counter(
+    'DEV_TOTAL_ENERGY_CONSUMPTION',
+    'Total energy consumption since boot (in mJ).',
+    'energy',
+    (gpu) => gpu.energyMillijoules,
+  ),
+  counter('DEV_PCIE_REPLAY_COUNTER', 'Total number of PCIe retries.', 'pcieReplays', (gpu) => gpu.faults.pcieReplays),
+  gauge('DEV_GPU_UTIL', 'GPU utilization (in %).', 'gpuUtil', (gpu) => gpu.work.gpuUtil),
+  gauge('DEV_XID_ERRORS', 'Value of the last XID error encountered.', null, (gpu) => xidOf(gpu)),
+  gauge(
+    'DEV_FB_FREE',
+    'Framebuffer memory free (in MiB).',
+    'framebuffer',
+    (gpu) => gpu.facts.host.model.memoryMiB - gpu.work.fbUsedMiB,
+  ),
+  gauge('DEV_FB_USED', 'Framebuffer memory used (in MiB).', 'framebuffer', (gpu) => gpu.work.fbUsedMiB),
+  counter(
+    'DEV_UNCORRECTABLE_REMAPPED_ROWS',
+    'Number of remapped rows for uncorrectable errors',
+    null,
+    (gpu) => gpu.faults.remapUncorrectable,
+  ),
+  counter(
+    'DEV_CORRECTABLE_REMAPPED_ROWS',
+    'Number of remapped rows for correctable errors',
+    null,
+    (gpu) => gpu.faults.remapCorrectable,
+  ),
+  gauge('DEV_ROW_REMAP_FAILURE', 'Whether remapping of rows has failed', null, (gpu) => gpu.faults.remapFailure),
+  gauge('PROF_PIPE_TENSOR_ACTIVE', 'Ratio of cycles the tensor (HMMA) pipe is active.', 'profiling', (gpu) =>
+    ratio(gpu.work.tensorActive),
+  ),
+  gauge('PROF_DRAM_ACTIVE', 'Ratio of cycles the device memory interface is active.', 'profiling', (gpu) =>
+    ratio(gpu.work.dramActive),
+  ),
+  gauge('PROF_SM_ACTIVE', 'Ratio of cycles an SM has at least 1 warp assigned.', 'smProfiling', (gpu) =>
+    ratio(gpu.work.smActive),
+  ),
+  gauge('PROF_SM_OCCUPANCY', 'Ratio of warps resident on an SM.', 'smProfiling', (gpu) => ratio(gpu.work.smOccupancy)),
+  gauge(
+    'DEV_CLOCK_THROTTLE_REASONS',
+    'Current clock throttle reasons (bitmask).',
+    'throttleReasons',
+    (gpu) => gpu.throttleReasons,
+  ),
+  counter(
+    'DEV_ECC_SBE_VOL_TOTAL',
+    'Total number of single-bit volatile ECC errors.',
+    'ecc',
+    (gpu) => gpu.faults.eccSbeVolatile,
+  ),
+  counter(
+    'DEV_ECC_DBE_VOL_TOTAL',
+    'Total number of double-bit volatile ECC errors.',
+    'ecc',
+    (gpu) => gpu.faults.eccDbeVolatile,
+  ),
+  counter(
+    'DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL',
+    'Total number of NVLink flow-control CRC errors.',
+    'nvlinkErrors',
+    (gpu) => gpu.faults.nvlinkErrors,
+  ),
 ];
+/** Under MIG these are of a slice, and the device has none. */
+const BY_SLICE = ['DEV_FB_FREE', 'DEV_FB_USED'];
+const SLICES = [
+  ['3g', 1],
+  ['3g', 2],
+] as const;
 
 const HEADERS = new Map(
   FIELDS.map(({ name, help, type }) => [name, `# HELP DCGM_FI_${name} ${help}\n# TYPE DCGM_FI_${name} ${type}\n`]),
 );
 const labels = new WeakMap<GpuState, string>();
 
+/** Labels of a GPU, without the closing brace. */
 function labelsOf(gpu: GpuState): string {
   let text = labels.get(gpu);
   if (text === undefined) {
     const { facts } = gpu;
     text =
       `{gpu="${facts.position}",UUID="${facts.uuid}",pci_bus_id="${facts.pciBusId}",device="nvidia${facts.position}",` +
-      `modelName="${facts.host.model.name}",Hostname="${facts.host.name}",DCGM_FI_DRIVER_VERSION="580.105.08"}`;
+      `modelName="${facts.host.model.name}",Hostname="${facts.host.name}",DCGM_FI_DRIVER_VERSION="580.105.08"`;
     labels.set(gpu, text);
   }
   return text;
@@ -179,15 +125,24 @@ function labelsOf(gpu: GpuState): string {
 
 /** The scrape of a host's exporter, as dcgm-exporter 4 writes it before its renaming of metrics. */
 export function prometheusText(scrape: Scrape): string {
+  const { exporter, mig } = scrape.host;
   let text = '';
-  for (const field of FIELDS) {
-    if (!field.exporters.includes(scrape.host.exporter)) continue;
+  for (const one of FIELDS) {
+    const bySlice = mig && BY_SLICE.includes(one.name);
+    if (!bySlice && one.group !== null && exporter[one.group] !== true) continue;
+    if (bySlice && exporter.kind === 'minimal') continue;
     let lines = '';
     for (const gpu of scrape.gpus) {
-      const value = field.value(gpu);
-      if (value !== null) lines += `DCGM_FI_${field.name}${labelsOf(gpu)} ${value}\n`;
+      const value = one.value(gpu);
+      if (value === null) continue;
+      if (!mig) lines += `DCGM_FI_${one.name}${labelsOf(gpu)}} ${value}\n`;
+      else
+        for (const [profile, id] of SLICES)
+          lines +=
+            `DCGM_FI_${one.name}${labelsOf(gpu)},GPU_I_PROFILE="${profile}.40gb",GPU_I_ID="${id}"} ` +
+            `${bySlice ? Math.floor(value / SLICES.length) : value}\n`;
     }
-    if (lines !== '') text += HEADERS.get(field.name)! + lines;
+    if (lines !== '') text += HEADERS.get(one.name)! + lines;
   }
   return text;
 }

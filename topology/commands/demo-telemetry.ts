@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaSink } from '../../sinks/kafka.js';
-import type { Fleet, Scrape } from '../../simulator/fleet.js';
+import type { Fleet } from '../../simulator/fleet.js';
+import type { Scrape } from '../../simulator/telemetry.js';
 import { messagesOf, type SimulatedFormat } from '../../simulator/messages.js';
 import { topicName, type TopicKey } from '../../schema/topics.js';
 import { partitionOf } from '../../schema/partition.js';

@@ -6,6 +6,7 @@ import { ActuaryError } from '../../schema/errors.js';
 import { writeFleet, writeTelemetry } from '../../simulator/files.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf, SIMULATED_FORMATS, type SimulatedFormat } from '../../simulator/messages.js';
+import { REFERENCE, WORLD_NAMES, worldNamed } from '../../simulator/worlds.js';
 import { connectionOf, openSink } from '../kafka/connection.js';
 import { probeCluster } from '../kafka/probe.js';
 import { durationMs, isoMs } from '../replay/as-of.js';
@@ -25,6 +26,7 @@ interface SimulateOptions extends ConfigurationOptions {
   format: string;
   output: string;
   hazardScale: string;
+  world: string;
   start: string;
 }
 
@@ -43,6 +45,7 @@ export function simulateCommand(context: CommandContext): Command {
       DEFAULT_START,
     )
     .option('--hazard-scale <k>', 'multiplies failure rates, for training; signals stay as they are', '1')
+    .option('--world <name>', `the world the fleet lives in: ${WORLD_NAMES.join(', ')}`, REFERENCE.name)
     .requiredOption(
       '--output <where>',
       'a directory for telemetry.jsonl, assets.jsonl and labels.jsonl; - for telemetry on standard output; kafka for the topic of the first source of that format',
@@ -64,6 +67,7 @@ async function simulate(context: CommandContext, options: SimulateOptions, comma
   if (Number.isNaN(startMs))
     throw new ActuaryError('usage', `--start ${options.start}: expected a time like ${DEFAULT_START}`);
   const fleet = new Fleet({
+    world: worldNamed(options.world),
     gpus: whole('--gpus', options.gpus),
     hosts: options.hosts === undefined ? undefined : whole('--hosts', options.hosts),
     seed: whole('--seed', options.seed, 0),
