@@ -3,6 +3,7 @@ import { paneWidth } from './aggregate.js';
 import type { AssetFacts } from './asset-facts.js';
 import type { Chunk } from './chunk.js';
 import type { EventTimes } from './event-times.js';
+import type { FinalHours } from './final-hours.js';
 import { H, METADATA, type GpuRecord } from './gpu-record.js';
 import type { NvlinkBaselines } from './nvlink.js';
 import { PANE_FIELDS, type PaneSet } from './pane-layout.js';
@@ -26,12 +27,15 @@ export interface WindowParts {
   readonly eventTimes: EventTimes;
   readonly remembered: Remembered;
   readonly slots: ReadonlyMap<string, number>;
+  readonly final: FinalHours;
   /** Newest hour of any GPU, and the one in which silent GPUs were last looked for. */
   time(): readonly [hour: number, searchedHour: number];
   setTime(hour: number, searchedHour: number): void;
   /** Makes a slot of a GPU that has none and of which nothing is known. */
   add(gpuUuid: string): SlotState;
   at(slot: number): SlotState;
+  /** Makes an hour the open one of a GPU that has nothing in it yet, after the closed panes that are in its ring. */
+  reopen(slot: number, hour: number): void;
 }
 
 /** A pane as gpu.panes has it. */
@@ -109,13 +113,7 @@ export class WindowSnapshot {
     const { chunk, local, gpu } = this.parts.at(slot);
     const openHour = gpu.hot[gpu.h + H.openHour];
     if (hour >= openHour || hour <= openHour - this.parts.hours) return;
-    const { pane } = this;
-    pane[0] = samples;
-    for (let index = 1; index < pane.length; index++) {
-      const { name, empty } = PANE_FIELDS[index];
-      pane[index] = fields[name] ?? empty;
-    }
-    chunk.ring.write(local, hour, pane);
+    chunk.ring.write(local, hour, vectorOf(samples, fields, this.pane));
   }
 
   /** Writes all that a GPU's features follow from, the same bytes whatever its slot and however it came there. */
@@ -152,6 +150,16 @@ export class WindowSnapshot {
   decodeTime(reader: ByteReader): void {
     this.parts.setTime(reader.float64(), reader.float64());
   }
+}
+
+/** Fills a vector (pane-layout.ts), of its set's width, with a pane as gpu.panes has it. @returns the vector */
+export function vectorOf(samples: number, fields: PaneFields, vector: Float64Array): Float64Array {
+  vector[0] = samples;
+  for (let index = 1; index < vector.length; index++) {
+    const { name, empty } = PANE_FIELDS[index];
+    vector[index] = fields[name] ?? empty;
+  }
+  return vector;
 }
 
 /** Metadata fields that are numbers of texts, the first ones: model and host. */

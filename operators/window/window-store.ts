@@ -10,6 +10,7 @@ import { BatchPlan, Op } from './batch-plan.js';
 import { Chunk } from './chunk.js';
 import { EventTimes } from './event-times.js';
 import { FeatureRow } from './feature-row.js';
+import { FinalHours } from './final-hours.js';
 import { addToLevel, foldReading, recountEarlyXid } from './fold.js';
 import { takeInput, utilisation } from './framebuffer.js';
 import { C, CLOSED, H, METADATA, OPEN, PAIR, lastMsOf, settle, GpuCursor } from './gpu-record.js';
@@ -64,6 +65,7 @@ export class WindowStore implements Windows {
   private hour = NEVER;
   private searchedHour = NEVER;
   private readonly eventTimes: EventTimes;
+  private readonly final = new FinalHours();
   private readonly row: FeatureRow;
   private readonly plain: PlainRows;
   /** The open pane that closes, as a vector. */
@@ -274,7 +276,7 @@ export class WindowStore implements Windows {
 
   /** What its state is made of, for whoever writes it down and puts it back (snapshot.ts). */
   get parts(): WindowParts {
-    const { set, hours, nvlink, facts, eventTimes, remembered, slots } = this;
+    const { set, hours, nvlink, facts, eventTimes, remembered, slots, final } = this;
     return {
       set,
       hours,
@@ -283,6 +285,7 @@ export class WindowStore implements Windows {
       eventTimes,
       remembered,
       slots,
+      final,
       time: () => [this.hour, this.searchedHour],
       setTime: (hour, searchedHour) => {
         this.hour = hour;
@@ -290,7 +293,34 @@ export class WindowStore implements Windows {
       },
       add: (gpuUuid) => this.at(this.newSlot(gpuUuid)),
       at: (slot) => this.at(slot),
+      reopen: (slot, hour) => {
+        this.select(slot);
+        this.foldClosed(hour);
+      },
     };
+  }
+
+  /** The source was read again as far as it was read before: what is folded from now on is new. */
+  endRebuild(): void {
+    for (const slot of this.final.slots()) {
+      const last = this.final.last(slot);
+      const { chunk, local, gpu } = this.at(slot);
+      const { hot, h, cold, c } = gpu;
+      const openHour = hot[h + H.openHour];
+      if (openHour > last) continue;
+      if (hot[h + H.samples] === 0) {
+        // Nothing of these hours is in the source any more.
+        hot[h + H.openHour] = last + 1;
+        this.foldClosed(last + 1);
+        continue;
+      }
+      // Written at least once, and not committed: the GPU's own readings close them again.
+      for (let hour = Math.max(openHour, last - this.hours + 1); hour <= last; hour++) {
+        if (chunk.ring.get(P.samples, local, chunk.ring.positionOf(hour)) > 0) cold[c + C.hoursCounted]--;
+        chunk.ring.clear(local, hour, hour + 1);
+      }
+    }
+    this.final.clear();
   }
 
   private at(slot: number): SlotState {
@@ -308,6 +338,7 @@ export class WindowStore implements Windows {
     this.facts.free(slot, this.gpu.cold, this.gpu.c + METADATA, true);
     this.nvlink.free(slot);
     this.eventTimes.closed(slot);
+    this.final.forget(slot);
     this.slots.delete(gpuUuid);
     this.uuids[slot] = undefined;
     this.freeSlots.push(slot);
@@ -318,6 +349,7 @@ export class WindowStore implements Windows {
     const { hot, h, cold, c } = this.gpu;
     if (hot[h + H.samples] > 0) this.result |= PANE_CLOSED;
     this.closeOpenPane(this.slot);
+    this.final.forget(this.slot);
     this.facts.free(this.slot, cold, c + METADATA, false);
     this.nvlink.free(this.slot);
     this.chunk!.init(this.local);
@@ -360,10 +392,11 @@ export class WindowStore implements Windows {
 
   /** Closes the open pane of the GPU at hand, if there is one, and opens a later hour. */
   private openHour(hour: number): void {
-    const { ring, layout } = this.chunk!;
-    const { local, set, gpu, pane, hours } = this;
+    const { ring } = this.chunk!;
+    const { local, set, gpu, pane, final } = this;
     const { hot, h, cold, c } = gpu;
     const before = hot[h + H.openHour];
+    const recorded = final.size > 0 ? final.last(this.slot) : -Infinity;
     if (hot[h + H.samples] > 0) {
       this.rememberJudged();
       openPane(gpu, this.v2, pane);
@@ -373,15 +406,27 @@ export class WindowStore implements Windows {
         samples: pane[P.samples],
         aggregates: paneAggregates(set, pane, this.gpu, before * HOUR_MS),
       });
-      ring.write(local, before, pane);
-      cold[c + C.hoursCounted]++;
-      ring.clear(local, before + 1, hour);
-    } else if (before > -Infinity) ring.clear(local, before, hour);
+      if (!final.has(this.slot, before)) {
+        if (before > recorded - this.hours) ring.write(local, before, pane);
+        cold[c + C.hoursCounted]++;
+      }
+      ring.clear(local, Math.max(before, recorded) + 1, hour);
+    } else if (before > -Infinity) ring.clear(local, Math.max(before, recorded + 1), hour);
     hot[h + H.openHour] = hour;
     this.eventTimes.closed(this.slot);
     clearOpenPane(gpu, this.v2);
-    foldWindow(set, ring, local, hour - hours + 1, hour, hour, cold, c + CLOSED);
-    if (this.v2) foldDay(ring, local, hour - 23, hour, cold, c + layout.day);
+    this.foldClosed(hour);
+  }
+
+  /** What an open hour of the GPU at hand needs of the closed panes before it: aggregates and limits. */
+  private foldClosed(hour: number): void {
+    const { ring, layout } = this.chunk!;
+    const { local, set, hours, final } = this;
+    const { hot, h, cold, c } = this.gpu;
+    // Recorded panes of later hours lie where those of the oldest ones were.
+    const oldest = (final.size > 0 ? Math.max(hour, final.last(this.slot)) : hour) - hours + 1;
+    foldWindow(set, ring, local, oldest, hour, hour, cold, c + CLOSED);
+    if (this.v2) foldDay(ring, local, Math.max(oldest, hour - 23), hour, cold, c + layout.day);
     computeBaseline(set, cold, c + CLOSED, hot, h);
   }
 

@@ -355,6 +355,8 @@ export class ScoreRole implements Role, LogListener {
       const owned = this.owned.get(keyOf(record));
       if (owned === undefined) continue;
       const muted = record.offset < owned.mutedUntil;
+      // Retention may have taken what these were said at.
+      if (!muted) owned.kept?.cameTo(record.offset);
       owned.next = record.offset + 1;
       const batch = await this.decode(record, work, muted);
       const ageMs = startedMs - record.timestampMs;
@@ -372,6 +374,7 @@ export class ScoreRole implements Role, LogListener {
       if (!(oldestMs <= record.timestampMs)) oldestMs = record.timestampMs;
       offsets.set(keyOf(record), { ...owned.partition, offset: owned.next });
     }
+    if (records.length === 0) this.passOverMissing();
     if (records.length === 0 && this.behind) this.behind = this.lag() > 0;
     const isLast =
       records.length === 0 &&
@@ -403,6 +406,13 @@ export class ScoreRole implements Role, LogListener {
       isLast,
       isVoid: false,
     };
+  }
+
+  /** A source that ends before what was answered for: retention took the rest, and there is nothing more to rebuild from. */
+  private passOverMissing(): void {
+    for (const owned of this.owned.values())
+      if (owned.next < owned.mutedUntil && this.consumer!.endReachedAt(owned.partition) >= owned.mutedUntil)
+        owned.next = owned.mutedUntil;
   }
 
   /** Both are asked each time: they reckon from one look to the next. */

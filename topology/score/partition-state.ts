@@ -100,6 +100,7 @@ export class PartitionState {
     const { windows, results } = this;
     this.sink = sink;
     this.muted = options.muted;
+    if (!options.muted) windows.endRebuild();
     // Rows that wait for the model name their slots.
     if (this.rows.count === 0) windows.freeSilent();
     const slots = this.slotsOf(batch.gpus);
@@ -146,6 +147,7 @@ export class PartitionState {
   closeOpenPanes(sink: FoldSink): void {
     this.sink = sink;
     this.muted = false;
+    this.windows.endRebuild();
     for (const [, slot] of this.snapshot.slots) this.windows.closeOpenPane(slot);
   }
 
@@ -168,6 +170,16 @@ export class PartitionState {
     this.dueTimes.decode(slot, reader);
     this.emission.decode(slot, reader);
     return this.snapshot.decodeRecord(gpuUuid, reader);
+  }
+
+  /** Slot of a GPU, made where there is none. */
+  slotOf(gpuUuid: string): number {
+    const { windows } = this;
+    const found = windows.find(gpuUuid);
+    if (found >= 0) return found;
+    const slot = windows.slotOf(gpuUuid);
+    this.dueTimes.init(slot, gpuUuid);
+    return slot;
   }
 
   /** Takes what was said of a GPU, as a delta has it; nothing where it has no window. */
@@ -202,14 +214,7 @@ export class PartitionState {
   /** Slots of a batch's GPUs; valid until the next call. */
   private slotsOf(gpus: readonly string[]): Int32Array {
     if (this.slots.length < gpus.length) this.slots = new Int32Array(2 * gpus.length);
-    for (let gpu = 0; gpu < gpus.length; gpu++) {
-      let slot = this.windows.find(gpus[gpu]);
-      if (slot < 0) {
-        slot = this.windows.slotOf(gpus[gpu]);
-        this.dueTimes.init(slot, gpus[gpu]);
-      }
-      this.slots[gpu] = slot;
-    }
+    for (let gpu = 0; gpu < gpus.length; gpu++) this.slots[gpu] = this.slotOf(gpus[gpu]);
     return this.slots;
   }
 }

@@ -95,6 +95,7 @@ class Engine {
       codec: this.codec,
       checkpoints: CHECKPOINTS,
       panes: PANES,
+      samples: 'gpu.samples',
       partition: this.partition,
       committed,
       featureSet: 'v2',

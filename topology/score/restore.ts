@@ -19,6 +19,7 @@ import {
 } from './checkpoint-format.js';
 import { NO_CHECKPOINT, type CheckpointPosition } from './checkpoint-writer.js';
 import type { PartitionState } from './partition-state.js';
+import { restoreFromPanes, type Pane } from './restore-panes.js';
 
 /** A partition's state as of an offset, and what was said after it. */
 export interface Restored {
@@ -33,9 +34,10 @@ export interface Restored {
 export interface RestoreOptions {
   readonly reader: Pick<PartitionReader, 'read'>;
   readonly codec: AvroCodec;
-  /** Full names of gpu.checkpoints and gpu.panes. */
+  /** Full names of gpu.checkpoints, gpu.panes and gpu.samples. */
   readonly checkpoints: string;
   readonly panes: string;
+  readonly samples: string;
   readonly partition: number;
   /** Source offset that the group has committed: state beyond it is not used. */
   readonly committed: number;
@@ -78,24 +80,39 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     };
     return { state, offset: cut.offset, deltas, position };
   }
-  if (options.committed > 0) tellMissing(options, said);
   return {
-    state: options.makeState(),
+    state: await restoreWithout(options, found, said),
     offset: undefined,
     deltas: said,
     position: { ...NO_CHECKPOINT, number, sequence },
   };
 }
 
-/** Before the first cut nothing is amiss: the first delta is there, and all since. */
-function tellMissing({ log, partition }: RestoreOptions, said: readonly Delta[]): void {
-  if (said.length > 0 && said.every(({ sequence }, index) => sequence === index + 1))
+/**
+ * The state without a cut. Before the first one nothing is amiss: the source is there from its beginning, and so is all
+ * that was said. Else gpu.panes has what the source does not have any more.
+ */
+async function restoreWithout(
+  options: RestoreOptions,
+  { records }: Found,
+  said: readonly Delta[],
+): Promise<PartitionState> {
+  const { log, partition, committed, makeState } = options;
+  if (committed === 0) return makeState();
+  const isAllSaid = said.length > 0 && said.every(({ sequence }, index) => sequence === index + 1);
+  if (isAllSaid && !records.has(cutKey(0)) && !records.has(cutKey(1))) {
     log.info({ partition }, 'no checkpoint yet: windows are rebuilt from gpu.samples');
-  else
-    log.warn(
-      { partition },
-      'no usable checkpoint: windows are rebuilt from as much of gpu.samples as there is, and what was said last is not known of every GPU',
-    );
+    return makeState();
+  }
+  const { state, gpus, hours } = await restoreFromPanes(options, (share) =>
+    options.progress(SHARE_OF_CHECKPOINTS + (1 - SHARE_OF_CHECKPOINTS) * share),
+  );
+  log.warn(
+    { partition, gpus, hours },
+    'no usable checkpoint: windows are rebuilt from the closed hours of gpu.panes and as much of gpu.samples as there is' +
+      (isAllSaid ? '' : ', and what was said last is not known of every GPU'),
+  );
+  return state;
 }
 
 /** @param newest number of the cut beyond which rings are not wanted */
@@ -206,11 +223,6 @@ async function restoreRings(
   }
   await readPanes(options, state, fromHour, panesOffset);
   return rings;
-}
-
-interface Pane extends Readonly<Record<string, unknown>> {
-  readonly hour_start: number;
-  readonly samples: number;
 }
 
 async function readPanes(

@@ -53,6 +53,7 @@ export class KeptState {
 export class StateKeeper {
   private readonly checkpoints: string;
   private readonly panes: string;
+  private readonly samples: string;
   /** Share of the restoring under way that is done; NaN when there is none. */
   share = NaN;
 
@@ -63,6 +64,7 @@ export class StateKeeper {
     const { topicPrefix } = options.connection;
     this.checkpoints = topicName(topicPrefix, 'checkpoints');
     this.panes = topicName(topicPrefix, 'panes');
+    this.samples = topicName(topicPrefix, 'samples');
   }
 
   /** @throws ActuaryError kafka_unreachable */
@@ -90,6 +92,7 @@ export class StateKeeper {
           codec,
           checkpoints: this.checkpoints,
           panes: this.panes,
+          samples: this.samples,
           partition: partition.partition,
           committed: committed.find((position) => keyOf(position) === keyOf(partition))?.offset ?? 0,
           featureSet: config.windows.featureSet,
