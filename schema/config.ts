@@ -109,7 +109,7 @@ export const ConfigSchema = Type.Object(
         description:
           'exactly-once: outputs and source offsets in one Kafka transaction; at-least-once: without, so that a crash repeats records',
       }),
-      commitIntervalMs: positiveMs(100, 'score gathers what comes within this much time into one transaction'),
+      commitIntervalMs: positiveMs(100, 'ingest and score gather what comes within this much time into one transaction'),
     }),
     sources: Type.Array(Source, {
       default: [

@@ -19,24 +19,19 @@ interface Chain<Polled> {
   readonly stopping: () => boolean;
 }
 
-export interface IngestStages<Polled, Unit> extends Chain<Polled> {
-  readonly decode: (polled: Polled) => Unit;
+export interface IngestStages<Unit> extends Chain<Unit> {
   readonly putInOrder: (unit: Unit) => Unit;
   readonly publish: (unit: Unit) => Promise<Unit>;
   readonly commit: (unit: Unit) => Promise<void>;
 }
 
 /** Raw messages of one source to batches in gpu.samples. */
-export function ingest<Polled, Unit>(stages: IngestStages<Polled, Unit>): Observable<void> {
+export function ingest<Unit>(stages: IngestStages<Unit>): Observable<void> {
   return pulledAhead(
+    // As they come, bytes become samples; what gives no sample becomes a dead letter.
     stages.poll,
-    (polled) =>
-      polled.pipe(
-        // Bytes become samples; what gives no sample becomes a dead letter.
-        map(stages.decode),
-        // Partitions in step by event time, then re-keyed: one batch for each partition of gpu.samples.
-        map(stages.putInOrder),
-      ),
+    // Partitions in step by event time, then re-keyed: one batch for each partition of gpu.samples.
+    (polled) => polled.pipe(map(stages.putInOrder)),
     // While the broker acknowledges one unit's batches the next is decoded; nothing of it is written before.
     (unit) => unit.pipe(concatMap(stages.publish), concatMap(stages.commit), finalize(stages.settled)),
     stages.stopping,

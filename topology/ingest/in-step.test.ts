@@ -42,6 +42,32 @@ describe('partitions read in step', () => {
     );
   });
 
+  it('hands over whole messages, so that what is finished is exactly what was handed over', () => {
+    const builder = new BatchBuilder(8);
+    for (const [offset, time] of [
+      [0, 10],
+      [0, 40],
+      [1, 50],
+    ]) {
+      builder.from('raw', 0, offset);
+      builder.begin('GPU-a', time);
+      builder.set(0, 40);
+      builder.end();
+    }
+    const inStep = new InStep((partition, next) => partition === 'b' && next === 1);
+    inStep.assign('a', 0);
+    inStep.assign('b', 0);
+    inStep.push('a', builder.build(), 2);
+    inStep.push('b', batchOf(1, 0, [30]), 1);
+    const released: number[] = [];
+    inStep.release((batch, row) => released.push(batch.eventTimeMs[row]));
+    expect(released).toEqual([10, 40, 30]);
+    expect([...inStep.finished()]).toEqual([
+      ['a', 1],
+      ['b', 1],
+    ]);
+  });
+
   it('waits for a partition that is behind, and not for one that is at its end', () => {
     let behind = true;
     const inStep = new InStep((partition) => partition === 'slow' && behind);

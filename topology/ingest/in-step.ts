@@ -29,7 +29,10 @@ export class InStep {
     return this.queues.get(partition)?.length ?? 0;
   }
 
-  /** Hands over all samples whose turn has come, earliest event time first, in offset order within a partition. */
+  /**
+   * Hands over all samples whose turn has come, earliest event time first, in offset order within a partition. A
+   * message goes whole, when its first sample's turn has come: so an offset says exactly what was handed over.
+   */
   release(take: (batch: SampleBatch, row: number) => void): void {
     const queues = [...this.queues];
     for (;;) {
@@ -81,10 +84,15 @@ class PartitionQueue {
     this.length += batch.count;
   }
 
+  /** Hands over the samples of the oldest message. */
   shift(take: (batch: SampleBatch, row: number) => void): void {
-    take(this.batches[0], this.row++);
-    this.length--;
-    if (this.row === this.batches[0].count) {
+    const batch = this.batches[0];
+    const offset = batch.originOffset[this.row];
+    while (this.row < batch.count && batch.originOffset[this.row] === offset) {
+      take(batch, this.row++);
+      this.length--;
+    }
+    if (this.row === batch.count) {
       this.batches.shift();
       this.row = 0;
     }

@@ -72,12 +72,14 @@ describe('taking in records', () => {
     );
     expect(codes).toEqual(['malformed', 'empty', 'empty']);
     expect(rejected).toEqual(['range GPU-b gpu_temp']);
-    expect(decoded.letters.map(({ topic, key, value }) => [topic, key, value?.toString() ?? null])).toEqual([
-      ['dead', 'a key', 'not JSON'],
-      ['dead', 'a key', null],
-      ['dead', 'a key', flat('GPU-b', TIME, 999)],
-    ]);
-    expect(decoded.letters[0].headers).toEqual(
+    expect(decoded.letters.map(({ record: { topic, key, value } }) => [topic, key, value?.toString() ?? null])).toEqual(
+      [
+        ['dead', 'a key', 'not JSON'],
+        ['dead', 'a key', null],
+        ['dead', 'a key', flat('GPU-b', TIME, 999)],
+      ],
+    );
+    expect(decoded.letters[0].record.headers).toEqual(
       expect.arrayContaining([
         ['error_code', 'malformed'],
         ['topic', 'raw'],
@@ -101,7 +103,7 @@ describe('taking in records', () => {
     expect(rowsOf(builder.build()).map(({ timeMs }) => timeMs)).toEqual([future - 1, past + 1]);
     expect(codes).toEqual(['future', 'past', 'future', 'past']);
     expect(rejected).toEqual(codes.map((code) => `${code} GPU-a gpu_temp`));
-    expect(JSON.parse(letters[2].value!.toString())).toEqual({
+    expect(JSON.parse(letters[2].record.value!.toString())).toEqual({
       gpu_uuid: 'GPU-a',
       event_time: new Date(future).toISOString(),
       readings: { gpu_temp: 61 },

@@ -22,9 +22,15 @@ export interface Decoded {
   readonly records: number;
   /** Accepted, and handed to the target. */
   readonly samples: number;
-  readonly letters: readonly OutputRecord[];
+  readonly letters: readonly SourceLetter[];
   /** Records that gave no sample because they could not be read. */
   readonly undecodable: number;
+}
+
+/** A dead letter, and the offset of the raw message it was made of. */
+export interface SourceLetter {
+  readonly offset: number;
+  readonly record: OutputRecord;
 }
 
 /** A fleet has one a host or so. */
@@ -53,7 +59,7 @@ export interface IntakeOptions {
  */
 export class Intake implements SampleSink {
   private readonly cadence: CadenceMonitor;
-  private letters: OutputRecord[] = [];
+  private letters: SourceLetter[] = [];
   private samples = 0;
   private topic = '';
   private partition = 0;
@@ -94,7 +100,10 @@ export class Intake implements SampleSink {
       if (outcome.kind === 'samples') continue;
       undecodable++;
       onLetter(outcome.code);
-      this.letters.push(messageLetter(deadLetterTopic, record, record.key, record.value, outcome.code, outcome.detail));
+      this.letters.push({
+        offset: this.offset,
+        record: messageLetter(deadLetterTopic, record, record.key, record.value, outcome.code, outcome.detail),
+      });
     }
     const warning = decoder.warning?.() ?? null;
     if (warning !== null) onWarning(warning);
@@ -178,6 +187,6 @@ export class Intake implements SampleSink {
     for (let id = 0; id < batch.columns.length; id++)
       if (batch.columns[id] !== undefined) reject(code, uuid, SERIES[id].metric, detail);
     onLetter(code);
-    this.letters.push(sampleLetter(deadLetterTopic, batch, 0, code, detail));
+    this.letters.push({ offset: this.offset, record: sampleLetter(deadLetterTopic, batch, 0, code, detail) });
   }
 }

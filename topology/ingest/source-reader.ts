@@ -1,76 +1,78 @@
 import { lastValueFrom, type Observable } from 'rxjs';
-import type { BatchBuilder, SampleBatch } from '../../schema/batch.js';
+import type { BatchBuilder } from '../../schema/batch.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
+import type { SourceParts } from '../kafka/connection.js';
 import {
   keyOf,
-  type BlockConsumer,
   type LogListener,
   type RecordBlock,
   type TopicPartition,
   type TopicPartitionOffset,
 } from '../kafka/log.js';
+import { UnitTransactions } from '../kafka/unit-transactions.js';
 import { Busy } from '../busy.js';
 import { ingest } from '../topology.js';
 import { InStep } from './in-step.js';
-import type { Intake } from './intake.js';
+import type { Intake, SourceLetter } from './intake.js';
 import type { Router } from './router.js';
 import { UndecodableShare } from './undecodable-share.js';
+import { byPartitionOf, newUnit, shareOf, WHOLE, type Unit } from './unit.js';
 
-/** One cycle never takes more than about this much, so that memory and commits stay bounded. */
-const MAX_CYCLE_BYTES = 8 * 1024 * 1024;
+/** One poll never takes more than about this much. */
+const MAX_POLL_BYTES = 8 * 1024 * 1024;
 /**
- * Records worth a cycle: whoever has so many does not wait for more, which come anyway while these are decoded. Waiting
- * for a full cycle left the processor idle for half of the time.
+ * Records worth decoding: whoever has so many does not wait for more, which come anyway while these are decoded.
+ * Waiting for more left the processor idle for half of the time.
  */
 const ENOUGH_BYTES = 2 * 1024 * 1024;
+/** One unit of work never takes more than about this much, so that memory and transactions stay bounded. */
+const MAX_UNIT_BYTES = 16 * 1024 * 1024;
 const POLL_WAIT_MS = 50;
 /** A partition whose samples wait for slower ones is not read further beyond this many. */
 const PAUSE_ABOVE_SAMPLES = 20_000;
 const RESUME_BELOW_SAMPLES = 5_000;
 
-export interface SourceReaderOptions {
+export interface SourceReaderOptions extends SourceParts {
   readonly name: string;
-  readonly consumer: BlockConsumer;
   /** Puts what it accepts into the router or, where partitions are read in step, into the collector. */
   readonly intake: Intake;
   /** Null where a partition holds its GPUs in order; otherwise the partitions are read in step. */
   readonly collector: BatchBuilder | null;
   readonly lingerMs: number;
+  /** What comes within this much time is a unit of work; 0: what is decoded at a time. */
+  readonly commitIntervalMs: number;
   /** Beyond this share of undecodable messages the source is not read on. */
   readonly maxUndecodable: number;
   readonly router: Router;
   /** Takes what the router handed over, encoded. */
   readonly batches: () => OutputRecord[];
-  /** Writes batches and dead letters; resolves when all are acknowledged. */
-  readonly publish: (batches: OutputRecord[], letters: OutputRecord[]) => Promise<void>;
+  readonly warn: (message: string) => void;
   readonly onRecords: (records: number, samples: number) => void;
-}
-
-/** What one poll gave, on its way through the stages. */
-interface Cycle {
-  /** To be put in order. */
-  readonly collected: { readonly key: string; readonly batch: SampleBatch; readonly next: number }[];
-  readonly letters: OutputRecord[];
-  /** For gpu.samples. */
-  readonly batches: OutputRecord[];
-  readonly offsets: TopicPartitionOffset[];
+  /** So many batches were committed. */
+  readonly onBatches: (count: number) => void;
 }
 
 /**
- * Reads one source: poll, decode, put in order, re-key, publish, commit. Offsets are committed last, and only of
- * records whose samples have all been acknowledged.
+ * Reads one source: poll, decode, put in order, re-key, publish, commit. An offset is committed with, or after, all
+ * samples and dead letters of the messages before it, and none of those from it on: what waits in step waits with its
+ * dead letters.
  */
 export class SourceReader implements LogListener {
   private readonly inStep: InStep;
   private readonly positions = new Map<string, TopicPartitionOffset>();
-  private readonly committed = new Map<string, number>();
-  private readonly paused = new Set<string>();
+  /** What the newest unit commits, or one before it. */
+  private readonly handedOn = new Map<string, number>();
+  private readonly paused = new Map<string, TopicPartition>();
+  /** Dead letters of messages that are not finished, by partition, in the order of their offsets. */
+  private readonly held = new Map<string, SourceLetter[]>();
+  private readonly transactions: UnitTransactions;
   private stopping = false;
   private running: Promise<void> = Promise.resolve();
   private readonly busy = new Busy();
   private readonly undecodable = new UndecodableShare();
-  /** Counts revocations. */
+  private wrong: ActuaryError | undefined;
+  /** Counts assignments and revocations. */
   private generation = 0;
   hasAssignment = false;
 
@@ -79,6 +81,12 @@ export class SourceReader implements LogListener {
       const position = this.positions.get(key);
       if (position === undefined) return false;
       return options.consumer.endReachedAt(position) < next;
+    });
+    this.transactions = new UnitTransactions({
+      // Its producers are replaced when partitions are assigned, and so they are by the restart.
+      reopen: () => Promise.resolve(),
+      restart: () => options.consumer.restart(),
+      warn: options.warn,
     });
   }
 
@@ -92,136 +100,186 @@ export class SourceReader implements LogListener {
 
   async stop(): Promise<void> {
     this.stopping = true;
+    this.transactions.cancel();
     await this.running;
     await this.options.consumer.close();
+    await this.options.writer.close();
   }
 
   assigned(
     partitions: readonly TopicPartition[],
     committed: readonly TopicPartitionOffset[],
   ): Promise<readonly TopicPartitionOffset[]> {
+    this.generation++;
     const starts = new Map(committed.map((position) => [keyOf(position), position.offset]));
     for (const { topic, partition } of partitions) {
       const key = keyOf({ topic, partition });
       const offset = starts.get(key) ?? 0;
       this.positions.set(key, { topic, partition, offset });
-      this.committed.set(key, offset);
+      this.handedOn.set(key, offset);
+      this.held.set(key, []);
       this.inStep.assign(key, offset);
     }
+    // Of those that begin anew.
+    if (this.paused.size > 0) this.options.consumer.resume([...this.paused.values()]);
+    this.paused.clear();
     this.hasAssignment = true;
     return Promise.resolve([]);
   }
 
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    // The cycle in hand ends with its commit; what waits in step was not committed and is read again by the next owner.
+    // The unit in hand ends with its commit; what is gathered, or waits in step, is read again by the next owner.
     await this.busy.idle();
     this.generation++;
     for (const partition of partitions) {
       const key = keyOf(partition);
       this.positions.delete(key);
-      this.committed.delete(key);
+      this.handedOn.delete(key);
+      this.held.delete(key);
       this.paused.delete(key);
       this.inStep.revoke(key);
     }
     this.hasAssignment = false;
   }
 
-  /** Polls until there is a fair load of records or the linger is over: few records at a time make dear batches. */
-  private async collect(): Promise<RecordBlock[]> {
-    const { consumer, lingerMs } = this.options;
-    const blocks: RecordBlock[] = [];
-    let bytes = 0;
-    let until = Infinity;
-    do {
-      const { generation } = this;
-      const polled = await consumer.pollBlocks(MAX_CYCLE_BYTES - bytes, POLL_WAIT_MS);
-      // What was collected under another assignment is read again by whoever has the partition now.
-      if (generation !== this.generation) blocks.length = 0;
-      for (const block of polled) {
-        blocks.push(block);
-        bytes += block.bytes;
-      }
-      if (blocks.length > 0 && until === Infinity) until = performance.now() + lingerMs;
-    } while (!this.stopping && blocks.length > 0 && bytes < ENOUGH_BYTES && performance.now() < until);
-    return blocks;
-  }
-
   private chain(): Observable<void> {
-    return ingest<readonly RecordBlock[], Cycle>({
+    return ingest<Unit>({
       poll: async () => {
-        const blocks = await this.collect();
-        this.busy.begin();
-        return blocks;
+        // Which dead letters show what is wrong with it: they are written before it is given up.
+        if (this.wrong !== undefined) {
+          await this.busy.idle();
+          throw this.wrong;
+        }
+        await this.transactions.recover();
+        return this.gather();
       },
-      decode: (blocks) => this.decode(blocks),
-      putInOrder: (cycle) => this.putInOrder(cycle),
-      publish: (cycle) => this.publish(cycle),
-      commit: (cycle) => this.commit(cycle),
+      putInOrder: (unit) => this.putInOrder(unit),
+      publish: (unit) => this.publish(unit),
+      commit: (unit) => this.commit(unit),
       settled: () => this.busy.end(),
       stopping: () => this.stopping,
     });
   }
 
-  private decode(blocks: readonly RecordBlock[]): Cycle {
-    const { intake, collector, onRecords } = this.options;
-    const collected: Cycle['collected'] = [];
-    const letters: OutputRecord[] = [];
+  /** Polls and decodes until there is enough for a unit, or its time is over. */
+  private async gather(): Promise<Unit> {
+    let unit = newUnit(this.generation);
+    for (;;) {
+      const blocks = await this.collect(unit);
+      // What was gathered under another assignment is read again by whoever has the partition now.
+      if (unit.generation !== this.generation) {
+        this.options.router.drain();
+        this.options.batches();
+        unit = newUnit(this.generation);
+      }
+      this.decode(unit, blocks);
+      const isOver = performance.now() >= unit.untilMs || unit.bytes >= MAX_UNIT_BYTES;
+      if (!isOver && blocks.length > 0 && !this.stopping && this.wrong === undefined) continue;
+      // In hand from here on, without a moment in which its partitions could be revoked.
+      this.busy.begin();
+      return unit;
+    }
+  }
+
+  /** Polls until there is a fair load of records or the linger is over: few records at a time make dear batches. */
+  private async collect(unit: Unit): Promise<RecordBlock[]> {
+    const { consumer, lingerMs, commitIntervalMs } = this.options;
+    const blocks: RecordBlock[] = [];
+    let bytes = 0;
+    let untilMs = unit.untilMs;
+    do {
+      const { generation } = this;
+      const waitMs = Math.max(0, Math.min(POLL_WAIT_MS, untilMs - performance.now()));
+      const polled = await consumer.pollBlocks(MAX_POLL_BYTES - bytes, waitMs);
+      if (generation !== this.generation) blocks.length = 0;
+      for (const block of polled) {
+        blocks.push(block);
+        bytes += block.bytes;
+      }
+      if (blocks.length === 0) break;
+      const now = performance.now();
+      if (unit.untilMs === Infinity) unit.untilMs = now + commitIntervalMs;
+      if (untilMs === Infinity)
+        untilMs = now + (commitIntervalMs > 0 ? Math.min(lingerMs, commitIntervalMs) : lingerMs);
+    } while (!this.stopping && bytes < ENOUGH_BYTES && performance.now() < untilMs);
+    unit.bytes += bytes;
+    return blocks;
+  }
+
+  /** Samples into the router, or in step; dead letters to those that are held. */
+  private decode(unit: Unit, blocks: readonly RecordBlock[]): void {
+    const { intake, collector, router, byPartition, onRecords } = this.options;
     let records = 0;
     let samples = 0;
     let undecodable = 0;
-    for (const block of blocks) {
-      const key = keyOf(block);
-      const position = this.positions.get(key);
-      // A partition that went and came back within this cycle is read again from its committed offset.
-      if (position === undefined || block.nextOffset <= position.offset) continue;
-      const decoded = intake.decode(block, position.offset);
-      const next = block.nextOffset;
-      this.positions.set(key, { topic: position.topic, partition: position.partition, offset: next });
-      if (collector !== null) collected.push({ key, batch: collector.build(), next });
-      for (const letter of decoded.letters) letters.push(letter);
-      records += decoded.records;
-      samples += decoded.samples;
-      undecodable += decoded.undecodable;
+    for (const [share, own] of byPartition ? byPartitionOf(blocks) : [[WHOLE, blocks] as const]) {
+      for (const block of own) {
+        const key = keyOf(block);
+        const position = this.positions.get(key);
+        // A partition that went and came back meanwhile is read again from its committed offset.
+        if (position === undefined || block.nextOffset <= position.offset) continue;
+        const decoded = intake.decode(block, position.offset);
+        const next = block.nextOffset;
+        this.positions.set(key, { topic: position.topic, partition: position.partition, offset: next });
+        if (collector !== null) this.inStep.push(key, collector.build(), next);
+        const held = this.held.get(key)!;
+        for (const letter of decoded.letters) held.push(letter);
+        records += decoded.records;
+        samples += decoded.samples;
+        undecodable += decoded.undecodable;
+      }
+      // A batch holds samples of one share.
+      if (collector === null) this.drain(unit, share);
     }
-    if (records > 0) onRecords(records, samples);
-    this.judge(records, undecodable);
-    return { collected, letters, batches: [], offsets: [] };
-  }
-
-  private putInOrder(cycle: Cycle): Cycle {
-    const { collector, router } = this.options;
     if (collector !== null) {
-      for (const { key, batch, next } of cycle.collected) this.inStep.push(key, batch, next);
       this.inStep.release(router.take);
       this.regulate();
     }
-    router.drain();
-    return { ...cycle, batches: this.options.batches(), offsets: this.finishedOffsets() };
+    if (records > 0) onRecords(records, samples);
+    this.judge(records, undecodable);
   }
 
-  private async publish(cycle: Cycle): Promise<Cycle> {
-    await this.options.publish(cycle.batches, cycle.letters);
-    return cycle;
-  }
-
-  private async commit({ offsets }: Cycle): Promise<void> {
-    if (offsets.length === 0) return;
-    if (!(await this.options.consumer.commit(offsets))) return;
-    for (const position of offsets) this.committed.set(keyOf(position), position.offset);
-  }
-
-  private finishedOffsets(): TopicPartitionOffset[] {
+  private putInOrder(unit: Unit): Unit {
+    if (this.options.collector !== null) this.drain(unit, WHOLE);
     const finished =
       this.options.collector === null
         ? [...this.positions].map(([key, { offset }]): [string, number] => [key, offset])
         : [...this.inStep.finished()];
-    const offsets: TopicPartitionOffset[] = [];
     for (const [key, offset] of finished) {
       const position = this.positions.get(key);
-      if (position !== undefined && offset > (this.committed.get(key) ?? 0))
-        offsets.push({ topic: position.topic, partition: position.partition, offset });
+      if (position === undefined || offset <= (this.handedOn.get(key) ?? 0)) continue;
+      const share = shareOf(unit, this.options.byPartition ? key : WHOLE);
+      share.offsets.push({ topic: position.topic, partition: position.partition, offset });
+      const held = this.held.get(key)!;
+      let count = 0;
+      while (count < held.length && held[count].offset < offset) share.records.push(held[count++].record);
+      held.splice(0, count);
+      this.handedOn.set(key, offset);
     }
-    return offsets;
+    return unit;
+  }
+
+  /** Batches in the making go into a share. */
+  private drain(unit: Unit, name: string): void {
+    this.options.router.drain();
+    const batches = this.options.batches();
+    if (batches.length === 0) return;
+    unit.batches += batches.length;
+    const { records } = shareOf(unit, name);
+    for (const batch of batches) records.push(batch);
+  }
+
+  private async publish(unit: Unit): Promise<Unit> {
+    if (unit.shares.size > 0)
+      await this.transactions.step(unit, () => this.options.writer.write([...unit.shares.values()]));
+    return unit;
+  }
+
+  private async commit(unit: Unit): Promise<void> {
+    if (unit.shares.size === 0) return;
+    if (!(await this.transactions.step(unit, () => this.options.writer.commit([...unit.shares.values()])))) return;
+    this.transactions.succeeded();
+    this.options.onBatches(unit.batches);
   }
 
   private regulate(): void {
@@ -229,7 +287,7 @@ export class SourceReader implements LogListener {
       const waiting = this.inStep.waiting(key);
       if (waiting > PAUSE_ABOVE_SAMPLES && !this.paused.has(key)) {
         this.options.consumer.pause([position]);
-        this.paused.add(key);
+        this.paused.set(key, position);
       } else if (waiting < RESUME_BELOW_SAMPLES && this.paused.has(key)) {
         this.options.consumer.resume([position]);
         this.paused.delete(key);
@@ -244,7 +302,7 @@ export class SourceReader implements LogListener {
   private judge(messages: number, undecodable: number): void {
     const share = this.undecodable.add(messages, undecodable);
     if (share > this.options.maxUndecodable)
-      throw new ActuaryError(
+      this.wrong = new ActuaryError(
         'dead_letter_limit',
         `source ${this.options.name}: ${Math.round(share * 100)} % of the last ${this.undecodable.judged} messages could not be decoded. ` +
           'Is its format right? gpu-actuary dead-letters list shows their codes and bytes; deadLetter.maxRatio moves this limit',

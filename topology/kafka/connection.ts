@@ -1,11 +1,13 @@
 import type { Config } from '../../schema/config.js';
 import { KafkaSink } from '../../sinks/kafka.js';
 import { TransactionalSink } from '../../sinks/kafka-transactions.js';
+import { GroupOffsets } from './group-offsets.js';
 import { KafkaJsLog } from './kafkajs-log.js';
-import type { BlockConsumer } from './log.js';
+import type { BlockConsumer, TopicPartition } from './log.js';
 import type { OffsetGap } from './offset-gap.js';
 import { RdKafkaLog } from './rdkafka-log.js';
 import { RecordLists } from './record-lists.js';
+import { PlainSource, SourceTransactions, type SourceWriter } from './source-writer.js';
 import { PlainWriter, TransactionalWriter, type UnitWriter } from './unit-writer.js';
 
 /**
@@ -141,21 +143,79 @@ export function sourceClient(connection: KafkaConnection, keyed: boolean): Sourc
   return keyed && Object.keys(connection.properties).length === 0 ? 'kafkajs' : 'node-rdkafka';
 }
 
-/** A member of the ingest group that reads a source. */
-export function openSourceLog(
-  connection: KafkaConnection,
-  client: SourceClient,
-  topics: readonly string[],
-  warn: Warn,
-): BlockConsumer {
-  if (client === 'node-rdkafka') return new RecordLists(openLog(connection, 'ingest', topics, warn));
-  return new KafkaJsLog({
+/** How a source is read, and how what it gives is written. */
+export interface SourceParts {
+  readonly consumer: BlockConsumer;
+  readonly writer: SourceWriter;
+  /** Shares of a source are partitions: each has a transaction of its own. Otherwise all of it is one share. */
+  readonly byPartition: boolean;
+}
+
+export interface SourceQuestion {
+  readonly topics: readonly string[];
+  readonly keyed: boolean;
+  readonly client: SourceClient;
+  readonly maxMessageBytes: number;
+  /** Writes what is written at least once. */
+  readonly sink: KafkaSink;
+  readonly warn: Warn;
+  /** Ends the waiting for a broker that does not answer. */
+  readonly stopping: () => boolean;
+}
+
+/**
+ * A member of the ingest group that reads a source, and its writer; both to be closed by the caller. Transactional ids
+ * are the same for whoever reads: `<group>/<topic>/<partition>`, or `<group>/<topics>` where one instance reads all in
+ * step. No topic's name has a slash.
+ * @throws ActuaryError kafka_unreachable
+ */
+export async function openSource(connection: KafkaConnection, question: SourceQuestion): Promise<SourceParts> {
+  const { topics, keyed, client, warn, sink } = question;
+  const group = `${connection.topicPrefix}gpu-actuary.ingest`;
+  const clientId = `${group}.${connection.instance}`;
+  const common = {
     brokers: connection.brokers,
-    group: `${connection.topicPrefix}gpu-actuary.ingest`,
-    clientId: `${connection.topicPrefix}gpu-actuary.ingest.${connection.instance}`,
+    group,
+    clientId,
     topics,
     sessionTimeoutMs: connection.sessionTimeoutMs,
     onTransientError: warn,
-    onGap: (gap) => connection.onGap?.('ingest', gap),
-  });
+    onGap: (gap: OffsetGap) => connection.onGap?.('ingest', gap),
+  };
+  const { properties } = connection;
+  if (connection.guarantee === 'at-least-once') {
+    const consumer =
+      client === 'kafkajs' ? new KafkaJsLog(common) : new RecordLists(new RdKafkaLog({ ...common, properties }));
+    return { consumer, writer: new PlainSource(sink, consumer), byPartition: false };
+  }
+  const { brokers } = connection;
+  const offsets = new GroupOffsets({ brokers, properties, group, clientId, onTransientError: warn });
+  await offsets.open();
+  const writer = new SourceTransactions(
+    keyed ? ({ topic, partition }) => `${topic}/${partition}` : () => topics.join('+'),
+    (name) =>
+      new TransactionalSink({
+        brokers,
+        properties,
+        clientId: `${clientId}.${name}`,
+        transactionalId: `${group}/${name}`,
+        name: 'ingest',
+        maxMessageBytes: question.maxMessageBytes,
+        onTransientError: warn,
+        stopping: question.stopping,
+      }),
+    offsets,
+  );
+  const fence = (partitions: readonly TopicPartition[]): Promise<void> => writer.fence(partitions);
+  const consumer =
+    client === 'kafkajs'
+      ? new KafkaJsLog({
+          ...common,
+          committed: async (partitions) => {
+            await fence(partitions);
+            return offsets.committed(partitions);
+          },
+        })
+      : new RecordLists(new RdKafkaLog({ ...common, properties, fence }));
+  return { consumer, writer, byPartition: keyed };
 }

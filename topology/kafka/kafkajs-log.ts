@@ -34,6 +34,8 @@ export interface KafkaJsLogOptions {
   readonly sessionTimeoutMs: number;
   readonly onTransientError: (message: string) => void;
   readonly onGap?: (gap: OffsetGap) => void;
+  /** Says where the group is in what is assigned, in place of what the client asks itself, and fences it before. */
+  readonly committed?: (partitions: readonly TopicPartition[]) => Promise<readonly TopicPartitionOffset[]>;
 }
 
 /** Whether a source failed for what kafkajs has no code for: another codec than gzip, most likely. */
@@ -47,7 +49,8 @@ interface Offer {
   readonly fetched: FetchedPartition;
   /** Blocks taken. */
   taken: number;
-  readonly done: () => void;
+  /** @param whole whether all of it was taken */
+  readonly done: (whole: boolean) => void;
 }
 
 /**
@@ -113,29 +116,7 @@ export class KafkaJsLog implements BlockConsumer {
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.change(() => this.assign(payload.memberAssignment)));
     // The client commits the beginning over an offset that is gone, as soon as it has joined: look before.
     await this.lookForGaps();
-    // Resolves when the group is joined, which takes seconds: partitions come by the listener anyway.
-    const joined = consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: CONCURRENCY,
-      eachBatch: async (payload) => {
-        const fetched = payload.batch as unknown as FetchedPartition;
-        await this.assigning;
-        const partition = { topic: fetched.topic, partition: fetched.partition };
-        if (!this.assignment.has(keyOf(partition))) return;
-        this.ends.set(keyOf(partition), Number(fetched.highWatermark));
-        await this.offer(
-          partition,
-          fetched,
-          () => payload.heartbeat(),
-          () => this.closed || !payload.isRunning() || payload.isStale(),
-        );
-        payload.resolveOffset(fetched.lastOffset());
-      },
-    });
-    joined.catch((error: Error) => {
-      this.failure = new ActuaryError('kafka_failed', error.message, { cause: error });
-    });
+    this.run();
   }
 
   async pollBlocks(maxBytes: number, waitMs: number): Promise<readonly RecordBlock[]> {
@@ -186,6 +167,15 @@ export class KafkaJsLog implements BlockConsumer {
     return this.reached.get(keyOf(partition)) ?? -1;
   }
 
+  /** Leaves the group and joins it again: what the client has under way ends with its membership. */
+  async restart(): Promise<void> {
+    this.withdraw();
+    await this.consumer.stop();
+    this.change(() => this.revoke());
+    await this.assigning;
+    if (!this.closed) this.run();
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     this.withdraw();
@@ -193,27 +183,52 @@ export class KafkaJsLog implements BlockConsumer {
     await this.admin.disconnect();
   }
 
-  /** Puts a batch on offer; resolves when it was taken, or when it no longer counts. */
+  private run(): void {
+    // Resolves when the group is joined, which takes seconds: partitions come by the listener anyway.
+    const joined = this.consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: CONCURRENCY,
+      eachBatch: async (payload) => {
+        const fetched = payload.batch as unknown as FetchedPartition;
+        await this.assigning;
+        const partition = { topic: fetched.topic, partition: fetched.partition };
+        if (!this.assignment.has(keyOf(partition))) return;
+        this.ends.set(keyOf(partition), Number(fetched.highWatermark));
+        const whole = await this.offer(
+          partition,
+          fetched,
+          () => payload.heartbeat(),
+          () => this.closed || !payload.isRunning() || payload.isStale(),
+        );
+        // What was not taken is to be fetched again, by whoever has the partition then.
+        if (whole) payload.resolveOffset(fetched.lastOffset());
+      },
+    });
+    joined.catch((error: Error) => {
+      this.failure = new ActuaryError('kafka_failed', error.message, { cause: error });
+    });
+  }
+
+  /** Puts a batch on offer; resolves when it no longer is. @returns whether all of it was taken */
   private async offer(
     partition: TopicPartition,
     fetched: FetchedPartition,
     heartbeat: () => Promise<void>,
     stale: () => boolean,
-  ): Promise<void> {
-    let taken = false;
-    const done = new Promise<void>((resolve) => {
+  ): Promise<boolean> {
+    let whole: boolean | undefined;
+    const done = new Promise<boolean>((resolve) => {
       this.offers.push({ partition, fetched, taken: 0, done: resolve });
       this.wake();
-    }).then(() => {
-      taken = true;
-    });
-    while (!taken && !stale()) {
+    }).then((outcome) => (whole = outcome));
+    while (whole === undefined && !stale()) {
       await Promise.race([done, delay(HEARTBEAT_MS, undefined, { ref: false })]);
-      if (!taken) await heartbeat();
+      if (whole === undefined) await heartbeat();
     }
-    if (taken) return;
     const index = this.offers.findIndex((offer) => offer.fetched === fetched);
     if (index >= 0) this.offers.splice(index, 1);
+    return whole ?? false;
   }
 
   private take(maxBytes: number): RecordBlock[] {
@@ -230,7 +245,7 @@ export class KafkaJsLog implements BlockConsumer {
       this.offers.shift();
       const next = Number(offer.fetched.lastOffset()) + 1;
       if (next >= Number(offer.fetched.highWatermark)) this.reached.set(keyOf(offer.partition), next);
-      offer.done();
+      offer.done(true);
     }
     return blocks;
   }
@@ -263,7 +278,7 @@ export class KafkaJsLog implements BlockConsumer {
   }
 
   private withdraw(): void {
-    for (const offer of this.offers.splice(0)) offer.done();
+    for (const offer of this.offers.splice(0)) offer.done(false);
   }
 
   /** Assignments and revocations one after the other; nothing is handed out in between. */
@@ -299,27 +314,44 @@ export class KafkaJsLog implements BlockConsumer {
     const partitions = Object.entries(memberAssignment).flatMap(([topic, numbers]) =>
       numbers.map((partition) => ({ topic, partition })),
     );
-    const committed: TopicPartitionOffset[] = [];
+    const committed = await (this.options.committed?.(partitions) ?? this.committed(partitions));
+    const positions = new Map(committed.map((position) => [keyOf(position), position.offset]));
     this.reached.clear();
-    for (const topic of Object.keys(memberAssignment)) {
+    for (const [topic, numbers] of Object.entries(memberAssignment)) {
       const ends = new Map(
         (await this.ask(() => this.admin.fetchTopicOffsets(topic))).map((end) => [end.partition, end]),
       );
-      const [known] = await this.ask(() => this.admin.fetchOffsets({ groupId: this.options.group, topics: [topic] }));
-      for (const { partition, offset } of known.partitions) {
+      for (const partition of numbers) {
         const end = ends.get(partition);
-        const at = Number(offset);
-        if (at >= 0) committed.push({ topic, partition, offset: at });
         if (end === undefined) continue;
-        this.ends.set(keyOf({ topic, partition }), Number(end.high));
-        this.tellGap(gapAt({ topic, partition, offset: at }, Number(end.low), Number(end.high)));
+        const key = keyOf({ topic, partition });
+        const at = positions.get(key);
+        this.ends.set(key, Number(end.high));
+        const gap =
+          at === undefined ? null : gapAt({ topic, partition, offset: at }, Number(end.low), Number(end.high));
+        this.tellGap(gap);
+        if (gap !== null) positions.set(key, gap.to);
         // Nothing there: no fetch will ever say that the end is reached.
-        const next = at >= 0 ? at : Number(end.low);
-        if (next >= Number(end.high)) this.reached.set(keyOf({ topic, partition }), Number(end.high));
+        if ((at ?? Number(end.low)) >= Number(end.high)) this.reached.set(key, Number(end.high));
       }
     }
     this.assignment = new Map(partitions.map((partition) => [keyOf(partition), partition]));
-    const mine = committed.filter((position) => this.assignment.has(keyOf(position)));
-    for (const start of await this.listener!.assigned(partitions, mine)) await this.seek(start);
+    const known = partitions.flatMap((partition) => {
+      const offset = positions.get(keyOf(partition));
+      return offset === undefined ? [] : [{ ...partition, offset }];
+    });
+    for (const start of await this.listener!.assigned(partitions, known)) await this.seek(start);
+  }
+
+  private async committed(partitions: readonly TopicPartition[]): Promise<TopicPartitionOffset[]> {
+    const mine = new Set(partitions.map(keyOf));
+    const committed: TopicPartitionOffset[] = [];
+    for (const topic of new Set(partitions.map((partition) => partition.topic))) {
+      const [known] = await this.ask(() => this.admin.fetchOffsets({ groupId: this.options.group, topics: [topic] }));
+      for (const { partition, offset } of known.partitions)
+        if (Number(offset) >= 0 && mine.has(keyOf({ topic, partition })))
+          committed.push({ topic, partition, offset: Number(offset) });
+    }
+    return committed;
   }
 }

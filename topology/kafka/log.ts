@@ -61,6 +61,11 @@ export interface GroupMember {
    * whose markers take offsets but are no records.
    */
   endReachedAt(partition: TopicPartition): number;
+  /**
+   * Begins anew with what is assigned, as if it had just been: the listener is told, and reading goes on from where it
+   * says. What was fetched before is never handed out.
+   */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -6,6 +6,7 @@ import rdkafka, {
   type Message,
 } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
+import { committedOffsets, WAIT_ERRORS } from './group-offsets.js';
 import {
   BEGINNING,
   keyOf,
@@ -24,26 +25,13 @@ const REBALANCE_ERRORS: ReadonlySet<number> = new Set([
   rdkafka.CODES.ERRORS.ERR_ILLEGAL_GENERATION,
   rdkafka.CODES.ERRORS.ERR_UNKNOWN_MEMBER_ID,
 ]);
-/** The broker does not answer, or not yet. */
-const WAIT_ERRORS: ReadonlySet<number> = new Set([
-  rdkafka.CODES.ERRORS.ERR__TIMED_OUT,
-  rdkafka.CODES.ERRORS.ERR__TRANSPORT,
-  rdkafka.CODES.ERRORS.ERR__WAIT_COORD,
-  rdkafka.CODES.ERRORS.ERR_COORDINATOR_LOAD_IN_PROGRESS,
-  rdkafka.CODES.ERRORS.ERR_COORDINATOR_NOT_AVAILABLE,
-  rdkafka.CODES.ERRORS.ERR_NOT_COORDINATOR,
-  rdkafka.CODES.ERRORS.ERR_UNSTABLE_OFFSET_COMMIT,
-]);
 const UNKNOWN_TOPIC: ReadonlySet<number> = new Set([
   rdkafka.CODES.ERRORS.ERR_UNKNOWN_TOPIC_OR_PART,
   rdkafka.CODES.ERRORS.ERR__UNKNOWN_TOPIC,
 ]);
-const COMMITTED_RETRY_MS = 200;
 const COMMIT_RETRY_MS = 200;
 /** Between two looks at an empty queue; short against the second within which a sample is to be scored. */
 const IDLE_MS = 10;
-/** An open transaction of the one who had the partition before holds the answer back until it has ended. */
-const COMMITTED_TIMEOUT_MS = 10_000;
 const WATERMARK_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** A disconnect can hang for ever while a rebalance is under way; the process is ending by then. */
@@ -68,6 +56,8 @@ export interface RdKafkaLogOptions {
   readonly onTransientError: (message: string) => void;
   /** Called with what was gone before it was read. */
   readonly onGap?: (gap: OffsetGap) => void;
+  /** Awaited for all that is assigned, before its committed offsets are asked for. */
+  readonly fence?: (partitions: readonly TopicPartition[]) => Promise<void>;
 }
 
 /**
@@ -183,10 +173,6 @@ export class RdKafkaLog implements LogConsumer {
     return commit;
   }
 
-  /**
-   * Begins anew with all assigned partitions, as if they had just been assigned: the listener is told, and reading goes
-   * on from where it says. What was fetched before is never handed out.
-   */
   restart(): Promise<void> {
     this.rebalance = this.rebalance.then(() =>
       this.change(() =>
@@ -334,7 +320,11 @@ export class RdKafkaLog implements LogConsumer {
   }
 
   private async onAssigned(partitions: readonly TopicPartition[]): Promise<void> {
-    const committed = (await this.committed(partitions)).filter(({ offset }) => offset >= 0);
+    await this.options.fence?.(partitions);
+    const committed = await committedOffsets(this.consumer, partitions, {
+      closed: () => this.closed,
+      onTransientError: this.options.onTransientError,
+    });
     const wanted = await this.listener!.assigned(partitions, committed);
     const starts = new Map<string, number>();
     for (const position of [...committed, ...wanted]) starts.set(keyOf(position), position.offset);
@@ -371,30 +361,6 @@ export class RdKafkaLog implements LogConsumer {
       });
     const known = [...positions].filter(({ offset }) => offset >= 0);
     for (const gap of await Promise.all(known.map(look))) if (gap !== null) onGap(gap);
-  }
-
-  /** Asks until the broker answers: it may be away, or a transaction of the owner before may be open yet. */
-  private async committed(partitions: readonly TopicPartition[]): Promise<TopicPartitionOffset[]> {
-    if (partitions.length === 0) return [];
-    for (;;) {
-      const answer = await this.askCommitted(partitions);
-      if (Array.isArray(answer)) return answer;
-      const { code, message } = answer;
-      if (!WAIT_ERRORS.has(code) || this.closed)
-        throw new ActuaryError('kafka_failed', `committed offsets: ${message}`, { cause: answer });
-      this.options.onTransientError(`committed offsets: ${message}`);
-      await delay(COMMITTED_RETRY_MS);
-    }
-  }
-
-  private askCommitted(partitions: readonly TopicPartition[]): Promise<TopicPartitionOffset[] | LibrdKafkaError> {
-    return new Promise((resolve) => {
-      this.consumer.committed(
-        partitions.map((partition) => ({ ...partition })),
-        COMMITTED_TIMEOUT_MS,
-        (error: LibrdKafkaError | null, offsets) => resolve(error ?? offsets),
-      );
-    });
   }
 }
 

@@ -56,6 +56,10 @@ export class RecordLists implements BlockConsumer {
     return this.log.endReachedAt(partition);
   }
 
+  restart(): Promise<void> {
+    return this.log.restart();
+  }
+
   close(): Promise<void> {
     return this.log.close();
   }

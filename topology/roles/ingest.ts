@@ -16,7 +16,7 @@ import { RejectionCounter, type Instruments } from '../instruments.js';
 import {
   openLog,
   openSink,
-  openSourceLog,
+  openSource,
   sourceClient,
   type KafkaConnection,
   type SourceClient,
@@ -133,7 +133,7 @@ export class IngestRole implements Role {
   }
 
   private async read(reading: Reading, source: SourceConfig, keyed: boolean, client: SourceClient): Promise<void> {
-    const reader = this.readerOf(source, reading.name, keyed, client);
+    const reader = await this.readerOf(source, reading.name, keyed, client);
     reading.reader = reader;
     await reader.start((error) => {
       if (client !== 'kafkajs' || !isBeyondKafkaJs(error)) {
@@ -148,7 +148,12 @@ export class IngestRole implements Role {
     });
   }
 
-  private readerOf(source: SourceConfig, name: string, keyed: boolean, client: SourceClient): SourceReader {
+  private async readerOf(
+    source: SourceConfig,
+    name: string,
+    keyed: boolean,
+    client: SourceClient,
+  ): Promise<SourceReader> {
     const { config, connection, instruments } = this.dependencies;
     const rejections = new RejectionCounter();
     const topic = topicName(connection.topicPrefix, 'samples');
@@ -157,9 +162,18 @@ export class IngestRole implements Role {
       ready.push({ topic, partition, key: null, value: this.samples.encode(batch) }),
     );
     const collector = keyed ? null : new BatchBuilder();
+    const parts = await openSource(connection, {
+      topics: source.topics,
+      keyed,
+      client,
+      maxMessageBytes: DEAD_LETTER_MAX_BYTES,
+      sink: this.sink!,
+      warn: this.warn,
+      stopping: () => this.stopped,
+    });
     return new SourceReader({
+      ...parts,
       name,
-      consumer: openSourceLog(connection, client, source.topics, this.warn),
       intake: new Intake({
         decoder: this.dependencies.decoderOf(source),
         target: collector ?? router,
@@ -172,6 +186,7 @@ export class IngestRole implements Role {
       }),
       collector,
       lingerMs: config.ingest.lingerMs,
+      commitIntervalMs: connection.guarantee === 'exactly-once' ? config.kafka.commitIntervalMs : 0,
       maxUndecodable: config.deadLetter.maxRatio,
       router,
       batches: () => {
@@ -179,21 +194,13 @@ export class IngestRole implements Role {
         ready = [];
         return batches;
       },
-      publish: (batches, letters) => this.publish(batches, letters),
+      warn: this.warn,
       onRecords: (records, samples) => {
         instruments.ingested(name, records, samples);
         rejections.flush((reason, count) => instruments.readingsRejected(reason, count));
       },
+      onBatches: (count) => instruments.recordsWritten('samples', count),
     });
-  }
-
-  private async publish(batches: readonly OutputRecord[], letters: readonly OutputRecord[]): Promise<void> {
-    if (batches.length === 0 && letters.length === 0) return;
-    const sink = this.sink!;
-    await sink.write(batches);
-    await sink.write(letters);
-    await sink.flush();
-    this.dependencies.instruments.recordsWritten('samples', batches.length);
   }
 
   private readonly warn = (message: string): void => {

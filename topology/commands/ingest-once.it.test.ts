@@ -1,0 +1,208 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startBroker, type Broker } from '../../bench/support/kraft.js';
+import { AvroCodec } from '../../schema/avro.js';
+import { TRANSACTION_STEPS } from '../../schema/fail-point.js';
+import { packageRoot } from '../../schema/package-root.js';
+import { fromSamplesRecord } from '../../schema/samples.js';
+import { Fleet } from '../../simulator/fleet.js';
+import { messagesOf } from '../../simulator/messages.js';
+import { eventually, TestClient } from '../../test/support/client.js';
+import { describeWith } from '../../test/support/requirements.js';
+
+/** Produced at a time. */
+const MESSAGES = 800;
+/** Among the good messages, so that there are dead letters to be lost or doubled. */
+const BAD_EVERY = 50;
+const RAW_PARTITIONS = 4;
+
+/** A source as one of the ways to read it has it; each has topics and groups of its own. */
+interface Way {
+  readonly name: string;
+  readonly keyed: boolean;
+  readonly properties: string;
+}
+const KAFKAJS: Way = { name: 'keyed', keyed: true, properties: '{}' };
+const RDKAFKA: Way = { name: 'keyed-rdkafka', keyed: true, properties: '{client.rack: a}' };
+const UNKEYED: Way = { name: 'unkeyed', keyed: false, properties: '{}' };
+
+/** An ingest process of its own. */
+class Ingester {
+  private readonly child: ChildProcess;
+  output = '';
+
+  constructor(brokers: string, way: Way, instance: string, failPoint: string) {
+    const sets = [
+      `kafka.brokers=${brokers}`,
+      `kafka.topicPrefix=${way.name}.`,
+      `kafka.properties=${way.properties}`,
+      `instance=${instance}`,
+      'kafka.partitions=4',
+      'kafka.sessionTimeoutMs=1500',
+      // Many transactions.
+      'kafka.commitIntervalMs=5',
+      'http.port=0',
+      `sources=[{topics: [raw-${way.name}], format: wide-json-flat, keyed: ${way.keyed}}]`,
+    ];
+    const command = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', 'ingest'];
+    this.child = spawn(process.execPath, [...command, ...sets.flatMap((set) => ['--set', set])], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ACTUARY_FAIL_POINT: failPoint },
+    });
+    this.child.stderr!.on('data', (data: Buffer) => (this.output += data.toString()));
+  }
+
+  get alive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** @returns exit status, or the signal that ended it */
+  async ended(): Promise<number | string | null> {
+    if (this.alive) await once(this.child, 'exit');
+    return this.child.exitCode ?? this.child.signalCode;
+  }
+
+  /** Waits until it has stopped itself. */
+  async asleep(): Promise<void> {
+    await eventually('the process to stop', async () => {
+      const stat = await readFile(`/proc/${this.child.pid}/stat`, 'utf8');
+      return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T') ? true : undefined;
+    });
+  }
+
+  async says(message: string): Promise<void> {
+    await eventually(`"${message}" among ${this.output}`, () =>
+      Promise.resolve(this.output.includes(message) ? true : undefined),
+    );
+  }
+}
+
+await describeWith('kraft', 'ingest, exactly once', () => {
+  let broker: Broker;
+  let client: TestClient;
+  let codec: AvroCodec;
+  const running: Ingester[] = [];
+  const fed = new Map<Way, { messages: number; bad: number; readonly scrapes: ReturnType<Fleet['scrapes']> }>();
+  const start = (way: Way, instance: string, failPoint = ''): Ingester => {
+    const ingester = new Ingester(broker.brokers, way, instance, failPoint);
+    running.push(ingester);
+    return ingester;
+  };
+  const produce = async (way: Way): Promise<void> => {
+    const fleet = new Fleet({ gpus: 16, seed: 7, startMs: Date.UTC(2026, 5, 1), days: 60, cadenceMs: 60_000 });
+    const known = fed.get(way) ?? { messages: 0, bad: 0, scrapes: fleet.scrapes() };
+    fed.set(way, known);
+    const { scrapes } = known;
+    const messages: { key: string | null; value: string; timestampMs: number; partition?: number }[] = [];
+    const add = (key: string, value: string, timestampMs: number): void =>
+      void messages.push(
+        way.keyed
+          ? { key, value, timestampMs }
+          : { key: null, value, timestampMs, partition: messages.length % RAW_PARTITIONS },
+      );
+    for (let scrape = scrapes.next(); !scrape.done && messages.length < MESSAGES; scrape = scrapes.next())
+      for (const { key, value, timeMs } of messagesOf(scrape.value, 'wide-json-flat')) {
+        if (messages.length % BAD_EVERY === 0) {
+          add(key, 'no telemetry', timeMs);
+          known.bad++;
+        }
+        add(key, value, timeMs);
+      }
+    await client.produce(`raw-${way.name}`, messages);
+    known.messages += messages.length;
+  };
+  const allRead = (way: Way, orElse = (): boolean => false): Promise<true> =>
+    eventually('all raw messages read', async () => {
+      const group = `${way.name}.gpu-actuary.ingest`;
+      const offsets = await client.committed(group, `raw-${way.name}`).catch(() => new Map<number, number>());
+      const sum = [...offsets.values()].reduce((total, offset) => total + Math.max(0, offset), 0);
+      const ends = await client.ends(`raw-${way.name}`);
+      return sum === [...ends.values()].reduce((total, end) => total + end, 0) || orElse() ? true : undefined;
+    });
+  /** Each raw message stands in one batch, or among the dead letters, once. */
+  const expectEachOnce = async (way: Way): Promise<void> => {
+    const times = new Map<string, number>();
+    const count = (origin: string): void => void times.set(origin, (times.get(origin) ?? 0) + 1);
+    for (const { value } of await client.readAll(`${way.name}.gpu.samples`)) {
+      const batch = fromSamplesRecord(await codec.decode('samples', value!));
+      for (let row = 0; row < batch.count; row++)
+        count(`${batch.origins[batch.originIndex[row]].partition}/${batch.originOffset[row]}`);
+    }
+    const letters = await client.readAll(`${way.name}.gpu.dead-letter`);
+    const { messages, bad } = fed.get(way)!;
+    expect(letters.length).toBe(bad);
+    for (const { headers } of letters) count(`${headers.partition}/${headers.offset}`);
+    expect([...times].filter(([, seen]) => seen !== 1)).toEqual([]);
+    expect(times.size).toBe(messages);
+  };
+  /** Kills a process at each of these points, one after the other, and lets a last one finish. */
+  const disturb = async (way: Way, points: readonly string[]): Promise<void> => {
+    for (const point of points) {
+      const ingester = start(way, 'one', `ingest.${point}:1`);
+      // Each time at least a transaction more.
+      while (ingester.alive) {
+        await produce(way);
+        await allRead(way, () => !ingester.alive);
+      }
+      expect(await ingester.ended(), point).toBe('SIGKILL');
+    }
+    await produce(way);
+    const last = start(way, 'one');
+    await allRead(way);
+    last.signal('SIGTERM');
+    expect(await last.ended()).toBe(0);
+    await expectEachOnce(way);
+  };
+
+  beforeAll(async () => {
+    broker = await startBroker({
+      heap: '512m',
+      properties: { 'group.min.session.timeout.ms': 1_000 },
+    });
+    client = new TestClient([broker.brokers]);
+    codec = await AvroCodec.open(null, '');
+  });
+  afterAll(async () => {
+    for (const ingester of running) ingester.signal('SIGKILL');
+    await broker?.stop();
+  });
+
+  it('killed at every step while it reads by kafkajs', async () => {
+    await disturb(
+      KAFKAJS,
+      TRANSACTION_STEPS.flatMap((step) => [`${step}.before`, `${step}.after`]),
+    );
+  }, 120_000);
+
+  it('asleep in the middle of its commit while another takes over: wakes, and works on', async () => {
+    await produce(KAFKAJS);
+    const sleeper = start(KAFKAJS, 'one', 'ingest.commit.before:1:SIGSTOP');
+    await sleeper.asleep();
+    const other = start(KAFKAJS, 'two');
+    await allRead(KAFKAJS);
+    sleeper.signal('SIGCONT');
+    await sleeper.says('begin anew from what is committed');
+    other.signal('SIGTERM');
+    expect(await other.ended()).toBe(0);
+    await produce(KAFKAJS);
+    await allRead(KAFKAJS);
+    sleeper.signal('SIGTERM');
+    expect(await sleeper.ended()).toBe(0);
+    await expectEachOnce(KAFKAJS);
+  }, 120_000);
+
+  it('killed before its commit while it reads by node-rdkafka', async () => {
+    await disturb(RDKAFKA, ['commit.before']);
+  }, 120_000);
+
+  it('killed around its commit while it reads in step', async () => {
+    await disturb(UNKEYED, ['produce.after', 'commit.before', 'commit.after']);
+  }, 120_000);
+});

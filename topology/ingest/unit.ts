@@ -1,0 +1,50 @@
+import type { OutputRecord } from '../../sinks/kafka.js';
+import { keyOf, type RecordBlock, type TopicPartitionOffset } from '../kafka/log.js';
+import type { SourceShare } from '../kafka/source-writer.js';
+import type { InTransaction } from '../kafka/unit-transactions.js';
+
+/** Name of the share of a source that is written as one. */
+export const WHOLE = '';
+
+/** A share in the making. */
+interface Share extends SourceShare {
+  readonly records: OutputRecord[];
+  readonly offsets: TopicPartitionOffset[];
+}
+
+/** Ingest's unit of work: what is written and committed together, in a transaction for each share. */
+export interface Unit extends InTransaction {
+  /** By partition, or one for the whole source. */
+  readonly shares: Map<string, Share>;
+  /** Of the assignments it was read under. */
+  readonly generation: number;
+  bytes: number;
+  batches: number;
+  /** Nothing more is taken into it after this moment of performance.now(). */
+  untilMs: number;
+}
+
+export function newUnit(generation: number): Unit {
+  return { shares: new Map(), generation, bytes: 0, batches: 0, untilMs: Infinity, isVoid: false };
+}
+
+export function shareOf({ shares }: Unit, name: string): Share {
+  let share = shares.get(name);
+  if (share === undefined) {
+    share = { records: [], offsets: [] };
+    shares.set(name, share);
+  }
+  return share;
+}
+
+/** Blocks by partition, in order. */
+export function byPartitionOf(blocks: readonly RecordBlock[]): Map<string, RecordBlock[]> {
+  const partitions = new Map<string, RecordBlock[]>();
+  for (const block of blocks) {
+    const key = keyOf(block);
+    const own = partitions.get(key);
+    if (own === undefined) partitions.set(key, [block]);
+    else own.push(block);
+  }
+  return partitions;
+}
