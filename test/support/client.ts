@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type IHeaders, type KafkaConfig } from 'kafkajs';
 
-const { Kafka, logLevel } = kafkajs;
+const { Kafka, KafkaJSBrokerNotFound, logLevel } = kafkajs;
 
 export interface Read {
   readonly topic: string;
@@ -39,6 +39,7 @@ export class TestClient {
     }
   }
 
+  /** The topic is created where there is none, as the broker has it by default. */
   async produce(
     topic: string,
     messages: readonly {
@@ -48,6 +49,7 @@ export class TestClient {
       partition?: number;
     }[],
   ): Promise<void> {
+    await this.create(topic);
     const producer = this.kafka.producer({ allowAutoTopicCreation: true });
     await producer.connect();
     await producer.send({
@@ -60,6 +62,23 @@ export class TestClient {
       })),
     });
     await producer.disconnect();
+  }
+
+  /**
+   * To be done before anything is written: where some partitions of a new topic have no leader yet, the client repeats
+   * the whole request, and what the others took stands there twice.
+   */
+  private async create(topic: string): Promise<void> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    try {
+      await admin.createTopics({ topics: [{ topic }], waitForLeaders: true });
+    } catch (error) {
+      // The embedded cluster has no controller to ask: it creates topics when they are written to, whole.
+      if (!(error instanceof KafkaJSBrokerNotFound)) throw error;
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   /** Records that a topic holds, as its offsets tell. */

@@ -109,7 +109,8 @@ await describeWith('kraft', 'score, exactly once', () => {
   };
   const caughtUp = async (topicPrefix = ''): Promise<void> => {
     const ends = await client.ends(`${topicPrefix}gpu.samples`);
-    const total = [...ends.values()].reduce((sum, end) => sum + end, 0);
+    // A partition that anything was written to ends with the marker of a transaction, which nobody commits.
+    const total = [...ends.values()].reduce((sum, end) => sum + Math.max(0, end - 1), 0);
     await eventually('all samples scored', async () =>
       (await position(`${topicPrefix}gpu-actuary.score`, `${topicPrefix}gpu.samples`)) === total ? true : undefined,
     );
