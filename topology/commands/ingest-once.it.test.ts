@@ -179,7 +179,7 @@ await describeWith('kraft', 'ingest, exactly once', () => {
       KAFKAJS,
       TRANSACTION_STEPS.flatMap((step) => [`${step}.before`, `${step}.after`]),
     );
-  }, 120_000);
+  }, 300_000);
 
   it('asleep in the middle of its commit while another takes over: wakes, and works on', async () => {
     await produce(KAFKAJS);
@@ -196,13 +196,13 @@ await describeWith('kraft', 'ingest, exactly once', () => {
     sleeper.signal('SIGTERM');
     expect(await sleeper.ended()).toBe(0);
     await expectEachOnce(KAFKAJS);
-  }, 120_000);
+  }, 300_000);
 
   it('killed before its commit while it reads by node-rdkafka', async () => {
     await disturb(RDKAFKA, ['commit.before']);
-  }, 120_000);
+  }, 300_000);
 
   it('killed around its commit while it reads in step', async () => {
     await disturb(UNKEYED, ['produce.after', 'commit.before', 'commit.after']);
-  }, 120_000);
+  }, 300_000);
 });
