@@ -45,7 +45,18 @@ describe('the command line', () => {
   it('explains itself and every command', async () => {
     const help = await run(['--help']);
     expect(help.status).toBe(0);
-    for (const command of ['demo', 'run', 'replay', 'simulate', 'decide', 'topics', 'db', 'model', 'config']) {
+    for (const command of [
+      'demo',
+      'run',
+      'replay',
+      'simulate',
+      'training-set',
+      'decide',
+      'topics',
+      'db',
+      'model',
+      'config',
+    ]) {
       expect(help.stdout).toContain(command);
       expect((await run([command, '--help'])).stdout).toContain(`Usage: gpu-actuary ${command}`);
     }
@@ -54,6 +65,7 @@ describe('the command line', () => {
       ['run'],
       ['replay'],
       ['simulate'],
+      ['training-set'],
       ['decide'],
       ['topics', 'create'],
       ['db', 'migrate'],
@@ -78,6 +90,10 @@ describe('the command line', () => {
     [['replay', '--input', '-', '--as-of', 'today'], /usage: --as-of today/],
     [['replay', '--input', '-', '--now', 'today'], /usage: --now today/],
     [['simulate', '--gpus', '1', '--days', '1', '--output', '-', '--cadence', '5'], /usage: --cadence 5/],
+    [['simulate', '--gpus', '1', '--days', '1', '--output', '-', '--world', 'moon'], /usage: --world moon/],
+    [['training-set', '--output', '-', '--plan', 'huge'], /usage: --plan huge/],
+    [['training-set', '--output', '-', '--splits', 'train,exam'], /usage: --splits exam/],
+    [['training-set', '--output', '-', '--part', '3/2'], /usage: --part 3\/2/],
     [['config', 'check', '--config', '/nonexistent.yaml'], /config_unreadable/],
     [['db', 'migrate'], /usage: no database/],
   ])('says what is wrong with %j, and ends with 2', async (args, message) => {

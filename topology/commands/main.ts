@@ -12,6 +12,7 @@ import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
 import { simulateCommand } from './simulate.js';
 import { topicsCommand } from './topics.js';
+import { trainingSetCommand } from './training-set.js';
 
 /** Exit statuses: 1 for what went wrong, 2 for a command line or configuration that cannot be meant. */
 const FAILED = 1;
@@ -49,6 +50,7 @@ export async function main(
     drainCommand,
     replayCommand,
     simulateCommand,
+    trainingSetCommand,
     decideCommand,
     topicsCommand,
     deadLettersCommand,

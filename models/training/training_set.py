@@ -1,0 +1,103 @@
+"""Reads what `gpu-actuary training-set` writes: docs/training-set.md describes the files."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dataset import HORIZONS
+
+
+@dataclass
+class TrainingSet:
+    """Rows of one or more fleets, in the order of their files. A row is one GPU at one time."""
+
+    #: Names of the features, columns of x.
+    features: list[str]
+    #: Names of the tallies, the last dimension of daily.
+    tallies: list[str]
+    #: float32 [rows, features]; NaN where a feature is absent.
+    x: np.ndarray
+    #: float32 [rows, 8 days, tallies], oldest day first; NaN for what no telemetry tells.
+    daily: np.ndarray
+    #: float64 [rows] by the names of docs/training-set.md; `gpu` is numbered through all fleets.
+    columns: dict[str, np.ndarray]
+    #: Place in `fleets` of each row's fleet.
+    fleet: np.ndarray
+    #: What fleet.json says of each fleet.
+    fleets: list[dict]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def weight(self) -> np.ndarray:
+        return self.columns["weight"]
+
+    def take(self, rows: np.ndarray) -> "TrainingSet":
+        """@param rows indices or a mask"""
+        return TrainingSet(
+            self.features, self.tallies, self.x[rows], self.daily[rows],
+            {name: values[rows] for name, values in self.columns.items()}, self.fleet[rows], self.fleets,
+        )  # fmt: skip
+
+    def failed_within(self, days: float) -> np.ndarray:
+        """Whether each row's GPU fails within so many days; NaN where it was retired before, or not followed so long."""
+        failure, exit_days = self.columns["days_to_failure"], self.columns["exit_days"]
+        outcome = (failure <= days).astype(np.float64)
+        outcome[~(failure <= days) & (exit_days < days)] = np.nan
+        return outcome
+
+    def true_risk(self) -> np.ndarray:
+        """float64 [rows, 3]: probability of failure within 7, 30 and 90 days to one who knows all that is."""
+        return np.column_stack([self.columns[f"true_risk_{horizon:.0f}d"] for horizon in HORIZONS])
+
+
+def read_fleet_directory(directory: Path) -> TrainingSet:
+    """One fleet. Raises ValueError where its files do not belong together."""
+    card = json.loads((directory / "fleet.json").read_text())
+    x, rows, daily = (np.load(directory / f"{name}.npy") for name in ("features", "rows", "daily"))
+    names = [column["name"] for column in card["columns"]]
+    tallies = [tally["name"] for tally in card["daily"]]
+    expected = (card["rows"], len(card["features"])), (card["rows"], len(names)), (card["rows"], len(tallies))
+    if (x.shape, rows.shape, (daily.shape[0], daily.shape[2])) != expected:
+        raise ValueError(f"{directory}: shapes {x.shape}, {rows.shape}, {daily.shape} are not what fleet.json says")
+    columns = {name: rows[:, place].copy() for place, name in enumerate(names)}
+    return TrainingSet(card["features"], tallies, x, daily, columns, np.zeros(len(x), np.int64), [card])
+
+
+def read_training_set(directory: Path, *splits: str) -> TrainingSet:
+    """All fleets of some splits under a directory, by name; of all splits if none is named.
+
+    Raises FileNotFoundError where there is none.
+    """
+    parts = []
+    for card in sorted(directory.glob("*/fleet.json")):
+        if not splits or json.loads(card.read_text())["split"] in splits:
+            parts.append(read_fleet_directory(card.parent))
+    if not parts:
+        raise FileNotFoundError(f"{directory}: no fleet of {', '.join(splits) or 'any split'}")
+    return concatenate_fleets(parts)
+
+
+def concatenate_fleets(parts: list[TrainingSet]) -> TrainingSet:
+    """Rows of all of them; GPUs and fleets are numbered anew."""
+    first = parts[0]
+    if any((part.features, part.tallies) != (first.features, first.tallies) for part in parts):
+        raise ValueError("the fleets were made by builds with other features or tallies")
+    gpus = fleets = 0
+    for part in parts:
+        part.columns["gpu"] = part.columns["gpu"] + gpus
+        part.fleet = part.fleet + fleets
+        gpus = int(part.columns["gpu"].max(initial=gpus - 1)) + 1
+        fleets += len(part.fleets)
+    return TrainingSet(
+        first.features,
+        first.tallies,
+        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.daily for part in parts]),
+        {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
+        np.concatenate([part.fleet for part in parts]),
+        [card for part in parts for card in part.fleets],
+    )
