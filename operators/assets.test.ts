@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { dateMs, parseAssets } from './assets.js';
+import { dateMs } from '../schema/dates.js';
+import { parseAssets } from './assets.js';
 
 describe('asset register', () => {
   it('reads one asset a line, empty lines and nulls left out', () => {
@@ -13,6 +14,11 @@ describe('asset register', () => {
     ]);
   });
 
+  it('reads batch and place', () => {
+    const place = { gpu_uuid: 'GPU-a', batch: 'B7', rack: 'r12', cage: 2, slot: 0 };
+    expect(parseAssets(JSON.stringify(place), 'assets.jsonl').get('GPU-a')).toEqual(place);
+  });
+
   it.each([
     ['{"gpu_uuid":"GPU-a"', 'not JSON'],
     ['[]', 'not a JSON object'],
@@ -21,6 +27,10 @@ describe('asset register', () => {
     ['{"gpu_uuid":"a","deployed":"2024-01-01"}', 'unknown field deployed'],
     ['{"gpu_uuid":"a","warranty_end":"2024-02-30"}', 'warranty_end'],
     ['{"gpu_uuid":"a","operating_hours":-1}', 'operating_hours'],
+    ['{"gpu_uuid":"a","batch":7}', 'batch'],
+    ['{"gpu_uuid":"a","cage":"top"}', 'cage'],
+    ['{"gpu_uuid":"a","slot":1.5}', 'slot'],
+    ['{"gpu_uuid":"a","slot":3000000000}', 'slot'],
     ['{"gpu_uuid":"a"}\n{"gpu_uuid":"a"}', 'a second line for a'],
   ])('refuses %s by file and line', (text, message) => {
     expect(() => parseAssets(text, 'assets.jsonl')).toThrow(new RegExp(`assets\\.jsonl:\\d+: .*${message}`));

@@ -1,3 +1,4 @@
+import { dateMs } from '../schema/dates.js';
 import { ActuaryError } from '../schema/errors.js';
 import type { AssetRecord } from '../schema/records.js';
 
@@ -7,19 +8,12 @@ import type { AssetRecord } from '../schema/records.js';
  */
 
 const DATE_FIELDS = ['deployment_date', 'purchase_date', 'warranty_end', 'operating_hours_at'] as const;
-const FIELDS = new Set<string>(['gpu_uuid', 'model', 'operating_hours', ...DATE_FIELDS]);
+const TEXT_FIELDS = ['model', 'batch', 'rack'] as const;
+const PLACE_FIELDS = ['cage', 'slot'] as const;
+const FIELDS = new Set<string>(['gpu_uuid', 'operating_hours', ...TEXT_FIELDS, ...DATE_FIELDS, ...PLACE_FIELDS]);
+/** Above Avro's int no rack has a place. */
+const MAX_PLACE = 2 ** 31 - 1;
 const GPU_UUID = /^[A-Za-z0-9._:-]{1,128}$/;
-
-/** Epoch ms of an ISO date's midnight UTC, or of an ISO time cut to its date; NaN where it is neither. */
-export function dateMs(text: string): number {
-  const match = /^(\d{4})-(\d{2})-(\d{2})(?:$|[T ])/.exec(text);
-  if (match === null) return NaN;
-  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
-  const ms = Date.UTC(year, month - 1, day);
-  const date = new Date(ms);
-  // 2026-02-30 would silently become March.
-  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? ms : NaN;
-}
 
 /** @throws ActuaryError assets_invalid naming file, line and field */
 export function parseAssets(text: string, file: string): Map<string, AssetRecord> {
@@ -46,9 +40,18 @@ function readAsset(value: Record<string, unknown>, problem: (what: string) => Ac
   const uuid = value.gpu_uuid;
   if (typeof uuid !== 'string' || !GPU_UUID.test(uuid)) throw problem('gpu_uuid: expected 1-128 of A-Za-z0-9._:-');
   const asset: AssetRecord = { gpu_uuid: uuid };
-  if (value.model !== undefined && value.model !== null) {
-    if (typeof value.model !== 'string') throw problem('model: expected text');
-    asset.model = value.model;
+  for (const field of TEXT_FIELDS) {
+    const text = value[field];
+    if (text === undefined || text === null) continue;
+    if (typeof text !== 'string') throw problem(`${field}: expected text`);
+    asset[field] = text;
+  }
+  for (const field of PLACE_FIELDS) {
+    const place = value[field];
+    if (place === undefined || place === null) continue;
+    if (typeof place !== 'number' || !Number.isInteger(place) || place < 0 || place > MAX_PLACE)
+      throw problem(`${field}: expected a whole number, 0 or more`);
+    asset[field] = place;
   }
   for (const field of DATE_FIELDS) {
     const date = value[field];

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import avro from 'avsc';
 import { describe, expect, it } from 'vitest';
 import { PANE_RECORD_FIELDS } from '../operators/window/pane-record.js';
 import { AVRO_TOPICS, AvroCodec, DecodeError, schemaText } from './avro.js';
@@ -66,6 +67,22 @@ describe('the codec', () => {
     expect(message[0]).toBe(0);
     expect(message.readUInt32BE(1)).toBe(1003);
     expect({ ...(await codec.decode<object>('predictions', message)) }).toEqual(prediction);
+  });
+
+  it('reads assets that a version without batch and place wrote', async () => {
+    const codec = await AvroCodec.open(null, '');
+    const writer = avro.Type.forSchema(
+      JSON.parse(readFileSync(join(packageRoot(), 'schema', 'earlier', 'gpu.assets.1008.avsc'), 'utf8')) as avro.Schema,
+    );
+    const body = writer.toBuffer({ gpu_uuid: 'GPU-a', model: 'H100', deployment_date: '2024-02-01' });
+    const message = Buffer.concat([Buffer.from([0, 0, 0, 0x03, 0xf0]), body]);
+    expect({ ...(await codec.decode<object>('assets', message)) }).toMatchObject({
+      gpu_uuid: 'GPU-a',
+      deployment_date: '2024-02-01',
+      batch: null,
+      slot: null,
+    });
+    expect(codec.encode('assets', { gpu_uuid: 'GPU-a', batch: 'B7', slot: 3 }).readUInt32BE(1)).toBe(1010);
   });
 
   it('writes null for features that are not given', async () => {

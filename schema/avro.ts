@@ -29,6 +29,13 @@ export function schemaText(key: TopicKey): string {
   return readFileSync(join(packageRoot(), 'schema', `${TOPICS[key].name}.avsc`), 'utf8');
 }
 
+/** Fixed ids of former versions: what a compacted topic holds under them is still read. */
+const EARLIER: readonly { readonly key: TopicKey; readonly id: number }[] = [{ key: 'assets', id: 1008 }];
+
+function earlierSchemaText(key: TopicKey, id: number): string {
+  return readFileSync(join(packageRoot(), 'schema', 'earlier', `${TOPICS[key].name}.${id}.avsc`), 'utf8');
+}
+
 interface Reader {
   readonly type: avro.Type;
   readonly resolver: avro.Resolver | undefined;
@@ -65,7 +72,9 @@ export class AvroCodec {
         string,
         number
       >;
-      return new AvroCodec(new Map(AVRO_TOPICS.map((key) => [key, fixed[TOPICS[key].name]])), null, prefix, []);
+      const codec = new AvroCodec(new Map(AVRO_TOPICS.map((key) => [key, fixed[TOPICS[key].name]])), null, prefix, []);
+      for (const { key, id } of EARLIER) codec.reads(key, id, earlierSchemaText(key, id));
+      return codec;
     }
     const registry = await clientOf(registryUrl);
     const ids = new Map<TopicKey, number>();
@@ -145,16 +154,21 @@ export class AvroCodec {
         throw new DecodeError('unknown_schema', `the registry does not know schema id ${id}`);
       throw unreachable(error);
     }
-    const reader = this.typeOf(key);
     try {
-      const writer = avro.Type.forSchema(JSON.parse(text) as avro.Schema);
-      this.readers.set(`${key}/${id}`, { type: reader, resolver: reader.createResolver(writer) });
+      this.reads(key, id, text);
     } catch (error) {
       throw new DecodeError(
         'unknown_schema',
         `schema id ${id} cannot be read as ${TOPICS[key].name}: ${messageOf(error)}`,
       );
     }
+  }
+
+  /** From now on messages of this schema id are read, as this version's own records. */
+  private reads(key: TopicKey, id: number, writerSchema: string): void {
+    const reader = this.typeOf(key);
+    const writer = avro.Type.forSchema(JSON.parse(writerSchema) as avro.Schema);
+    this.readers.set(`${key}/${id}`, { type: reader, resolver: reader.createResolver(writer) });
   }
 
   private typeOf(key: TopicKey): avro.Type {

@@ -109,7 +109,10 @@ export const ConfigSchema = Type.Object(
         description:
           'exactly-once: outputs and source offsets in one Kafka transaction; at-least-once: without, so that a crash repeats records',
       }),
-      commitIntervalMs: positiveMs(100, 'ingest and score gather what comes within this much time into one transaction'),
+      commitIntervalMs: positiveMs(
+        100,
+        'ingest and score gather what comes within this much time into one transaction',
+      ),
     }),
     sources: Type.Array(Source, {
       default: [
@@ -127,6 +130,21 @@ export const ConfigSchema = Type.Object(
         description:
           'Directory with model.onnx and card.json; null: the heuristic. A relative path is looked up here, then in the package',
       }),
+    }),
+    survival: section('Failure odds of GPUs without telemetry', {
+      yearlyRate: Type.Number({
+        exclusiveMinimum: 0,
+        default: 0.051,
+        description: 'Failures a GPU-year of models that survival.yearlyRates does not name; source in docs/model.md',
+      }),
+      yearlyRates: Type.Object(
+        Object.fromEntries(GPU_MODELS.map((model) => [model, Type.Optional(Type.Number({ exclusiveMinimum: 0 }))])),
+        {
+          additionalProperties: false,
+          default: { A100: 0.031, H100: 0.061 },
+          description: 'Failures a GPU-year by model family; sources in docs/model.md',
+        },
+      ),
     }),
     windows: section('Sliding windows', {
       gapMs: positiveMs(

@@ -100,6 +100,13 @@ export interface AssetRecord {
   warranty_end?: string | null;
   operating_hours?: number | null;
   operating_hours_at?: string | null;
+  /** Production batch, as the owner names it. */
+  batch?: string | null;
+  /** Cage of the rack, counted from 0 at the bottom. */
+  cage?: number | null;
+  rack?: string | null;
+  /** Slot of the cage, counted from 0. */
+  slot?: number | null;
 }
 
 export const ALERT_STATES = ['firing', 'resolved'] as const;

@@ -44,6 +44,7 @@ export const FeaturesBody = Type.Object({
 
 export const PredictionBody = Type.Object({
   ...outputFields,
+  newest_reading_at: nullable(time('Event time of the newest accepted reading; null of a GPU without telemetry')),
   model: nullable(Type.String({ description: 'Model of the GPU' })),
   host: nullable(Type.String({ description: 'Host of the GPU' })),
   failure_prob_7d: probability('Probability of failure within 7 days'),

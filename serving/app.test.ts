@@ -1,7 +1,8 @@
 import { TypeBoxValidatorCompiler, type TSchema } from '@fastify/type-provider-typebox';
 import { describe, expect, it } from 'vitest';
+import { SurvivalBaseline } from '../models/survival-baseline.js';
 import { HOUR_MS } from '../schema/clock.js';
-import { toJson } from '../schema/records.js';
+import { isoTime, toJson } from '../schema/records.js';
 import { decision, health, NOW_MS, prediction, uuidOf } from '../test/fixtures/fleet-records.js';
 import { BUILD, LogBook, serverOf } from '../test/fixtures/server.js';
 import {
@@ -59,6 +60,34 @@ describe('records of a GPU', () => {
     expect((await app.inject(`/${kind}/${'a'.repeat(5000)}`)).json()).toMatchObject({ code: 'bad_request' });
   });
 
+  it('answers for a GPU without telemetry from its asset record, until a prediction comes', async () => {
+    const baseline = SurvivalBaseline.load({ yearlyRate: 0.05, yearlyRates: {} });
+    const { app, view } = serverOf(0, {
+      baseline: (asset, asOfMs) => ({
+        ...baseline.predict(asset, asOfMs, 'absence'),
+        emitted_at: asOfMs,
+        instance: 'test',
+      }),
+    });
+    const asset = { gpu_uuid: 'a', model: 'NVIDIA L4', deployment_date: '2023-01-01', batch: 'old', cage: 2, slot: 7 };
+    view.apply('assets', asset);
+    const response = await app.inject('/predictions/a');
+    expect(response.statusCode).toBe(200);
+    const body = response.json<Record<string, unknown>>();
+    expectShape(PredictionBody, body);
+    expect(body).toMatchObject({
+      gpu_uuid: 'a',
+      model_version: baseline.modelVersion,
+      feature_set: 'assets',
+      trigger: 'absence',
+      as_of: isoTime(NOW_MS),
+      newest_reading_at: null,
+      coverage: 0,
+    });
+    view.apply('predictions', prediction('a', {}, NOW_MS));
+    expect((await app.inject('/predictions/a')).json()).not.toMatchObject({ feature_set: 'assets' });
+  });
+
   it('says what is missing of a GPU that is known', async () => {
     const server = serverOf(0);
     const code = async (path: string): Promise<string> => {
@@ -69,13 +98,14 @@ describe('records of a GPU', () => {
     };
     server.view.apply('assets', { gpu_uuid: 'a', model: 'NVIDIA L4' });
     expect(await code('/features/a')).toBe('no_features');
-    expect(await code('/predictions/a')).toBe('no_prediction');
     expect(await code('/health/a')).toBe('no_health');
     expect(await code('/decisions/a')).toBe('no_health');
     server.view.apply('health', health('a', { score: null, grade: null, coverage: 0.3 }, NOW_MS - 2));
     expect(await code('/decisions/a')).toBe('no_health');
     server.view.apply('health', health('a', {}, NOW_MS - 1));
     expect(await code('/decisions/a')).toBe('no_price');
+    server.view.apply('health', health('b', {}, NOW_MS - 1));
+    expect(await code('/predictions/b')).toBe('no_prediction');
     server.view.apply('assets', { gpu_uuid: 'a', model: 'NVIDIA H100 PCIe' });
     expect(await code('/decisions/a')).toBe('no_decision');
     server.view.apply('decisions', decision('a'));

@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Clock } from '../schema/clock.js';
+import type { AssetRecord } from '../schema/records.js';
 import { answer, answerBrokenRequest, answerErrors, type ServerLog } from './errors.js';
 import type { FleetView } from './fleet-view.js';
 import type { History } from './history.js';
@@ -23,6 +24,8 @@ export interface AppDependencies extends ServerDependencies {
   readonly history: History | null;
   /** Whether the valuation profile in force has a price of a model (null: unknown model). */
   readonly isPriced: (model: string | null) => boolean;
+  /** Failure odds of a GPU of which no telemetry is known, from its asset record. */
+  readonly baseline: (asset: AssetRecord, asOfMs: number) => object;
   /** Turns the live updates; the system's timers by default. */
   readonly ticker?: Ticker;
 }
@@ -32,7 +35,7 @@ const MAX_PARAM_LENGTH = 32_768;
 
 /** The server of a process with the serve role: API, live updates, page and operations. Not listening yet. */
 export function buildApp(dependencies: AppDependencies): FastifyInstance {
-  const { view, history, clock, log, isPriced, metrics, build } = dependencies;
+  const { view, history, clock, log, isPriced, baseline, metrics, build } = dependencies;
   metrics.watchFleet(view);
   const app = bareServer(dependencies);
   void app.register(swagger, {
@@ -54,7 +57,7 @@ export function buildApp(dependencies: AppDependencies): FastifyInstance {
   // In a plugin of their own: the description collects the routes that are registered after it.
   void app.register((api, _options, done) => {
     registerOperations(api, dependencies);
-    void api.register(recordRoutes, { view, isPriced });
+    void api.register(recordRoutes, { view, isPriced, baseline, clock });
     void api.register(fleetRoutes, { view });
     void api.register(historyRoutes, { view, history, clock, log });
     void api.register(pageRoutes);

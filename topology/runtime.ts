@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { loadScorer } from '../models/load.js';
 import type { Scorer } from '../models/scorer.js';
+import { SurvivalBaseline } from '../models/survival-baseline.js';
 import { PROFILES } from '../operators/decide.js';
 import { createDecoder } from '../operators/decode/decoders.js';
 import { AvroCodec } from '../schema/avro.js';
@@ -126,6 +127,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   if (running.length === 0) throw new ActuaryError('usage', 'none of the roles has anything to do');
 
   const profile = PROFILES[config.decisions.profile];
+  const baseline = SurvivalBaseline.load(config.survival);
   const operations = {
     readiness: () => running.map((role) => ({ role: role.name, ...role.readiness() })),
     metrics,
@@ -152,6 +154,11 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
         ...operations,
         view,
         history: load?.history ?? null,
+        baseline: (asset, asOfMs) => ({
+          ...baseline.predict(asset, asOfMs, 'absence'),
+          emitted_at: asOfMs,
+          instance: config.instance,
+        }),
         isPriced: (model) => profile.value(gpuModelFamily(model), 'good', 0) !== null,
       })
     : buildOperationsApp(operations);

@@ -1,7 +1,7 @@
 import type { Readings, SampleMetadata, SampleSink } from '../../schema/batch.js';
+import { dateMs } from '../../schema/dates.js';
 import { S, SERIES } from '../../schema/metrics.js';
 import type { DecodeOutcome, ReadingReason, RejectReading } from '../../schema/outcome.js';
-import { dateMs } from '../assets.js';
 import type { Conversion } from '../validate.js';
 import { checkSize, deadLetter } from './checks.js';
 import type { Decoder, DecodeOptions, RawMessage } from './decoder.js';

@@ -1,7 +1,7 @@
 import type { SampleBatch, SampleMetadata } from '../../schema/batch.js';
+import { dateMs } from '../../schema/dates.js';
 import type { AssetRecord } from '../../schema/records.js';
 import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
-import { dateMs } from '../assets.js';
 import type { PackedReader, PackedWriter } from './packed.js';
 import { Texts } from './texts.js';
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginCallbackTypebox, TSchema } from '@fastify/type-provider-typebox';
+import type { Clock } from '../../schema/clock.js';
 import type { ErrorCode } from '../../schema/errors.js';
-import { toJson } from '../../schema/records.js';
+import { toJson, type AssetRecord } from '../../schema/records.js';
 import { DecisionBody, ErrorBody, FeaturesBody, GpuParams, HealthBody, PredictionBody } from '../api-schemas.js';
 import { HttpError } from '../errors.js';
 import type { FleetView } from '../fleet-view.js';
@@ -10,6 +11,9 @@ export interface RecordsOptions {
   readonly view: FleetView;
   /** Whether the valuation profile in force has a price of a model; null: the model is unknown. */
   readonly isPriced: (model: string | null) => boolean;
+  /** Failure odds of a GPU of which no telemetry is known, from its asset record. */
+  readonly baseline: (asset: AssetRecord, asOfMs: number) => object;
+  readonly clock: Clock;
 }
 
 const ROUTES: readonly { readonly kind: LatestKind; readonly summary: string; readonly body: TSchema }[] = [
@@ -19,8 +23,9 @@ const ROUTES: readonly { readonly kind: LatestKind; readonly summary: string; re
   { kind: 'decisions', summary: 'The recommended option for a GPU and what all four are worth', body: DecisionBody },
 ];
 
-/** The latest record of a GPU, as it stands in its topic. */
-export const recordRoutes: FastifyPluginCallbackTypebox<RecordsOptions> = (app, { view, isPriced }, done) => {
+/** The latest record of a GPU, as it stands in its topic; a prediction of a GPU without telemetry is made at once. */
+export const recordRoutes: FastifyPluginCallbackTypebox<RecordsOptions> = (app, options, done) => {
+  const { view, isPriced, baseline, clock } = options;
   for (const { kind, summary, body } of ROUTES)
     app.get(
       `/${kind}/:gpu_uuid`,
@@ -35,6 +40,8 @@ export const recordRoutes: FastifyPluginCallbackTypebox<RecordsOptions> = (app, 
       (request, reply) => {
         const state = knownGpu(view, request.params.gpu_uuid);
         const record = state[kind];
+        if (record === null && kind === 'predictions' && state.asset !== null)
+          return reply.send(toJson(baseline(state.asset, clock.now())));
         if (record === null) throw missing(state, kind, isPriced);
         return reply.send(toJson(record));
       },
@@ -52,7 +59,8 @@ export function knownGpu(view: FleetView, gpuUuid: string): Readonly<GpuState> {
 function missing(state: Readonly<GpuState>, kind: LatestKind, isPriced: RecordsOptions['isPriced']): HttpError {
   const of = (code: ErrorCode, message: string): HttpError => new HttpError(404, code, message);
   if (kind === 'features') return of('no_features', 'no features yet: they come with the first reading');
-  if (kind === 'predictions') return of('no_prediction', 'no prediction yet: it comes with the first reading');
+  if (kind === 'predictions')
+    return of('no_prediction', 'no prediction yet: it comes with the first reading, or with an asset record');
   if (kind === 'health') return of('no_health', 'no health yet: it comes with the first reading');
   // A decision needs a grade and a price; whichever is missing first is why there is none.
   if (state.health === null || state.health.grade === null)

@@ -1,14 +1,18 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../schema/package-root.js';
+import { migrations } from '../../schema/migrations.js';
 import { METRIC_COLUMNS } from './minute-rows.js';
 import { copyLine, OUTPUT_TABLES } from './tables.js';
 
-const sql = readFileSync(join(packageRoot(), 'schema/migrations/0001_tables.sql'), 'utf8');
+const sql = migrations()
+  .map((migration) => migration.sql)
+  .join('\n');
 const columnsOf = (table: string): string[] => {
   const body = new RegExp(`CREATE TABLE ${table} \\(([^;]*)\\);`).exec(sql)![1];
-  return body
+  const added = [...sql.matchAll(new RegExp(`ALTER TABLE ${table}\n([^;]*);`, 'g'))].map(([, text]) =>
+    text.replaceAll('ADD COLUMN ', ''),
+  );
+  return [body, ...added]
+    .join('\n')
     .split('\n')
     .map((line) => line.trim().split(' ')[0])
     .filter((name) => name !== '' && name !== 'PRIMARY');

@@ -89,6 +89,10 @@ export const OUTPUT_TABLES = {
     'warranty_end',
     'operating_hours',
     'operating_hours_at',
+    'batch',
+    'cage',
+    'rack',
+    'slot',
   ]),
   labels: plain('gpu_failure_labels', ['gpu_uuid', 'failed_at', 'type']),
 } as const satisfies Partial<Record<TopicKey, Table>>;

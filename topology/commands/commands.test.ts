@@ -211,6 +211,33 @@ describe('simulate and replay', () => {
     expect(await asOf('2025-01-01T00:00:00Z')).toEqual([]);
   });
 
+  it('predict a GPU without telemetry from its line of the register', async () => {
+    const telemetry = (await simulate('-')).stdout;
+    const register = join(directory, 'register.jsonl');
+    const asset = {
+      gpu_uuid: 'GPU-silent',
+      model: 'H100',
+      deployment_date: '2023-01-01',
+      batch: 'old',
+      cage: 2,
+      slot: 7,
+    };
+    writeFileSync(register, JSON.stringify(asset));
+    const silent = async (input: string, ...more: string[]): Promise<Record<string, unknown>[]> =>
+      jsonLines(
+        (await run(['replay', '--input', '-', '--assets', register, '--emit', 'predictions', ...more], input)).stdout,
+      ).filter((line) => line.gpu_uuid === 'GPU-silent');
+    const [line] = await silent(telemetry);
+    expect(line).toMatchObject({ kind: 'prediction', newest_reading_at: null, feature_set: 'assets', coverage: 0 });
+    expect(line.model_version).toMatch(/^survival-/);
+    expect(line.as_of).toMatch(/^2026-01-01T23:\d\d/);
+    expect(await silent(telemetry, '--as-of', '2026-02-01T00:00:00Z')).toMatchObject([
+      { as_of: '2026-02-01T00:00:00.000Z' },
+    ]);
+    expect(await silent('', '--now', '2026-03-01T00:00:00Z')).toMatchObject([{ as_of: '2026-03-01T00:00:00.000Z' }]);
+    expect(await silent('')).toEqual([]);
+  });
+
   it('emit every kind, with the register, the same bytes each time', async () => {
     const fleet = join(directory, 'fleet');
     await simulate(fleet);

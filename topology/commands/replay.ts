@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Writable, Readable } from 'node:stream';
 import { loadScorer } from '../../models/load.js';
+import { SurvivalBaseline } from '../../models/survival-baseline.js';
 import type { Predictions, Scorer } from '../../models/scorer.js';
 import { parseAssets } from '../../operators/assets.js';
 import { PROFILES } from '../../operators/decide.js';
@@ -80,6 +81,7 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
     asset: (gpuUuid) => assets.get(gpuUuid),
   });
   const results = new Results(config, windows, emits, scorer, output);
+  const baseline = emits.has('predictions') ? SurvivalBaseline.load(config.survival) : null;
 
   let bytes = 0;
   let lines = 0;
@@ -128,6 +130,7 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
         timestampMs: atMs!,
       });
     await machine?.finish();
+    if (baseline !== null) results.predictUnheard(assets.values(), baseline, asOf.kind === 'at' ? asOf.timeMs : nowMs);
   } finally {
     progress.stop();
     await scorer?.close();
@@ -158,6 +161,27 @@ class Results {
     const predictions = this.scorer === null ? null : await this.scorer.score(rows);
     for (let row = 0; row < rows.count; row++) this.row(rows, row, predictions);
     await this.output.settle();
+  }
+
+  /**
+   * Predicts the GPUs of the register of which no reading was accepted up to a time.
+   * @param timeMs epoch ms; null: that of the newest reading of all, and nothing without one
+   */
+  predictUnheard(assets: Iterable<AssetRecord>, baseline: SurvivalBaseline, timeMs: number | null): void {
+    const { windows } = this;
+    let newestMs = -Infinity;
+    const firstMs = new Map<string, number>();
+    for (let slot = 0; slot < windows.size; slot++) {
+      const ms = windows.newestMs(slot);
+      if (Number.isNaN(ms)) continue;
+      newestMs = Math.max(newestMs, ms);
+      firstMs.set(windows.uuidOf(slot), windows.firstMs(slot));
+    }
+    const asOfMs = timeMs ?? newestMs;
+    if (asOfMs === -Infinity) return;
+    for (const asset of assets)
+      if (!((firstMs.get(asset.gpu_uuid) ?? Infinity) <= asOfMs))
+        this.push('prediction', baseline.predict(asset, asOfMs, 'schedule'));
   }
 
   private row(rows: RowBlock, row: number, predictions: Predictions | null): void {
