@@ -3,6 +3,8 @@ import { BatchBlock, type RecordBatch } from './record-batch.js';
 interface PartitionData {
   readonly partition: number;
   readonly highWatermark: string;
+  /** First offset that is there, by kafkajs's name for it; left out by brokers from before 0.11. */
+  readonly lastStartOffset?: string;
   readonly abortedTransactions?: readonly { readonly producerId: string; readonly firstOffset: string }[];
   readonly messages: readonly RecordBatch[];
 }
@@ -14,6 +16,8 @@ interface PartitionData {
 export class FetchedPartition {
   readonly partition: number;
   readonly highWatermark: string;
+  /** First offset that was there when it was fetched; NaN where the broker does not tell. */
+  readonly logStart: number;
   /** Batches of committed data, in order. */
   readonly messages: readonly (BatchBlock & { readonly offset: string })[];
   private readonly last: number;
@@ -22,9 +26,10 @@ export class FetchedPartition {
   constructor(
     readonly topic: string,
     readonly fetchedOffset: string,
-    { partition, highWatermark, abortedTransactions, messages }: PartitionData,
+    { partition, highWatermark, lastStartOffset, abortedTransactions, messages }: PartitionData,
   ) {
     this.partition = partition;
+    this.logStart = Number(lastStartOffset);
     this.highWatermark = highWatermark;
     const asked = Number(fetchedOffset);
     const within = messages.filter(({ lastOffset }) => lastOffset >= asked);

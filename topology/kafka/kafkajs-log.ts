@@ -11,7 +11,7 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
 } from './log.js';
-import { gapAt, type OffsetGap } from './offset-gap.js';
+import { expiredAt, gapBefore, type OffsetGap } from './offset-gap.js';
 import { responseSocket } from './response-socket.js';
 import { subscribedRange } from './subscribed-range.js';
 
@@ -23,6 +23,10 @@ const MAX_BYTES = 8 * 1024 * 1024;
 /** A handler that waits for its batch to be taken tells the group so often that it lives. */
 const HEARTBEAT_MS = 1_000;
 const RETRY_MS = 500;
+/** In which the client says so, and nowhere else. */
+const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
+/** The broker is away: the client gives up then, where it goes on by itself after other errors of that sort. */
+const AWAY_ERRORS = new Set(['KafkaJSGroupCoordinatorNotFound', 'KafkaJSNoBrokerAvailableError']);
 /** The group is being rearranged: the partitions are going or gone, and their next owner repeats the work. */
 const REBALANCE_ERRORS = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 
@@ -65,6 +69,15 @@ export class KafkaJsLog implements BlockConsumer {
   private readonly ends = new Map<string, number>();
   private readonly told = new Set<string>();
   private readonly reached = new Map<string, number>();
+  /** What is to be offered next; nothing of a partition whose beginning is not known yet. */
+  private readonly next = new Map<string, number>();
+  /** Where partitions begin that were found to be made anew, in place of what the group has committed. */
+  private readonly anew = new Map<string, number>();
+  /** Partitions of which the client has found that there is nothing where it was to read, and never will be. */
+  private readonly outOfRange = new Set<string>();
+  /** What the group had committed before this client joined, who overwrites it where there is nothing any more. */
+  private readonly before = new Map<string, number>();
+  private restarting: Promise<void> | undefined;
   private assignment = new Map<string, TopicPartition>();
   private assigning: Promise<void> = Promise.resolve();
   private listener: LogListener | undefined;
@@ -82,8 +95,10 @@ export class KafkaJsLog implements BlockConsumer {
       logLevel: logLevel.ERROR,
       logCreator:
         () =>
-        ({ log }) =>
-          options.onTransientError(typeof log.error === 'string' ? `${log.message}: ${log.error}` : log.message),
+        ({ log }) => {
+          if (log.message === OUT_OF_RANGE) this.outOfRange.add(keyOf(log as unknown as TopicPartition));
+          options.onTransientError(typeof log.error === 'string' ? `${log.message}: ${log.error}` : log.message);
+        },
     });
     this.admin = kafka.admin();
     this.consumer = kafka.consumer({
@@ -109,11 +124,18 @@ export class KafkaJsLog implements BlockConsumer {
       throw new ActuaryError('kafka_unreachable', `Kafka at ${brokers}: ${messageOf(error)}`, { cause: error });
     }
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (payload.restart) this.options.onTransientError(payload.error.message);
+      const isAway = AWAY_ERRORS.has(payload.error.name);
+      if (payload.restart || isAway) this.options.onTransientError(payload.error.message);
+      if (payload.restart) return;
+      if (isAway) void delay(RETRY_MS).then(() => (this.closed ? undefined : this.run()));
       else this.failure = new ActuaryError('kafka_failed', payload.error.message, { cause: payload.error });
     });
     consumer.on(consumer.events.REBALANCING, () => this.change(() => this.revoke()));
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.change(() => this.assign(payload.memberAssignment)));
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      // Of a membership that is over. Nothing is fetched yet under this one.
+      this.outOfRange.clear();
+      this.change(() => this.assign(payload.memberAssignment));
+    });
     // The client commits the beginning over an offset that is gone, as soon as it has joined: look before.
     await this.lookForGaps();
     this.run();
@@ -168,7 +190,12 @@ export class KafkaJsLog implements BlockConsumer {
   }
 
   /** Leaves the group and joins it again: what the client has under way ends with its membership. */
-  async restart(): Promise<void> {
+  restart(): Promise<void> {
+    this.restarting ??= this.rejoin().finally(() => (this.restarting = undefined));
+    return this.restarting;
+  }
+
+  private async rejoin(): Promise<void> {
     this.withdraw();
     await this.consumer.stop();
     this.change(() => this.revoke());
@@ -195,6 +222,11 @@ export class KafkaJsLog implements BlockConsumer {
         const partition = { topic: fetched.topic, partition: fetched.partition };
         if (!this.assignment.has(keyOf(partition))) return;
         this.ends.set(keyOf(partition), Number(fetched.highWatermark));
+        if (this.isAnew(partition, fetched)) {
+          // It waits for this handler to end.
+          void this.restart();
+          return;
+        }
         const whole = await this.offer(
           partition,
           fetched,
@@ -202,7 +234,9 @@ export class KafkaJsLog implements BlockConsumer {
           () => this.closed || !payload.isRunning() || payload.isStale(),
         );
         // What was not taken is to be fetched again, by whoever has the partition then.
-        if (whole) payload.resolveOffset(fetched.lastOffset());
+        if (!whole) return;
+        payload.resolveOffset(fetched.lastOffset());
+        this.next.set(keyOf(partition), Number(fetched.lastOffset()) + 1);
       },
     });
     joined.catch((error: Error) => {
@@ -250,6 +284,23 @@ export class KafkaJsLog implements BlockConsumer {
     return blocks;
   }
 
+  /**
+   * Tells of what is missing between the batch before and this one: the client itself begins again at what is there.
+   * @returns whether the topic was made anew
+   */
+  private isAnew(partition: TopicPartition, { fetchedOffset, logStart }: FetchedPartition): boolean {
+    const key = keyOf(partition);
+    const wasOut = this.outOfRange.delete(key);
+    if (Number.isNaN(logStart)) return false;
+    const gap = gapBefore({ ...partition, offset: this.next.get(key) ?? -1 }, Number(fetchedOffset), logStart);
+    // The client may begin before what was committed: it does not wait for transactions that are about to end.
+    if (gap === null || (gap.cause === 'anew' && !wasOut)) return false;
+    this.tellGap(gap);
+    if (gap.cause !== 'anew') return false;
+    this.anew.set(key, gap.to);
+    return true;
+  }
+
   private async lookForGaps(): Promise<void> {
     if (this.options.onGap === undefined) return;
     for (const topic of this.options.topics) {
@@ -258,8 +309,9 @@ export class KafkaJsLog implements BlockConsumer {
         const [known] = await this.admin.fetchOffsets({ groupId: this.options.group, topics: [topic] });
         for (const { partition, offset } of known.partitions) {
           const end = ends.get(partition);
-          if (end !== undefined)
-            this.tellGap(gapAt({ topic, partition, offset: Number(offset) }, Number(end.low), Number(end.high)));
+          if (end === undefined) continue;
+          this.tellGap(expiredAt({ topic, partition, offset: Number(offset) }, Number(end.low)));
+          if (Number(offset) > Number(end.high)) this.before.set(keyOf({ topic, partition }), Number(offset));
         }
       } catch (error) {
         // A topic that is not there yet, or a group that nobody was ever in.
@@ -325,17 +377,21 @@ export class KafkaJsLog implements BlockConsumer {
         const end = ends.get(partition);
         if (end === undefined) continue;
         const key = keyOf({ topic, partition });
-        const at = positions.get(key);
+        const at = this.anew.get(key) ?? positions.get(key);
         this.ends.set(key, Number(end.high));
-        const gap =
-          at === undefined ? null : gapAt({ topic, partition, offset: at }, Number(end.low), Number(end.high));
+        const gap = at === undefined ? null : expiredAt({ topic, partition, offset: at }, Number(end.low));
         this.tellGap(gap);
-        if (gap !== null) positions.set(key, gap.to);
+        const begins = gap?.to ?? at;
+        if (begins !== undefined) positions.set(key, begins);
         // Nothing there: no fetch will ever say that the end is reached.
         if ((at ?? Number(end.low)) >= Number(end.high)) this.reached.set(key, Number(end.high));
       }
     }
     this.assignment = new Map(partitions.map((partition) => [keyOf(partition), partition]));
+    this.anew.clear();
+    this.next.clear();
+    for (const [key, offset] of [...this.before, ...positions]) this.next.set(key, offset);
+    this.before.clear();
     const known = partitions.flatMap((partition) => {
       const offset = positions.get(keyOf(partition));
       return offset === undefined ? [] : [{ ...partition, offset }];

@@ -12,12 +12,29 @@ export interface OffsetGap extends TopicPartition {
 }
 
 /**
+ * What retention took of what was to be read next. That a position lies beyond an end says nothing: a broker that has
+ * just come back, or has just begun to lead, tells of less than it has for a moment.
  * @param low first offset that is there
- * @param high next offset to be written
  */
-export function gapAt({ topic, partition, offset }: TopicPartitionOffset, low: number, high: number): OffsetGap | null {
-  if (offset < 0 || (offset >= low && offset <= high)) return null;
-  return { topic, partition, cause: offset < low ? 'expired' : 'anew', from: offset, to: low };
+export function expiredAt({ topic, partition, offset }: TopicPartitionOffset, low: number): OffsetGap | null {
+  return offset >= 0 && offset < low ? { topic, partition, cause: 'expired', from: offset, to: low } : null;
+}
+
+/**
+ * What is missing between what was to be read next and what came in its place. Markers of transactions and what was
+ * aborted take offsets and are no records: such a step is no gap, for they were still there.
+ * @param came offset of the first record that was not read before. One before `next` comes only if the broker has said
+ *   that there is nothing at `next`, and never will be
+ * @param low first offset that was there when it came, or soon after
+ */
+export function gapBefore(
+  { topic, partition, offset: next }: TopicPartitionOffset,
+  came: number,
+  low: number,
+): OffsetGap | null {
+  if (next < 0 || came === next) return null;
+  if (came < next) return { topic, partition, cause: 'anew', from: next, to: came };
+  return expiredAt({ topic, partition, offset: next }, Math.min(low, came));
 }
 
 /** Offsets that nobody will read; of a topic made anew nobody knows. */

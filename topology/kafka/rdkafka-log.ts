@@ -16,7 +16,7 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
 } from './log.js';
-import { gapAt, type OffsetGap } from './offset-gap.js';
+import { expiredAt, gapBefore, type OffsetGap } from './offset-gap.js';
 
 const { ERR__ASSIGN_PARTITIONS, ERR__REVOKE_PARTITIONS } = rdkafka.CODES.ERRORS;
 /** The group is being rearranged; a commit comes too late or too early. */
@@ -69,6 +69,10 @@ export class RdKafkaLog implements LogConsumer {
   readonly consumer: KafkaConsumer;
   private listener: LogListener | undefined;
   private assignment = new Map<string, TopicPartition>();
+  /** What is to be read next; nothing of a partition whose beginning is not known yet. */
+  private readonly next = new Map<string, number>();
+  /** Where partitions begin that were found to be made anew, in place of what the group has committed. */
+  private readonly anew = new Map<string, number>();
   private rebalance: Promise<void> = Promise.resolve();
   private failure: Error | undefined;
   private pendingCommit: { resolve: (outcome: CommitOutcome) => void; reject: (error: Error) => void } | undefined;
@@ -153,7 +157,19 @@ export class RdKafkaLog implements LogConsumer {
       // Fetched under an assignment that has changed since: what is still ours is read again from where it was committed.
       if (generation !== this.generation) continue;
       const records: LogRecord[] = [];
-      for (const message of messages) if (this.assignment.has(keyOf(message))) records.push(toRecord(message));
+      for (const message of messages) {
+        const key = keyOf(message);
+        if (!this.assignment.has(key)) continue;
+        const gap = this.gapBefore(key, message);
+        if (gap !== null) this.options.onGap?.(gap);
+        if (gap?.cause === 'anew') this.anew.set(key, gap.to);
+        this.next.set(key, message.offset + 1);
+        records.push(toRecord(message));
+      }
+      if (this.anew.size > 0) {
+        void this.restart();
+        continue;
+      }
       if (records.length > 0 || performance.now() >= until) return records;
       await delay(IDLE_MS);
     }
@@ -187,6 +203,8 @@ export class RdKafkaLog implements LogConsumer {
     const kept = this.stash.filter((message) => keyOf(message) !== keyOf(position));
     this.stash.splice(0, this.stash.length, ...kept);
     this.ends.delete(keyOf(position));
+    // Whether what is there begins later is for the caller to ask (tellGaps).
+    this.next.delete(keyOf(position));
     return new Promise((resolve, reject) => {
       this.consumer.seek(position, 5_000, (error) => {
         if (error) reject(new ActuaryError('kafka_failed', `seek: ${error.message}`, { cause: error }));
@@ -321,16 +339,22 @@ export class RdKafkaLog implements LogConsumer {
 
   private async onAssigned(partitions: readonly TopicPartition[]): Promise<void> {
     await this.options.fence?.(partitions);
-    const committed = await committedOffsets(this.consumer, partitions, {
+    const answered = await committedOffsets(this.consumer, partitions, {
       closed: () => this.closed,
       onTransientError: this.options.onTransientError,
     });
+    // What was committed of a topic that is gone says nothing of the one that is there.
+    const anew = partitions.flatMap((partition) => {
+      const offset = this.anew.get(keyOf(partition));
+      return offset === undefined ? [] : [{ ...partition, offset }];
+    });
+    this.anew.clear();
+    const committed = [...byKey([...answered, ...anew]).values()];
     const wanted = await this.listener!.assigned(partitions, committed);
-    const starts = new Map<string, number>();
-    for (const position of [...committed, ...wanted]) starts.set(keyOf(position), position.offset);
-    const known = new Map(committed.map((position) => [keyOf(position), position]));
-    for (const position of wanted) if (position.offset >= 0) known.set(keyOf(position), position);
-    await this.tellGaps(known.values());
+    const starts = byKey([...committed, ...wanted, ...anew]);
+    this.next.clear();
+    await this.tellGaps([...byKey([...committed, ...wanted.filter(({ offset }) => offset >= 0), ...anew]).values()]);
+    for (const [key, { offset }] of starts) if (offset < 0) this.next.delete(key);
     this.generation++;
     this.stash.length = 0;
     this.assignment = new Map(partitions.map((partition) => [keyOf(partition), partition]));
@@ -342,26 +366,43 @@ export class RdKafkaLog implements LogConsumer {
       partitions.map(({ topic, partition }) => ({
         topic,
         partition,
-        offset: starts.get(keyOf({ topic, partition })) ?? BEGINNING,
+        offset: starts.get(keyOf({ topic, partition }))?.offset ?? BEGINNING,
       })),
     );
   }
 
   /** Tells of those positions that are not there any more; reading goes on at the beginning of what is. */
-  async tellGaps(positions: Iterable<TopicPartitionOffset>): Promise<void> {
+  async tellGaps(positions: readonly TopicPartitionOffset[]): Promise<void> {
     const { onGap, onTransientError } = this.options;
-    if (onGap === undefined) return;
-    const look = (position: TopicPartitionOffset): Promise<OffsetGap | null> =>
+    const tell = (position: TopicPartitionOffset): Promise<void> =>
       new Promise((resolve) => {
-        const { topic, partition } = position;
+        const { topic, partition, offset } = position;
+        this.next.set(keyOf(position), offset);
         this.consumer.queryWatermarkOffsets(topic, partition, WATERMARK_TIMEOUT_MS, (error, offsets) => {
           if (error) onTransientError(`offsets of ${keyOf(position)} not looked at: ${error.message}`);
-          resolve(error ? null : gapAt(position, offsets.lowOffset, offsets.highOffset));
+          const gap = error ? null : expiredAt(position, offsets.lowOffset);
+          if (gap !== null) {
+            onGap?.(gap);
+            this.next.set(keyOf(position), gap.to);
+          }
+          resolve();
         });
       });
-    const known = [...positions].filter(({ offset }) => offset >= 0);
-    for (const gap of await Promise.all(known.map(look))) if (gap !== null) onGap(gap);
+    await Promise.all(positions.filter(({ offset }) => offset >= 0).map(tell));
   }
+
+  /** What is missing between the record before and this one. */
+  private gapBefore(key: string, { topic, partition, offset }: Message): OffsetGap | null {
+    const next = this.next.get(key);
+    if (next === undefined || next === offset) return null;
+    const { lowOffset } = this.consumer.getWatermarkOffsets(topic, partition);
+    return gapBefore({ topic, partition, offset: next }, offset, lowOffset);
+  }
+}
+
+/** The last of each. */
+function byKey(positions: readonly TopicPartitionOffset[]): Map<string, TopicPartitionOffset> {
+  return new Map(positions.map((position) => [keyOf(position), position]));
 }
 
 function toRecord(message: Message): LogRecord {

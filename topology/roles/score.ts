@@ -5,6 +5,7 @@ import type { Scorer } from '../../models/scorer.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import { HOUR_MS, type Clock } from '../../schema/clock.js';
+import { ActuaryError } from '../../schema/errors.js';
 import type { Config } from '../../schema/config.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import { Turn } from '../../schema/turn.js';
@@ -20,6 +21,7 @@ import {
   type TopicPartition,
   type TopicPartitionOffset,
 } from '../kafka/log.js';
+import type { OffsetGap } from '../kafka/offset-gap.js';
 import type { RdKafkaLog } from '../kafka/rdkafka-log.js';
 import { TableReader } from '../kafka/table-reader.js';
 import { UnitTransactions, type InTransaction } from '../kafka/unit-transactions.js';
@@ -140,7 +142,12 @@ export class ScoreRole implements Role, LogListener {
 
   async start(): Promise<void> {
     const { connection } = this.dependencies;
-    this.consumer = openLog(connection, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
+    const onGap = (role: string, gap: OffsetGap): void => {
+      connection.onGap?.(role, gap);
+      if (gap.cause === 'anew') throw madeAnew(gap);
+    };
+    const reading = { ...connection, onGap };
+    this.consumer = openLog(reading, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
     this.writer = await openWriter(
       connection,
       'score',
@@ -534,4 +541,13 @@ export class ScoreRole implements Role, LogListener {
     this.dependencies.instruments.clientWarning('score');
     this.context.log.warn({ role: 'score' }, message);
   };
+}
+
+/** States as of offsets of a topic that is gone would be taken for states as of the new one's. */
+function madeAnew({ topic, partition, from }: OffsetGap): ActuaryError {
+  return new ActuaryError(
+    'topic_mismatch',
+    `${topic}/${partition} ends before offset ${from}, up to which it was scored: it was made anew, or its broker lost data. ` +
+      'What is kept of it belongs to what is gone: begin with a new kafka.topicPrefix, or with all engine topics and groups made anew',
+  );
 }
