@@ -4,6 +4,9 @@ import type { ChaosEvent, Member } from './schedule.js';
 
 /** A supervisor starts what has ended again after so long. */
 const RESTART_MS = 500;
+/** An instance that is to be at work is waited for so long at most: what it needs may be away. */
+const AT_WORK_WITHIN_MS = 20_000;
+const LOOK_EVERY_MS = 100;
 /** Characters of what an instance said last that are worth telling. */
 const MOST_SAID = 400;
 
@@ -20,6 +23,8 @@ export class Crew {
   /** By name: what is under way with it. One thing after the other, or two processes would have one name. */
   private readonly underWay = new Map<string, Promise<void>>();
   readonly unwanted: UnwantedEnd[] = [];
+  /** Processes that killed themselves where they were to. */
+  atFailPoint = 0;
   private closing = false;
 
   /**
@@ -46,6 +51,13 @@ export class Crew {
     const over = before.then(() => this.strikeNow(event, rolesOf));
     this.underWay.set(target, over);
     return over;
+  }
+
+  /** Resolves when an instance is at work, and has killed itself where it was to; or when that takes too long. */
+  async atWork(name: string): Promise<void> {
+    const until = performance.now() + AT_WORK_WITHIN_MS;
+    while (performance.now() < until && (await this.instances.get(name)?.isAtWork()) !== true)
+      await delay(LOOK_EVERY_MS);
   }
 
   /** State of all partitions of the score role that any instance has. */
@@ -103,6 +115,7 @@ export class Crew {
   }
 
   private ended(instance: Instance): void {
+    if (instance.isAtFailPoint) this.atFailPoint++;
     if (instance.isToEnd || this.closing) return;
     this.note(instance);
     void delay(RESTART_MS).then(() => {

@@ -5,6 +5,8 @@ import { eventually, TestClient } from '../support/client.js';
 import type { Crew } from './crew.js';
 import type { PartitionDigest } from './instance.js';
 import { progressOf, TABLES } from './outputs.js';
+import type { SampleLog } from './sample-log.js';
+import { SOURCES, SOURCES_SETTING } from './sources.js';
 
 export const PARTITIONS = [0, 1, 2, 3];
 const CAUGHT_UP_TIMEOUT_MS = 120_000;
@@ -23,6 +25,7 @@ export function settingsOf({ brokers, topicPrefix, databaseUrl }: EnginePlace): 
     `kafka.topicPrefix=${topicPrefix}`,
     `kafka.partitions=${PARTITIONS.length}`,
     `database.url=${databaseUrl}`,
+    SOURCES_SETTING,
     'model.directory=null',
     'score.adaptive=false',
   ];
@@ -33,21 +36,38 @@ export function connectionTo(place: EnginePlace): KafkaConnection {
   return connectionOf(loadConfiguration({ environment: {}, sets: ['instance=chaos', ...settingsOf(place)] }));
 }
 
+/** Waits until all raw messages are read, and what came of them is committed. @throws Error when it takes too long */
+export async function ingested({ brokers, topicPrefix }: EnginePlace): Promise<void> {
+  const client = new TestClient([brokers]);
+  for (const { topic, partitions } of SOURCES) {
+    const ends = await client.ends(topic);
+    await eventually(
+      `all of ${topic} to be ingested`,
+      async () => {
+        const offsets = await client.committed(`${topicPrefix}gpu-actuary.ingest`, topic);
+        // Of a partition to which no GPU reports nothing is ever committed.
+        const isRead = (partition: number): boolean => Math.max(0, offsets.get(partition)!) === ends.get(partition);
+        return partitions.every(isRead) ? true : undefined;
+      },
+      CAUGHT_UP_TIMEOUT_MS,
+    );
+  }
+}
+
 /**
  * Waits until every batch is scored, and every partition's state is as of its end.
  * @returns digests of these states. @throws Error when it takes too long
  */
 export async function scored(
   { brokers, topicPrefix }: EnginePlace,
+  { ends }: SampleLog,
   crew: Crew,
 ): Promise<ReadonlyMap<string, PartitionDigest>> {
   const client = new TestClient([brokers]);
-  const samples = topicName(topicPrefix, 'samples');
-  const ends = await client.ends(samples);
   await eventually(
     'all samples to be scored',
     async () => {
-      const offsets = await client.committed(`${topicPrefix}gpu-actuary.score`, samples);
+      const offsets = await client.committed(`${topicPrefix}gpu-actuary.score`, topicName(topicPrefix, 'samples'));
       return PARTITIONS.every((partition) => offsets.get(partition) === ends.get(partition)) ? true : undefined;
     },
     CAUGHT_UP_TIMEOUT_MS,
@@ -70,11 +90,11 @@ export async function scored(
  */
 export async function loaded(
   place: EnginePlace,
+  { ends }: SampleLog,
   records: ReadonlyMap<string, readonly unknown[]>,
   crew: Crew,
   say: (words: string) => void,
 ): Promise<void> {
-  const ends = await new TestClient([place.brokers]).ends(topicName(place.topicPrefix, 'samples'));
   let missing: string[] = [];
   const look = async (): Promise<true | undefined> => {
     const { rows, samples } = await progressOf(place.databaseUrl);

@@ -57,7 +57,7 @@ export class Instance {
 
   /** Whether it has killed itself where it was to. */
   get isAtFailPoint(): boolean {
-    return this.failPoint !== undefined && this.status === 'SIGKILL';
+    return this.failPoint !== undefined && !this.isToEnd && this.status === 'SIGKILL';
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -80,6 +80,15 @@ export class Instance {
   async leave(): Promise<void> {
     this.isToEnd = true;
     await this.running.stop(60_000);
+  }
+
+  /** Whether it is ready, and is not to kill itself yet. */
+  async isAtWork(): Promise<boolean> {
+    if (this.failPoint !== undefined) return false;
+    return fetch(`http://127.0.0.1:${this.port}/readyz`, { signal: AbortSignal.timeout(1_000) }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
   }
 
   /** The last error code that it logged or ended by. */

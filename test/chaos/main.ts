@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { exitOnSignals } from '../../bench/support/interrupt.js';
 import { reportOf } from './report.js';
-import { runChaos } from './run.js';
+import { runChaos, type Outage } from './run.js';
+import { KINDS } from './schedule.js';
 import { lineOf } from './verifier.js';
 
 const LARGEST_SEED = 1_000_000;
@@ -13,21 +14,33 @@ function whole(text: string): number {
   return Number(text);
 }
 
+const AROUND = KINDS.filter((kind) => /^(broker|database)-/.test(kind)) as Outage['kind'][];
+
+function outageOf(text: string): Outage {
+  const [name, seconds] = text.split(':');
+  const kind = AROUND.find((one) => one === name);
+  if (kind === undefined) throw new InvalidArgumentError(`expected one of ${AROUND.join(', ')}, then :seconds`);
+  return { kind, forMs: 1000 * whole(seconds ?? '') };
+}
+
 interface Options {
   readonly events: number;
   readonly seed: number;
   readonly report?: string;
+  readonly outage: readonly Outage[];
   /** key=value pairs of the disturbed engine's configuration. */
   readonly set: readonly string[];
 }
 
 const say = (words: string): void => void process.stderr.write(`${new Date().toISOString()} ${words}\n`);
 
-async function run({ events, seed, report, set }: Options): Promise<void> {
+async function run({ events: drawn, seed, report, outage, set }: Options): Promise<void> {
+  const outages = outage.length === 0 ? undefined : outage;
+  const events = outages?.length ?? drawn;
   say(`seed ${seed}, ${events} events`);
   // While something is waited for that keeps no process alive, this does.
   setInterval(() => undefined, 60_000);
-  const result = await runChaos({ events, seed, sets: set, say });
+  const result = await runChaos({ events, seed, outages, sets: set, say });
   for (const [name, { records, lost, duplicated, differing }] of result.parts)
     say(`${name}: ${records} records, ${lost} lost, ${duplicated} duplicated, ${differing} differing`);
   const { verdict } = result;
@@ -44,6 +57,12 @@ new Command('test:chaos')
   .option('--events <n>', 'how many disturbances', whole, 100)
   .option('--seed <n>', 'of the schedule and of the fleet; drawn if left out', whole, randomInt(1, LARGEST_SEED))
   .option('--report <file>', 'write the figures there, as Markdown')
+  .option(
+    '--outage <kind:seconds>',
+    'in place of the drawn events: an outage as broker-pause:300; several come one after the other',
+    (text: string, before: readonly Outage[]) => [...before, outageOf(text)],
+    [] as readonly Outage[],
+  )
   .option(
     '--set <key=value>',
     'setting of the disturbed engine; kafka.guarantee=at-least-once shows that this can fail',

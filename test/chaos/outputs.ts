@@ -3,6 +3,9 @@ import type { Message } from 'node-rdkafka';
 import { AvroCodec } from '../../schema/avro.js';
 import { topicName, type TopicKey } from '../../schema/topics.js';
 import { messagesToEnd } from '../support/read-to-end.js';
+import type { EnginePlace } from './engine.js';
+import { headersOf, isOfIngest } from './origins.js';
+import type { SampleLog } from './sample-log.js';
 import type { Item } from './verifier.js';
 
 /** What is compared. gpu.alerts is not: a wall clock drives it. gpu.checkpoints is each run's own. */
@@ -15,21 +18,34 @@ export const TABLES = {
   gpu_metrics: null,
 } as const satisfies Record<string, TopicKey | null>;
 
-/** What a read_committed reader sees of an engine's output topics. */
-export async function readTopics(
-  brokers: string,
-  topicPrefix: string,
-  partitions: readonly number[],
-): Promise<Map<TopicKey, Item[]>> {
+export interface Said {
+  /** By topic; of the dead letters, those that ingest did not write. */
+  readonly items: ReadonlyMap<TopicKey, readonly Item[]>;
+  /** Dead letters of ingest. */
+  readonly refused: readonly Message[];
+}
+
+/** What a read_committed reader sees of an engine's output topics. @param samples what it was made of */
+export async function readTopics({ brokers, topicPrefix }: EnginePlace, samples: SampleLog): Promise<Said> {
   const codec = await AvroCodec.open(null, '');
   const items = new Map<TopicKey, Item[]>();
+  let refused: Message[] = [];
   for (const topic of TOPICS) {
-    const messages = await messagesToEnd([brokers], topicName(topicPrefix, topic), partitions);
-    const itemOf = (message: Message): Item =>
-      topic === 'deadLetter' ? letter(message, topicPrefix) : output(codec, topic, message);
-    items.set(topic, messages.map(itemOf));
+    const messages = await messagesToEnd([brokers], topicName(topicPrefix, topic), [...samples.ends.keys()]);
+    if (topic !== 'deadLetter')
+      items.set(
+        topic,
+        messages.map((message) => output(codec, topic, message)),
+      );
+    else {
+      refused = messages.filter(isOfIngest);
+      items.set(
+        topic,
+        messages.filter((message) => !isOfIngest(message)).map((message) => letter(message, topicPrefix, samples)),
+      );
+    }
   }
-  return items;
+  return { items, refused };
 }
 
 function output(codec: AvroCodec, topic: TopicKey, { key, value }: Message): Item {
@@ -39,15 +55,21 @@ function output(codec: AvroCodec, topic: TopicKey, { key, value }: Message): Ite
   return { from: topicName('', topic), key: String(key), id, content: JSON.stringify(record) };
 }
 
-function letter({ key, value, headers }: Message, topicPrefix: string): Item {
-  const said = Object.assign({}, ...(headers ?? [])) as Record<string, Buffer>;
-  const of = (name: string): string => String(said[name]);
+function letter(message: Message, topicPrefix: string, samples: SampleLog): Item {
+  const { topic, partition, offset, error_code, detail } = headersOf(message);
   // Of a batch that cannot be read the origin is gpu.samples itself, by its full name.
-  const topic = of('topic').startsWith(topicPrefix) ? of('topic').slice(topicPrefix.length) : of('topic');
-  const content = String(value);
-  const id = [of('error_code'), topic, of('partition'), of('offset'), content].join(' ');
-  const gpu = key === null || key === undefined ? null : String(key);
-  return { from: topicName('', 'deadLetter'), key: gpu, id, content: of('detail') };
+  const origin =
+    topic === topicName(topicPrefix, 'samples')
+      ? [topicName('', 'samples'), partition, samples.countBefore(Number(partition), Number(offset))]
+      : [topic, partition, offset];
+  const content = String(message.value);
+  const gpu = message.key === null || message.key === undefined ? null : String(message.key);
+  return {
+    from: topicName('', 'deadLetter'),
+    key: gpu,
+    id: [error_code, ...origin, content].join(' '),
+    content: detail,
+  };
 }
 
 /** All rows of the tables that the load role fills, without who said it and when. */

@@ -5,7 +5,7 @@ import { lineOf, type Verdict } from './verifier.js';
 
 /** A run as a page of docs/. @param date of the run, ISO 8601 */
 export function reportOf(
-  { events, batches, seconds, parts, verdict, unwanted }: ChaosResult,
+  { events, messages, batches, batchesMeanwhile, atFailPoint, seconds, parts, verdict, unwanted }: ChaosResult,
   seed: number,
   date: string,
 ): string {
@@ -19,7 +19,7 @@ export function reportOf(
   }
   return `# A run of the chaos test
 
-\`npm run test:chaos -- --events ${events.length} --seed ${seed}\` on ${date}, ${machine()}. ${seconds} s of disturbance, ${batches} batches of gpu.samples. What is compared with what: [testing.md](testing.md#chaos).
+\`npm run test:chaos -- --events ${events.length} --seed ${seed}\` on ${date}, ${machine()}. ${seconds} s of disturbance, ${messages} raw messages, of which ingest made ${batches} batches, ${batchesMeanwhile} of them while it was disturbed. What is compared with what: [testing.md](testing.md#chaos).
 
 \`\`\`
 ${lineOf(events.length, verdict)}
@@ -32,6 +32,8 @@ ${KINDS.map((kind) => `| ${kind} | ${count(kind)} | ${MEANING[kind]} |`).join('\
 | compared | records | lost | duplicated | differing |
 |---|---|---|---|---|
 ${[...parts].map(([name, one]) => row(name, one)).join('\n')}
+
+${atFailPoint} of the ${count('kill-at-step')} processes that were to kill themselves at a step of a transaction came to it before something else ended them.
 
 ${
   ends.size === 0

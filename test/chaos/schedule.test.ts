@@ -20,6 +20,12 @@ describe('the schedule of a chaos run', () => {
     expect(new Set(events.map(({ kind }) => kind))).toEqual(new Set(KINDS));
   });
 
+  it('strikes most at work, and some whatever they are at', () => {
+    const atWork = draw(6).events.filter(({ atWork }) => atWork).length;
+    expect(atWork).toBeGreaterThan(100);
+    expect(atWork).toBeLessThan(250);
+  });
+
   it.each([1, 2, 3, 4, 5])(
     'never takes the last one awake of a pool, and never one that is not there (seed %i)',
     (seed) => {

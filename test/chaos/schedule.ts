@@ -61,6 +61,8 @@ export interface ChaosEvent {
   readonly target: string;
   /** How long it is away or asleep, ms; 0 where that is not part of the event. */
   readonly forMs: number;
+  /** Whether the instance is to be at work by then, and is waited for; otherwise it is struck whatever it is at. */
+  readonly atWork: boolean;
   /** ACTUARY_FAIL_POINT of the process that is started, if the event is about one. */
   readonly failPoint?: string;
 }
@@ -100,7 +102,9 @@ export interface ScheduleOptions {
 const LONGEST_GAP_MS = 6_000;
 const MEAN_GAP_MS = 1_800;
 /** A fail point is passed at most so often before it kills. */
-const MOST_PASSES = 30;
+const MOST_PASSES = 20;
+/** Of those struck, how many are to be at work: or a slow machine would see nothing but processes that start. */
+const AT_WORK_SHARE = 0.75;
 const PAUSE_MS = [200, 2_000] as const;
 const BROKER_AWAY_MS = [0, 4_000] as const;
 const DATABASE_AWAY_MS = [0, 5_000] as const;
@@ -157,7 +161,7 @@ export function drawSchedule({ seed, events: count, pools, zombieMs }: ScheduleO
     if (target !== null) {
       const forMs = between(target === 'broker' ? BROKER_AWAY_MS : DATABASE_AWAY_MS);
       backAtMs[target] = nowMs + forMs + BACK_MS;
-      events.push({ kind, afterMs, target, forMs });
+      events.push({ kind, afterMs, target, forMs, atWork: false });
       continue;
     }
     const member = kind === 'join' ? make(pool) : random.pick(awake);
@@ -166,7 +170,13 @@ export function drawSchedule({ seed, events: count, pools, zombieMs }: ScheduleO
     if (kind === 'zombie') forMs = between([zombieMs, 1.5 * zombieMs]);
     member.awakeAtMs = nowMs + forMs;
     if (kind === 'crash' || kind === 'leave') members.splice(members.indexOf(member), 1);
-    const event = { kind, afterMs, target: member.name, forMs };
+    const event = {
+      kind,
+      afterMs,
+      target: member.name,
+      forMs,
+      atWork: kind !== 'join' && random.chance(AT_WORK_SHARE),
+    };
     if (kind === 'kill-at-step')
       events.push({
         ...event,
