@@ -113,6 +113,10 @@ export const ConfigSchema = Type.Object(
         100,
         'ingest and score gather what comes within this much time into one transaction',
       ),
+      catchUpCommitIntervalMs: positiveMs(
+        500,
+        'The same while they are behind, where throughput counts and not latency; no effect below `commitIntervalMs`',
+      ),
     }),
     sources: Type.Array(Source, {
       default: [

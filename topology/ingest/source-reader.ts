@@ -2,9 +2,11 @@ import { lastValueFrom, type Observable } from 'rxjs';
 import type { BatchBuilder } from '../../schema/batch.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
+import type { CommitIntervals } from '../kafka/commit-intervals.js';
 import type { SourceParts } from '../kafka/connection.js';
 import {
   keyOf,
+  lagOf,
   type LogListener,
   type RecordBlock,
   type TopicPartition,
@@ -33,15 +35,13 @@ const POLL_WAIT_MS = 50;
 const PAUSE_ABOVE_SAMPLES = 20_000;
 const RESUME_BELOW_SAMPLES = 5_000;
 
-export interface SourceReaderOptions extends SourceParts {
+export interface SourceReaderOptions extends SourceParts, CommitIntervals {
   readonly name: string;
   /** Puts what it accepts into the router or, where partitions are read in step, into the collector. */
   readonly intake: Intake;
   /** Null where a partition holds its GPUs in order; otherwise the partitions are read in step. */
   readonly collector: BatchBuilder | null;
   readonly lingerMs: number;
-  /** What comes within this much time is a unit of work; 0: what is decoded at a time. */
-  readonly commitIntervalMs: number;
   /** Beyond this share of undecodable messages the source is not read on. */
   readonly maxUndecodable: number;
   readonly router: Router;
@@ -173,7 +173,8 @@ export class SourceReader implements LogListener {
         unit = newUnit(this.generation);
       }
       this.decode(unit, blocks);
-      const isOver = performance.now() >= unit.untilMs || unit.bytes >= MAX_UNIT_BYTES;
+      const untilMs = lagOf(this.options.consumer, this.positions.values()) > 0 ? unit.untilBehindMs : unit.untilMs;
+      const isOver = performance.now() >= untilMs || unit.bytes >= MAX_UNIT_BYTES;
       if (!isOver && blocks.length > 0 && !this.stopping && this.wrong === undefined) continue;
       // In hand from here on, without a moment in which its partitions could be revoked.
       this.busy.begin();
@@ -183,10 +184,11 @@ export class SourceReader implements LogListener {
 
   /** Polls until there is a fair load of records or the linger is over: few records at a time make dear batches. */
   private async collect(unit: Unit): Promise<RecordBlock[]> {
-    const { consumer, lingerMs, commitIntervalMs } = this.options;
+    const { consumer, lingerMs, commitIntervalMs, catchUpCommitIntervalMs } = this.options;
     const blocks: RecordBlock[] = [];
     let bytes = 0;
-    let untilMs = unit.untilMs;
+    // A unit that goes on beyond its interval, being behind, lingers no more for each load than one that begins.
+    let untilMs = performance.now() < unit.untilMs ? unit.untilMs : Infinity;
     do {
       const { generation } = this;
       const waitMs = Math.max(0, Math.min(POLL_WAIT_MS, untilMs - performance.now()));
@@ -198,7 +200,10 @@ export class SourceReader implements LogListener {
       }
       if (blocks.length === 0) break;
       const now = performance.now();
-      if (unit.untilMs === Infinity) unit.untilMs = now + commitIntervalMs;
+      if (unit.untilMs === Infinity) {
+        unit.untilMs = now + commitIntervalMs;
+        unit.untilBehindMs = now + catchUpCommitIntervalMs;
+      }
       if (untilMs === Infinity)
         untilMs = now + (commitIntervalMs > 0 ? Math.min(lingerMs, commitIntervalMs) : lingerMs);
     } while (!this.stopping && bytes < ENOUGH_BYTES && performance.now() < untilMs);

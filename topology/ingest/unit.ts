@@ -22,10 +22,20 @@ export interface Unit extends InTransaction {
   batches: number;
   /** Nothing more is taken into it after this moment of performance.now(). */
   untilMs: number;
+  /** The same while there is more to read. */
+  untilBehindMs: number;
 }
 
 export function newUnit(generation: number): Unit {
-  return { shares: new Map(), generation, bytes: 0, batches: 0, untilMs: Infinity, isVoid: false };
+  return {
+    shares: new Map(),
+    generation,
+    bytes: 0,
+    batches: 0,
+    untilMs: Infinity,
+    untilBehindMs: Infinity,
+    isVoid: false,
+  };
 }
 
 export function shareOf({ shares }: Unit, name: string): Share {

@@ -21,6 +21,7 @@ import {
   type KafkaConnection,
   type SourceClient,
 } from '../kafka/connection.js';
+import { commitIntervals } from '../kafka/commit-intervals.js';
 import { isBeyondKafkaJs } from '../kafka/kafkajs-log.js';
 import { peekKeyed } from '../kafka/peek.js';
 import type { Readiness, Role, RoleContext } from './role.js';
@@ -186,7 +187,7 @@ export class IngestRole implements Role {
       }),
       collector,
       lingerMs: config.ingest.lingerMs,
-      commitIntervalMs: connection.guarantee === 'exactly-once' ? config.kafka.commitIntervalMs : 0,
+      ...commitIntervals(connection.guarantee, config.kafka),
       maxUndecodable: config.deadLetter.maxRatio,
       router,
       batches: () => {

@@ -12,6 +12,7 @@ import { Turn } from '../../schema/turn.js';
 import { TOPICS, topicName } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
 import { RejectionCounter, type Instruments } from '../instruments.js';
+import { commitIntervals } from '../kafka/commit-intervals.js';
 import { openLog, openWriter, type KafkaConnection } from '../kafka/connection.js';
 import {
   BEGINNING,
@@ -331,7 +332,11 @@ export class ScoreRole implements Role, LogListener {
   /** Polls until there is enough for a transaction, or the commit interval is over. */
   private async gather(): Promise<LogRecord[]> {
     const { score, kafka } = this.dependencies.config;
-    const intervalMs = this.dependencies.connection.guarantee === 'exactly-once' ? kafka.commitIntervalMs : 0;
+    const { commitIntervalMs, catchUpCommitIntervalMs } = commitIntervals(
+      this.dependencies.connection.guarantee,
+      kafka,
+    );
+    const intervalMs = this.behind ? catchUpCommitIntervalMs : commitIntervalMs;
     let records: LogRecord[] = [];
     let until = Infinity;
     for (;;) {
