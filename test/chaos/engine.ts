@@ -40,7 +40,8 @@ export function connectionTo(place: EnginePlace): KafkaConnection {
 export async function ingested({ brokers, topicPrefix }: EnginePlace): Promise<void> {
   const client = new TestClient([brokers]);
   for (const { topic, partitions } of SOURCES) {
-    const ends = await client.ends(topic);
+    // A broker that has just come back does not know at once what it leads.
+    const ends = await eventually(`the ends of ${topic}`, () => client.ends(topic).catch(() => undefined));
     await eventually(
       `all of ${topic} to be ingested`,
       async () => {
