@@ -1,6 +1,6 @@
 import { DAY_MS } from '../schema/clock.js';
 import { murmur2 } from '../schema/partition.js';
-import type { ByteReader, ByteWriter } from '../schema/state-bytes.js';
+import type { ByteWriter } from '../schema/state-bytes.js';
 
 /**
  * When a GPU is due for something. Event time alone triggers: a GPU is due when its newest event time passes a
@@ -79,15 +79,18 @@ export class DueTimes {
     this.heartbeatOffsetMs[slot] = heartbeatOffsetMs(gpuUuid, this.schedule.heartbeatMs);
   }
 
+  /** Makes a slot that of a GPU seen up to a time, −Infinity for none: what it is due for next follows from that. */
+  restore(slot: number, gpuUuid: string, newestMs: number): void {
+    this.init(slot, gpuUuid);
+    if (newestMs === -Infinity) return;
+    this.nextScoreMs[slot] = following(newestMs, this.schedule.scoreEveryMs, 0);
+    this.nextOtherMs[slot] = this.followingOther(slot, newestMs);
+  }
+
+  /** Writes when a GPU is next due, to compare it. */
   encode(slot: number, writer: ByteWriter): void {
     writer.float64(this.nextScoreMs[slot]);
     writer.float64(this.nextOtherMs[slot]);
-  }
-
-  /** Takes what {@link encode} wrote, after {@link init}. */
-  decode(slot: number, reader: ByteReader): void {
-    this.nextScoreMs[slot] = reader.float64();
-    this.nextOtherMs[slot] = reader.float64();
   }
 
   /** Bits of what a sample makes due, as {@link dueBits}. To be asked once for each sample that is the GPU's newest. */
@@ -99,16 +102,20 @@ export class DueTimes {
       this.nextScoreMs[slot] = following(nowMs, schedule.scoreEveryMs, 0);
     }
     if (nowMs >= this.nextOtherMs[slot]) {
-      const offset = this.heartbeatOffsetMs[slot];
-      due |= dueBits(beforeMs, nowMs, schedule, offset);
-      this.nextOtherMs[slot] = Math.min(
-        following(nowMs, schedule.featuresEveryMs, 0),
-        following(nowMs, schedule.heartbeatMs, offset),
-        following(nowMs, schedule.healthEveryMs, 0),
-        following(nowMs, DAY_MS, 0),
-      );
+      due |= dueBits(beforeMs, nowMs, schedule, this.heartbeatOffsetMs[slot]);
+      this.nextOtherMs[slot] = this.followingOther(slot, nowMs);
     }
     return due;
+  }
+
+  private followingOther(slot: number, nowMs: number): number {
+    const { schedule } = this;
+    return Math.min(
+      following(nowMs, schedule.featuresEveryMs, 0),
+      following(nowMs, schedule.heartbeatMs, this.heartbeatOffsetMs[slot]),
+      following(nowMs, schedule.healthEveryMs, 0),
+      following(nowMs, DAY_MS, 0),
+    );
   }
 }
 

@@ -7,7 +7,9 @@
 
 /** Steps of a transaction, in order; each can be stood before and after. */
 export const TRANSACTION_STEPS = ['begin', 'produce', 'offsets', 'commit'] as const;
-export type TransactionStep = (typeof TRANSACTION_STEPS)[number];
+/** Those of score, which also writes its checkpoints down, now and then. */
+export const SCORE_STEPS = ['begin', 'produce', 'checkpoint', 'offsets', 'commit'] as const;
+export type TransactionStep = (typeof SCORE_STEPS)[number];
 
 export type FailPoint = `${string}.${'before' | 'after'}`;
 

@@ -68,20 +68,19 @@ export class TransactionalSink {
     return this.producer.partitions(topic);
   }
 
-  /** Begins a transaction and writes; resolves when all is acknowledged. @throws TransactionFailed */
-  async write(records: readonly OutputRecord[]): Promise<void> {
+  /**
+   * Begins a transaction and writes; resolves when all is acknowledged.
+   * @param checkpoint records to be written after the others, a step of its own where there are any
+   * @throws TransactionFailed
+   */
+  async write(records: readonly OutputRecord[], checkpoint: readonly OutputRecord[] = []): Promise<void> {
     for (;;) {
       await this.step('begin', () => this.producer.begin());
       const { largestBytes } = this.learnt;
-      await this.step('produce', async () => {
-        try {
-          await this.producer.write(records.map((record) => fitting(record, largestBytes)));
-          await this.producer.flush();
-        } catch (error) {
-          if (this.learnt.largestBytes === largestBytes) throw error;
-        }
-      });
-      if (this.learnt.largestBytes === largestBytes) return;
+      await this.step('produce', () => this.produce(records, largestBytes));
+      const fits = this.learnt.largestBytes === largestBytes;
+      if (fits && checkpoint.length > 0) await this.step('checkpoint', () => this.produce(checkpoint, largestBytes));
+      if (fits) return;
       // A record was too large, which spoils a transaction: the same again, with its smaller form.
       await this.reopen();
     }
@@ -119,6 +118,16 @@ export class TransactionalSink {
   async close(): Promise<void> {
     await this.producer.close();
     await Promise.all(this.retired);
+  }
+
+  /** Writes, unless it turns out that a record is too large: of that, `learnt` tells. */
+  private async produce(records: readonly OutputRecord[], largestBytes: number): Promise<void> {
+    try {
+      await this.producer.write(records.map((record) => fitting(record, largestBytes)));
+      await this.producer.flush();
+    } catch (error) {
+      if (this.learnt.largestBytes === largestBytes) throw error;
+    }
   }
 
   private async initialise(): Promise<void> {

@@ -132,7 +132,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
     readiness: () => running.map((role) => ({ role: role.name, ...role.readiness() })),
     metrics,
     build,
-    debugState: () => ({
+    debugState: async () => ({
       process: {
         pid: process.pid,
         node: process.version,
@@ -143,7 +143,12 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
       model: scorer?.modelVersion ?? null,
       configuration: maskSecrets(config),
       roles: Object.fromEntries(
-        running.map((role) => [role.name, { ...role.readiness(), state: role.state?.() ?? null }]),
+        await Promise.all(
+          running.map(async (role): Promise<[string, object]> => [
+            role.name,
+            { ...role.readiness(), state: (await role.state?.()) ?? null },
+          ]),
+        ),
       ),
     }),
     clock: systemClock,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { TRANSACTION_STEPS } from '../../schema/fail-point.js';
+import { SCORE_STEPS, TRANSACTION_STEPS } from '../../schema/fail-point.js';
 import { LOAD_STEPS } from '../../sinks/timescale/sink.js';
 import { createTopics } from '../../topology/kafka/topics-admin.js';
 import { Crew, type UnwantedEnd } from './crew.js';
@@ -23,7 +23,7 @@ const POOLS: readonly Pool[] = [
   },
   {
     ...{ name: 'score', roles: ['score'], least: 1, most: 3, weight: 3 },
-    failPoints: failPointsOf('score', TRANSACTION_STEPS),
+    failPoints: failPointsOf('score', SCORE_STEPS),
   },
   {
     ...{ name: 'load', roles: ['load'], least: 1, most: 2, weight: 1 },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
-import { TRANSACTION_STEPS } from '../../schema/fail-point.js';
+import { SCORE_STEPS } from '../../schema/fail-point.js';
 import { packageRoot } from '../../schema/package-root.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf } from '../../simulator/messages.js';
@@ -32,6 +32,7 @@ class Scorer {
       'score.adaptive=false',
       // Few batches a transaction: many transactions.
       'score.maxBatches=4',
+      'checkpoint.intervalMs=1000',
     ];
     const args = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', 'score'];
     this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
@@ -148,7 +149,7 @@ await describeWith('kraft', 'score, exactly once', () => {
     await broker?.stop();
   });
 
-  it.each(TRANSACTION_STEPS.flatMap((step) => [`${step}.before`, `${step}.after`]))(
+  it.each(SCORE_STEPS.flatMap((step) => [`${step}.before`, `${step}.after`]))(
     'killed at %s: writes nothing twice',
     async (point) => {
       const scorer = start('one', `score.${point}:3`);

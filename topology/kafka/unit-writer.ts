@@ -5,8 +5,12 @@ import type { RdKafkaLog } from './rdkafka-log.js';
 
 /** How a unit of work reaches the broker: its records, then the source offsets that they were made from. */
 export interface UnitWriter {
-  /** Resolves when all records are acknowledged. @throws TransactionFailed where the unit is to be made again */
-  write(records: readonly OutputRecord[]): Promise<void>;
+  /**
+   * Resolves when all records are acknowledged.
+   * @param checkpoint is written after the others
+   * @throws TransactionFailed where the unit is to be made again
+   */
+  write(records: readonly OutputRecord[], checkpoint?: readonly OutputRecord[]): Promise<void>;
   /** Ends what `write` began. @throws TransactionFailed as above */
   commit(offsets: readonly TopicPartitionOffset[]): Promise<void>;
   /**
@@ -25,8 +29,8 @@ export class TransactionalWriter implements UnitWriter {
     private readonly source: RdKafkaLog,
   ) {}
 
-  write(records: readonly OutputRecord[]): Promise<void> {
-    return this.sink.write(records);
+  write(records: readonly OutputRecord[], checkpoint: readonly OutputRecord[] = []): Promise<void> {
+    return this.sink.write(records, checkpoint);
   }
 
   commit(offsets: readonly TopicPartitionOffset[]): Promise<void> {
@@ -53,9 +57,9 @@ export class PlainWriter implements UnitWriter {
     private readonly source: Pick<GroupMember, 'commit'>,
   ) {}
 
-  async write(records: readonly OutputRecord[]): Promise<void> {
-    if (records.length === 0) return;
-    await this.sink.write(records);
+  async write(records: readonly OutputRecord[], checkpoint: readonly OutputRecord[] = []): Promise<void> {
+    if (records.length === 0 && checkpoint.length === 0) return;
+    await this.sink.write([...records, ...checkpoint]);
     await this.sink.flush();
   }
 

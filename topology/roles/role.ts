@@ -4,7 +4,7 @@ export interface Role {
   /** Starts working; rejects if that is not possible at all. Resolves before the role is necessarily ready. */
   start(): Promise<void>;
   readiness(): Readiness;
-  /** What /debug/state shows beside the readiness: anything JSON can say. */
+  /** What /debug/state shows beside the readiness: anything JSON can say, or a promise of it. */
   state?(): unknown;
   /** Finishes what is in hand, commits it and lets go; safe to call twice. */
   stop(): Promise<void>;

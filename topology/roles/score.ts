@@ -69,6 +69,9 @@ interface Owned {
   next: number;
 }
 
+/** What a role says of its partitions, by number. */
+type PartitionStates = Record<number, { offset: number; gpus: number; digest?: string }>;
+
 interface Unit extends InTransaction {
   readonly work: UnitOfWork;
   readonly offsets: TopicPartitionOffset[];
@@ -113,6 +116,9 @@ export class ScoreRole implements Role, LogListener {
   private running: Promise<void> = Promise.resolve();
   private readonly busy = new Busy();
   private stopping = false;
+  /** Nothing is folded any more, or not yet. */
+  private isOver = true;
+  private readonly askedForState: ((states: PartitionStates) => void)[] = [];
   private assignedOnce = false;
   private partitionCount = 0;
   private draining: Drain | undefined;
@@ -185,9 +191,14 @@ export class ScoreRole implements Role, LogListener {
       });
     }
     await this.consumer.start(this);
+    this.isOver = false;
     this.running = lastValueFrom(this.chain(), { defaultValue: undefined })
       .then(() => undefined, this.context.fail)
-      .finally(() => this.busy.endAll());
+      .finally(() => {
+        this.busy.endAll();
+        this.isOver = true;
+        return this.answerState();
+      });
   }
 
   readiness(): Readiness {
@@ -209,14 +220,32 @@ export class ScoreRole implements Role, LogListener {
     return { ready: true, detail: `${this.owned.size} partitions` };
   }
 
-  /** By partition: the next offset of the source, and a digest of the state as of it (state-digest.ts). */
-  state(): unknown {
-    return Object.fromEntries(
-      [...this.owned.values()].map(({ partition: { partition }, state, next }) => [
-        partition,
-        { offset: next, gpus: state.windows.size, digest: digestOf(state) },
-      ]),
-    );
+  /**
+   * By partition: the next offset of the source, and a digest of the state as of it (state-digest.ts). Computed between
+   * two units of work; without the digest while partitions are being restored, for nothing is worked on until then.
+   */
+  state(): Promise<PartitionStates> {
+    const isRestoring = !Number.isNaN(this.keeper?.share ?? NaN);
+    if (isRestoring || this.isOver) return this.describe(!isRestoring);
+    return new Promise((resolve) => this.askedForState.push(resolve));
+  }
+
+  private async describe(withDigest: boolean): Promise<PartitionStates> {
+    const states: PartitionStates = {};
+    for (const { partition, state, next } of [...this.owned.values()])
+      states[partition.partition] = {
+        ...{ offset: next, gpus: state.windows.size },
+        ...(withDigest ? { digest: await digestOf(state) } : {}),
+      };
+    return states;
+  }
+
+  /** Tells the state to those who asked for it. Nothing is being folded. */
+  private async answerState(): Promise<void> {
+    const asked = this.askedForState.splice(0);
+    if (asked.length === 0) return;
+    const states = await this.describe(true);
+    for (const resolve of asked) resolve(states);
   }
 
   /**
@@ -238,7 +267,8 @@ export class ScoreRole implements Role, LogListener {
     this.stopping = true;
     this.transactions.cancel();
     await this.running;
-    if (this.owned.size > 0) this.context.log.info({ role: 'score', partitions: this.state() }, 'state at the end');
+    if (this.owned.size > 0)
+      this.context.log.info({ role: 'score', partitions: await this.describe(true) }, 'state at the end');
     await this.consumer?.close();
     await this.keeper?.close();
     await this.assetReader?.close();
@@ -316,6 +346,7 @@ export class ScoreRole implements Role, LogListener {
     return score<readonly LogRecord[], Unit>({
       poll: async () => {
         await this.transactions.recover();
+        await this.answerState();
         const records = await this.gather();
         this.busy.begin();
         return records;
@@ -397,7 +428,7 @@ export class ScoreRole implements Role, LogListener {
     let waitedMs = 0;
     for (const [key, { partition, state, mutedUntil, next }] of this.owned) {
       if (isLast) state.closeOpenPanes(work);
-      if (state.waiting > 0) {
+      if (state.waiting > 0 && next >= mutedUntil) {
         waitedMs = Math.max(waitedMs, startedMs - state.waitingSinceMs);
         state.serveWaiting(elapsedMs, config.score.maxStalenessMs);
       }
@@ -493,7 +524,7 @@ export class ScoreRole implements Role, LogListener {
   private async publish(unit: Unit): Promise<Unit> {
     const { work, offsets } = unit;
     if (offsets.length > 0)
-      await this.transactions.step(unit, () => this.writer!.write([...work.records, ...work.letters]));
+      await this.transactions.step(unit, () => this.writer!.write([...work.records, ...work.letters], work.cuts));
     return unit;
   }
 

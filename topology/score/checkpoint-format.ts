@@ -17,6 +17,16 @@ export const RING_GPUS = 8;
 export const REMEMBERED_GPUS = 500;
 export const DELTAS = 8192;
 
+/** What windows are folded by, beside the readings: state of another configuration is not gone on with. */
+export interface WindowConfiguration {
+  readonly featureSet: string;
+  readonly gapMs: number;
+}
+
+export function isSame(one: WindowConfiguration, other: WindowConfiguration): boolean {
+  return one.featureSet === other.featureSet && one.gapMs === other.gapMs;
+}
+
 export interface Cut {
   /** Counts the cuts of a partition. */
   readonly number: number;
@@ -25,7 +35,7 @@ export interface Cut {
   readonly offset: number;
   /** Sequence number of the newest delta that is part of it. */
   readonly sequence: number;
-  readonly featureSet: string;
+  readonly windows: WindowConfiguration;
   readonly gpus: number;
   readonly hotChunks: number;
   readonly rememberedChunks: number;
@@ -42,7 +52,8 @@ export const deltaKey = (sequence: number): string => `delta/${sequence % DELTAS
 export function encodeCut(cut: Omit<Cut, 'time'>, time: Buffer): Buffer {
   const writer = new ByteWriter();
   for (const number of [cut.number, cut.generation, cut.offset, cut.sequence]) writer.float64(number);
-  writer.text(cut.featureSet);
+  writer.text(cut.windows.featureSet);
+  writer.float64(cut.windows.gapMs);
   for (const count of [cut.gpus, cut.hotChunks, cut.rememberedChunks]) writer.whole32(count);
   writer.bytes(time);
   return frame('cut', writer.take());
@@ -58,7 +69,7 @@ export function decodeCut(record: Buffer): Cut | null {
     generation: reader.float64(),
     offset: reader.float64(),
     sequence: reader.float64(),
-    featureSet: reader.text(),
+    windows: { featureSet: reader.text(), gapMs: reader.float64() },
     gpus: reader.whole32(),
     hotChunks: reader.whole32(),
     rememberedChunks: reader.whole32(),
@@ -81,6 +92,8 @@ export interface Ring {
   readonly cut: number;
   /** Offset in gpu.panes from which panes are that it does not have. */
   readonly panesOffset: number;
+  /** Feature set that its panes are laid out for. */
+  readonly featureSet: string;
   readonly gpus: number;
   /** Stands before the first GPU. */
   readonly reader: ByteReader;
@@ -97,6 +110,7 @@ export function openRing(key: string, record: Buffer): Ring | null {
     generation,
     cut: reader.float64(),
     panesOffset: reader.float64(),
+    featureSet: reader.text(),
     gpus: reader.whole32(),
     reader,
   };

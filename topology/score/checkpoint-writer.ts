@@ -1,4 +1,5 @@
 import { ByteWriter } from '../../schema/state-bytes.js';
+import { Turn } from '../../schema/turn.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
 import {
   DELTAS,
@@ -11,12 +12,13 @@ import {
   hotKey,
   rememberedKey,
   ringKey,
+  type WindowConfiguration,
 } from './checkpoint-format.js';
 import type { PartitionState } from './partition-state.js';
 import { frame, type StateKind } from './state-chunk.js';
 
 /** Ring records that one cut takes at most: 16 MiB, about. */
-const MOST_RINGS = 64;
+export const MOST_RINGS = 64;
 /** Spreads the cuts of a fleet's partitions over the interval. */
 const PHASES = 12;
 /** Deltas after which a cut is due whatever the time: long before the oldest that is needed is written over. */
@@ -47,7 +49,7 @@ export interface CheckpointOptions {
   /** Full name of gpu.checkpoints. */
   readonly topic: string;
   readonly partition: number;
-  readonly featureSet: string;
+  readonly windows: WindowConfiguration;
   /** checkpoint.intervalMs and checkpoint.ringEveryMs. */
   readonly intervalMs: number;
   readonly ringEveryMs: number;
@@ -81,9 +83,12 @@ export class CheckpointWriter {
     this.dueMs = nowMs + (options.intervalMs * (1 + (options.partition % PHASES))) / PHASES;
   }
 
-  /** What was said since it was last asked, or null. @param offset next of the source after the unit of work */
-  delta({ windows, emission }: PartitionState, offset: number): OutputRecord | null {
-    const slots = emission.takeChanged();
+  /**
+   * What was said, and who waits, since it was last asked; null where neither has changed.
+   * @param offset next of the source after the unit of work
+   */
+  delta(state: PartitionState, offset: number): OutputRecord | null {
+    const slots = state.takeChanged();
     if (slots.length === 0) return null;
     const { writer } = this;
     this.sequence++;
@@ -91,8 +96,8 @@ export class CheckpointWriter {
     writer.float64(offset);
     writer.whole32(slots.length);
     for (const slot of slots) {
-      writer.text(windows.uuidOf(slot));
-      emission.encode(slot, writer);
+      writer.text(state.windows.uuidOf(slot));
+      state.encodeSaid(slot, writer);
     }
     return this.record(deltaKey(this.sequence), 'delta', writer.take());
   }
@@ -103,12 +108,21 @@ export class CheckpointWriter {
   }
 
   /**
-   * All of the state.
+   * All of the state, which must not change until it resolves. Large as it is, others have their turn meanwhile.
    * @param offset next of the source
    * @param panesEnd offset in gpu.panes below which all panes are that were closed by units before this one
    */
-  cut(state: PartitionState, offset: number, panesEnd: number, nowMs: number): OutputRecord[] {
-    const { featureSet } = this.options;
+  async cut(state: PartitionState, offset: number, panesEnd: number, nowMs: number): Promise<OutputRecord[]> {
+    const turn = new Turn();
+    const records: OutputRecord[] = [];
+    for (const record of this.parts(state, offset, panesEnd, nowMs)) {
+      records.push(record);
+      if (turn.isOver()) await turn.next();
+    }
+    return records;
+  }
+
+  private *parts(state: PartitionState, offset: number, panesEnd: number, nowMs: number): Iterable<OutputRecord> {
     this.dueMs = nowMs + this.options.intervalMs;
     this.number++;
     this.generation = 1 - this.generation;
@@ -116,48 +130,43 @@ export class CheckpointWriter {
     this.offsetOfCut = offset;
     const gpus = [...state.snapshot.slots];
     const remembered = state.snapshot.remembered();
-    const records = [
-      ...this.inChunks(gpus, HOT_GPUS, 'hot', hotKey, ([gpuUuid, slot]) => {
-        this.writer.text(gpuUuid);
-        state.encode(slot, this.writer);
-      }),
-      ...this.inChunks(remembered, REMEMBERED_GPUS, 'remembered', rememberedKey, (gpuUuid) =>
-        state.snapshot.encodeRemembered(gpuUuid, this.writer),
-      ),
-      ...this.ringsDue(gpus.length).map((chunk) => this.ring(state, gpus, chunk, panesEnd)),
-    ];
+    yield* this.inChunks(gpus, HOT_GPUS, 'hot', hotKey, ([gpuUuid, slot]) => {
+      this.writer.text(gpuUuid);
+      state.encode(slot, this.writer);
+    });
+    yield* this.inChunks(remembered, REMEMBERED_GPUS, 'remembered', rememberedKey, (gpuUuid) =>
+      state.snapshot.encodeRemembered(gpuUuid, this.writer),
+    );
+    for (const chunk of this.ringsDue(gpus.length)) yield this.ring(state, gpus, chunk, panesEnd);
     state.snapshot.encodeTime(this.writer);
     const head = {
       number: this.number,
       generation: this.generation,
       offset,
       sequence: this.sequence,
-      featureSet,
+      windows: this.options.windows,
       gpus: gpus.length,
       hotChunks: Math.ceil(gpus.length / HOT_GPUS),
       rememberedChunks: Math.ceil(remembered.length / REMEMBERED_GPUS),
     };
     // Last: whoever finds it finds the rest.
-    records.push(this.message(cutKey(this.generation), encodeCut(head, this.writer.take())));
-    return records;
+    yield this.message(cutKey(this.generation), encodeCut(head, this.writer.take()));
   }
 
-  private inChunks<T>(
+  private *inChunks<T>(
     all: readonly T[],
     size: number,
     kind: StateKind,
     keyOf: (chunk: number, generation: number) => string,
     encode: (one: T) => void,
-  ): OutputRecord[] {
-    const records: OutputRecord[] = [];
+  ): Iterable<OutputRecord> {
     for (let from = 0; from < all.length; from += size) {
       const part = all.slice(from, from + size);
       this.writer.float64(this.number);
       this.writer.whole32(part.length);
       for (const one of part) encode(one);
-      records.push(this.record(keyOf(from / size, this.generation), kind, this.writer.take()));
+      yield this.record(keyOf(from / size, this.generation), kind, this.writer.take());
     }
-    return records;
   }
 
   /** Chunks never written, then those whose turn it is. */
@@ -181,6 +190,7 @@ export class CheckpointWriter {
     const part = gpus.slice(chunk * RING_GPUS, (chunk + 1) * RING_GPUS);
     writer.float64(this.number);
     writer.float64(panesEnd);
+    writer.text(this.options.windows.featureSet);
     writer.whole32(part.length);
     for (const [gpuUuid, slot] of part) {
       writer.text(gpuUuid);

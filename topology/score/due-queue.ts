@@ -13,6 +13,9 @@ export class DueQueue {
   private due = new Uint8Array(0);
   /** By slot: number of the entry it waits with; other entries of the slot are left over from before it was pulled. */
   private entry = new Float64Array(0);
+  /** By slot: its place among all that ever began to wait. */
+  private order = new Float64Array(0);
+  private nextOrder = 0;
   private waiting = 0;
 
   /** GPUs that wait. */
@@ -20,8 +23,11 @@ export class DueQueue {
     return this.waiting;
   }
 
-  /** @returns whether it waited already: then this due point takes the place of an older one */
-  add(slot: number, due: number, nowMs: number): boolean {
+  /**
+   * @param order its place, where it began to wait in another process; {@link sort} is to be called then
+   * @returns whether it waited already: then this due point takes the place of an older one
+   */
+  add(slot: number, due: number, nowMs: number, order = this.nextOrder): boolean {
     this.reserve(slot);
     const waited = this.due[slot] !== 0;
     this.due[slot] |= due;
@@ -31,6 +37,8 @@ export class DueQueue {
     this.slots[at] = slot;
     this.sinceMs[at] = nowMs;
     this.entry[slot] = this.end++;
+    this.order[slot] = order;
+    this.nextOrder = Math.max(this.nextOrder, order + 1);
     this.waiting++;
     return false;
   }
@@ -43,6 +51,32 @@ export class DueQueue {
     this.due[slot] = 0;
     this.waiting--;
     return due;
+  }
+
+  /** What a GPU waits for, 0 if it does not wait. */
+  dueOf(slot: number): number {
+    return slot < this.due.length ? this.due[slot] : 0;
+  }
+
+  /** Since when a GPU waits that does, epoch ms. */
+  sinceOf(slot: number): number {
+    return this.sinceMs[this.placeOf(this.entry[slot])];
+  }
+
+  /** Place of a GPU that waits among all that ever began to. */
+  orderOf(slot: number): number {
+    return this.order[slot];
+  }
+
+  /** Puts those that wait in the order in which they began to, after they were added in another one. */
+  sort(): void {
+    const waiting: { slot: number; due: number; sinceMs: number }[] = [];
+    for (let slot = this.head(); slot >= 0; slot = this.head()) {
+      const sinceMs = this.oldestMs();
+      waiting.push({ slot, due: this.pull(slot), sinceMs });
+    }
+    waiting.sort((a, b) => this.order[a.slot] - this.order[b.slot]);
+    for (const { slot, due, sinceMs } of waiting) this.add(slot, due, sinceMs, this.order[slot]);
   }
 
   /** The GPU that has waited longest; −1 if none waits. */
@@ -69,9 +103,11 @@ export class DueQueue {
   private reserve(slot: number): void {
     if (slot < this.due.length) return;
     const capacity = Math.max(64, 2 ** Math.ceil(Math.log2(slot + 1)));
-    const [due, entry] = [new Uint8Array(capacity), new Float64Array(capacity)];
+    const [due, entry, order] = [new Uint8Array(capacity), new Float64Array(capacity), new Float64Array(capacity)];
     due.set(this.due);
     entry.set(this.entry);
+    order.set(this.order);
+    this.order = order;
     this.due = due;
     this.entry = entry;
   }

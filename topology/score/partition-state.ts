@@ -18,6 +18,9 @@ import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { DueQueue, turnsOf } from './due-queue.js';
 import { RowBlock } from './rows.js';
 
+/** Bytes of what is written of a GPU's wait: what it waits for, since when, and its place. */
+const WAIT_BYTES = 1 + 2 * 8;
+
 /** Receives what folding a batch brings to light, in the order of the samples. */
 export interface FoldSink {
   /** An hour of a GPU was closed. Only valid during the call. */
@@ -56,6 +59,9 @@ export class PartitionState {
   readonly rows = new RowBlock();
   private readonly dueTimes: DueTimes;
   private readonly queue = new DueQueue();
+  private isQueueSorted = true;
+  /** Slots of GPUs that began to wait, wait for more, or had their turn since {@link takeChanged}. */
+  private readonly waitChanged = new Set<number>();
   private slots = new Int32Array(1024);
   private readonly scratch = new Float64Array(FEATURE_COUNT);
   private sink: FoldSink | undefined;
@@ -75,6 +81,7 @@ export class PartitionState {
       onFreed: (slot) => {
         this.emission.forget(slot);
         this.queue.pull(slot);
+        this.waitChanged.delete(slot);
       },
     });
     this.snapshot = new WindowSnapshot(this.windows);
@@ -89,6 +96,7 @@ export class PartitionState {
 
   /** Since when the longest of them waits, wall clock (epoch ms); NaN if none does. */
   get waitingSinceMs(): number {
+    this.sortQueue();
     return this.queue.oldestMs();
   }
 
@@ -100,7 +108,10 @@ export class PartitionState {
     const { windows, results } = this;
     this.sink = sink;
     this.muted = options.muted;
-    if (!options.muted) windows.endRebuild();
+    if (!options.muted) {
+      windows.endRebuild();
+      this.sortQueue();
+    }
     // Rows that wait for the model name their slots.
     if (this.rows.count === 0) windows.freeSilent();
     const slots = this.slotsOf(batch.gpus);
@@ -134,10 +145,11 @@ export class PartitionState {
    */
   serveWaiting(elapsedMs: number, maxStalenessMs: number): void {
     const { windows, queue, rows } = this;
+    this.sortQueue();
     for (let turns = turnsOf(queue.length, elapsedMs, maxStalenessMs); turns > 0; turns--) {
       const slot = queue.head();
       const newestMs = windows.newestMs(slot);
-      const row = rows.add(slot, newestMs, newestMs, queue.pull(slot));
+      const row = rows.add(slot, newestMs, newestMs, this.pull(slot));
       windows.features(slot, newestMs, rows.values, row * FEATURE_COUNT);
       rows.metadata[row] = windows.metadata(slot);
     }
@@ -156,20 +168,36 @@ export class PartitionState {
     this.rows.clear();
   }
 
+  /** Slots of GPUs of which something was said, or whose wait has changed, since this was last asked. */
+  takeChanged(): number[] {
+    for (const slot of this.emission.takeChanged()) this.waitChanged.add(slot);
+    const slots = [...this.waitChanged];
+    this.waitChanged.clear();
+    return slots;
+  }
+
+  /** Writes what was last said of a GPU, and what it waits for. */
+  encodeSaid(slot: number, writer: ByteWriter): void {
+    this.emission.encode(slot, writer);
+    const due = this.queue.dueOf(slot);
+    writer.whole8(due);
+    writer.float64(due === 0 ? 0 : this.queue.sinceOf(slot));
+    writer.float64(due === 0 ? 0 : this.queue.orderOf(slot));
+  }
+
   /** Writes down all of a GPU but its closed panes. */
   encode(slot: number, writer: ByteWriter): void {
-    this.dueTimes.encode(slot, writer);
-    this.emission.encode(slot, writer);
+    this.encodeSaid(slot, writer);
     this.snapshot.encodeRecord(slot, writer);
   }
 
   /** Makes a GPU's slot from what {@link encode} wrote. */
   decode(gpuUuid: string, reader: ByteReader): number {
-    const slot = this.snapshot.slots.size;
-    this.dueTimes.init(slot, gpuUuid);
-    this.dueTimes.decode(slot, reader);
-    this.emission.decode(slot, reader);
-    return this.snapshot.decodeRecord(gpuUuid, reader);
+    this.decodeSaid(this.snapshot.slots.size, reader);
+    const slot = this.snapshot.decodeRecord(gpuUuid, reader);
+    const newestMs = this.windows.newestMs(slot);
+    this.dueTimes.restore(slot, gpuUuid, Number.isNaN(newestMs) ? -Infinity : newestMs);
+    return slot;
   }
 
   /** Slot of a GPU, made where there is none. */
@@ -185,15 +213,46 @@ export class PartitionState {
   /** Takes what was said of a GPU, as a delta has it; nothing where it has no window. */
   applySaid(reader: ByteReader): void {
     const slot = this.windows.find(reader.text());
-    if (slot < 0) reader.bytes(SAID_BYTES);
-    else this.emission.decode(slot, reader);
+    if (slot < 0) reader.bytes(SAID_BYTES + WAIT_BYTES);
+    else this.decodeSaid(slot, reader);
   }
 
   /** Writes a GPU's state, the same bytes whatever its slot and however it came there. */
   encodeCanonical(slot: number, writer: ByteWriter): void {
     this.dueTimes.encode(slot, writer);
     this.emission.encode(slot, writer);
+    writer.whole8(this.queue.dueOf(slot));
     this.snapshot.encodeCanonical(slot, writer);
+  }
+
+  private decodeSaid(slot: number, reader: ByteReader): void {
+    this.emission.decode(slot, reader);
+    const [due, sinceMs, order] = [reader.whole8(), reader.float64(), reader.float64()];
+    this.queue.pull(slot);
+    if (due === 0) return;
+    this.queue.add(slot, due, sinceMs, order);
+    this.isQueueSorted = false;
+  }
+
+  /** Those who wait were decoded by their slots, and in the order in which their wait has changed. */
+  private sortQueue(): void {
+    if (!this.isQueueSorted) this.queue.sort();
+    this.isQueueSorted = true;
+  }
+
+  /** @returns due points that are passed over */
+  private wait(slot: number, due: number, nowMs: number): number {
+    const before = this.queue.dueOf(slot);
+    const isPassedOver = this.queue.add(slot, due, nowMs);
+    if (this.queue.dueOf(slot) !== before) this.waitChanged.add(slot);
+    return isPassedOver ? 1 : 0;
+  }
+
+  /** @returns what a GPU waited for that has its turn */
+  private pull(slot: number): number {
+    const due = this.queue.pull(slot);
+    if (due !== 0) this.waitChanged.add(slot);
+    return due;
   }
 
   /** Works out what a sample made due. @returns due points it makes stale */
@@ -204,8 +263,8 @@ export class PartitionState {
     if (needsFeatures || !options.defer) windows.features(slot, nowMs, scratch, 0);
     if (needsFeatures) this.sink!.features(windows, slot, nowMs, nowMs, (due & DUE_PANE) !== 0, scratch);
     if (!needsScore) return 0;
-    if (options.defer) return this.queue.add(slot, due, options.nowMs) ? 1 : 0;
-    const row = rows.add(slot, nowMs, nowMs, due | this.queue.pull(slot));
+    if (options.defer) return this.wait(slot, due, options.nowMs);
+    const row = rows.add(slot, nowMs, nowMs, due | this.pull(slot));
     rows.values.set(scratch, row * FEATURE_COUNT);
     rows.metadata[row] = windows.metadata(slot);
     return 0;

@@ -1,11 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Message } from 'node-rdkafka';
+import type { Schedule } from '../../operators/due.js';
 import { Emission } from '../../operators/emission.js';
 import { WindowStore } from '../../operators/window/window-store.js';
 import { AvroCodec } from '../../schema/avro.js';
 import { BatchBuilder, type SampleBatch } from '../../schema/batch.js';
 import { S } from '../../schema/metrics.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
+import type { WindowConfiguration } from './checkpoint-format.js';
 import { CheckpointWriter, NO_CHECKPOINT, type CheckpointPosition } from './checkpoint-writer.js';
 import { PartitionState, type FoldSink } from './partition-state.js';
 import { restore, type Restored } from './restore.js';
@@ -17,6 +19,11 @@ const MINUTE = 60_000;
 const CHECKPOINTS = 'gpu.checkpoints';
 const PANES = 'gpu.panes';
 const INTERVAL_MS = 60_000;
+const WINDOWS: WindowConfiguration = { featureSet: 'v2', gapMs: 300_000 };
+const SCHEDULE: Schedule = {
+  ...{ scoreEveryMs: 10_000, featuresEveryMs: 900_000 },
+  ...{ heartbeatMs: 3_600_000, healthEveryMs: 900_000 },
+};
 
 /** Fifty GPUs, every ten minutes; some come later, some fall silent. */
 function batchAt(offset: number): SampleBatch {
@@ -84,6 +91,8 @@ class Engine {
     private readonly codec: AvroCodec,
     /** Its number says when in the interval cuts are due. */
     private readonly partition = 0,
+    private readonly windows: WindowConfiguration = WINDOWS,
+    private readonly schedule = SCHEDULE,
   ) {}
 
   /** @returns offset from which it goes on */
@@ -98,8 +107,8 @@ class Engine {
       samples: 'gpu.samples',
       partition: this.partition,
       committed,
-      featureSet: 'v2',
-      makeState,
+      windows: this.windows,
+      makeState: () => makeState(this.windows.gapMs, this.schedule),
       log: { debug: warn, info: warn, warn, error: warn },
       progress: () => undefined,
       stopping: () => false,
@@ -108,7 +117,7 @@ class Engine {
     this.position = restored.position;
     this.writer = new CheckpointWriter(
       {
-        ...{ topic: CHECKPOINTS, partition: this.partition, featureSet: 'v2' },
+        ...{ topic: CHECKPOINTS, partition: this.partition, windows: this.windows },
         ...{ intervalMs: INTERVAL_MS, ringEveryMs: 3 * INTERVAL_MS },
       },
       restored.position,
@@ -124,7 +133,8 @@ class Engine {
     return from;
   }
 
-  unit(offset: number): void {
+  /** @param defer who is due waits; a few have their turn */
+  async unit(offset: number, defer = false): Promise<void> {
     const { state, topics, codec } = this;
     const panes: OutputRecord[] = [];
     const sink: FoldSink = {
@@ -135,7 +145,8 @@ class Engine {
         panes.push({ topic: PANES, partition: null, key: gpu_uuid, value: codec.encode('panes', record) });
       },
     };
-    state.fold(batchAt(offset), sink, { muted: false, defer: false, nowMs: this.nowMs });
+    state.fold(batchAt(offset), sink, { muted: false, defer, nowMs: this.nowMs });
+    if (state.waiting > 0) state.serveWaiting(defer ? 1 : Infinity, 10);
     const { rows, emission } = state;
     for (let row = 0; row < rows.count; row++) {
       const risk = ((rows.slot[row] + offset) % 13) / 100 + 0.01;
@@ -146,17 +157,31 @@ class Engine {
     this.nowMs += INTERVAL_MS / 4;
     const delta = this.writer.delta(state, offset + 1);
     const end = topics.panesEnd;
-    const cut = this.writer.isDue(offset + 1, this.nowMs) ? this.writer.cut(state, offset + 1, end, this.nowMs) : [];
+    const cut = this.writer.isDue(offset + 1, this.nowMs)
+      ? await this.writer.cut(state, offset + 1, end, this.nowMs)
+      : [];
     topics.write([...panes, ...(delta === null ? [] : [delta]), ...cut]);
   }
 }
 
+/** What a batch makes due, by GPU. */
+function dueIn({ state, nowMs }: Engine, offset: number): [string, number][] {
+  state.fold(batchAt(offset), ignored, { muted: false, defer: false, nowMs });
+  const { rows, windows } = state;
+  const due = Array.from({ length: rows.count }, (_, row): [string, number] => [
+    windows.uuidOf(rows.slot[row]),
+    rows.due[row],
+  ]);
+  state.settle();
+  return due;
+}
+
 const ignored: FoldSink = { pane: () => undefined, features: () => undefined, late: () => undefined };
 
-const makeState = (): PartitionState =>
+const makeState = (gapMs: number, schedule: Schedule): PartitionState =>
   new PartitionState(
-    (listeners) => new WindowStore({ gapMs: 300_000, featureSet: 'v2', asset: () => undefined, ...listeners }),
-    { scoreEveryMs: 10_000, featuresEveryMs: 900_000, heartbeatMs: 3_600_000, healthEveryMs: 900_000 },
+    (listeners) => new WindowStore({ gapMs, featureSet: 'v2', asset: () => undefined, ...listeners }),
+    schedule,
     new Emission(0.1),
     () => undefined,
   );
@@ -171,10 +196,10 @@ describe('the state of a partition', () => {
     const engine = new Engine(new Topics(), codec);
     await engine.start(0);
     for (let offset = 0; offset < UNITS; offset++) {
-      engine.unit(offset);
-      whole.push(digestOf(engine.state));
+      await engine.unit(offset);
+      whole.push(await digestOf(engine.state));
     }
-  });
+  }, 60_000);
 
   it('is the same after a restart at any unit of work, and again after all that follows', async () => {
     for (const stops of [[1], [5], [17, 18, 40], [23, 29, 31, 37], [59]]) {
@@ -186,11 +211,11 @@ describe('the state of a partition', () => {
           engine = new Engine(topics, codec);
           const from = await engine.start(offset);
           if (offset > 10) expect(from).toBeGreaterThan(offset - 6);
-          expect([offset, digestOf(engine.state)]).toEqual([offset, whole[offset - 1]]);
+          expect([offset, await digestOf(engine.state)]).toEqual([offset, whole[offset - 1]]);
         }
-        engine.unit(offset);
+        await engine.unit(offset);
       }
-      expect(digestOf(engine.state)).toBe(whole[UNITS - 1]);
+      expect(await digestOf(engine.state)).toBe(whole[UNITS - 1]);
       expect(engine.warnings.filter((warning) => warning.includes('damaged'))).toEqual([]);
     }
   });
@@ -200,11 +225,11 @@ describe('the state of a partition', () => {
       const topics = new Topics();
       const before = new Engine(topics, codec, 11);
       await before.start(0);
-      for (let offset = 0; offset < stop; offset++) before.unit(offset);
+      for (let offset = 0; offset < stop; offset++) await before.unit(offset);
       expect(topics.records.some(({ key }) => key.startsWith('cut'))).toBe(false);
       const engine = new Engine(topics, codec, 11);
       await engine.start(stop);
-      expect(digestOf(engine.state)).toBe(whole[stop - 1]);
+      expect(await digestOf(engine.state)).toBe(whole[stop - 1]);
       expect(engine.warnings).toEqual(['no checkpoint yet: windows are rebuilt from gpu.samples']);
     }
   });
@@ -215,12 +240,12 @@ describe('the state of a partition', () => {
     for (let offset = 0; offset < 3; offset++) {
       const engine = new Engine(topics, codec, 11);
       await engine.start(offset);
-      engine.unit(offset);
+      await engine.unit(offset);
       const { sequence, sequenceOfCut } = engine.position;
       deltasSinceCut.push(sequence - sequenceOfCut);
     }
     expect(deltasSinceCut).toEqual([0, 1, 2]);
-    const options = { topic: CHECKPOINTS, partition: 11, featureSet: 'v2', intervalMs: 1e9, ringEveryMs: 1e9 };
+    const options = { topic: CHECKPOINTS, partition: 11, windows: WINDOWS, intervalMs: 1e9, ringEveryMs: 1e9 };
     const position = { ...NO_CHECKPOINT, sequence: 2_100 };
     expect(new CheckpointWriter(options, position, START).isDue(9, START)).toBe(true);
     expect(new CheckpointWriter(options, { ...position, sequenceOfCut: 2_000 }, START).isDue(9, START)).toBe(false);
@@ -230,7 +255,7 @@ describe('the state of a partition', () => {
     const topics = new Topics();
     const engine = new Engine(topics, codec);
     await engine.start(0);
-    for (let offset = 0; offset < units; offset++) engine.unit(offset);
+    for (let offset = 0; offset < units; offset++) await engine.unit(offset);
     return topics;
   };
 
@@ -242,7 +267,7 @@ describe('the state of a partition', () => {
       const engine = new Engine(topics, codec);
       expect(await engine.start(40)).toBeGreaterThan(20);
       expect(engine.warnings.some((warning) => warning.includes('damaged'))).toBe(true);
-      expect(digestOf(engine.state)).toBe(whole[39]);
+      expect(await digestOf(engine.state)).toBe(whole[39]);
     }
   });
 
@@ -252,10 +277,60 @@ describe('the state of a partition', () => {
       for (let from = committed; from < UNITS; from += 2) {
         const engine = new Engine(topics, codec);
         expect(await engine.start(from)).toBeLessThanOrEqual(from);
-        expect([from, digestOf(engine.state)]).toEqual([from, whole[from - 1]]);
-        for (let offset = from; offset < Math.min(UNITS, from + 2); offset++) engine.unit(offset);
+        expect([from, await digestOf(engine.state)]).toEqual([from, whole[from - 1]]);
+        for (let offset = from; offset < Math.min(UNITS, from + 2); offset++) await engine.unit(offset);
       }
     }
+  });
+
+  it('of another configuration of windows is not gone on with, which is said, until one of its own was written', async () => {
+    const gap = { ...WINDOWS, gapMs: 60_000 };
+    const topics = await ranFor(40);
+    const engine = new Engine(topics, codec, 0, gap);
+    expect(await engine.start(40)).toBe(0);
+    expect(engine.warnings.filter((warning) => warning.includes('another configuration'))).toHaveLength(2);
+    expect(engine.warnings.some((warning) => warning.includes('rebuilt from the closed hours'))).toBe(true);
+    for (let offset = 40; offset < 50; offset++) await engine.unit(offset);
+    const next = new Engine(topics, codec, 0, gap);
+    expect(await next.start(50)).toBeGreaterThan(40);
+    expect(await digestOf(next.state)).toBe(await digestOf(engine.state));
+  });
+
+  it('is due by the schedule in force, whatever the one was that it was written under', async () => {
+    const schedule = { scoreEveryMs: 7_200_000, featuresEveryMs: 60_000, heartbeatMs: 600_000, healthEveryMs: 1e7 };
+    const topics = await ranFor(40);
+    const restored = new Engine(topics, codec, 0, WINDOWS, schedule);
+    expect(await restored.start(40)).toBeGreaterThan(30);
+    const whole = new Engine(new Topics(), codec, 0, WINDOWS, schedule);
+    await whole.start(0);
+    for (let offset = 0; offset < 40; offset++) await whole.unit(offset);
+    for (let offset = 40; offset < UNITS; offset++)
+      expect([offset, dueIn(restored, offset)]).toEqual([offset, dueIn(whole, offset)]);
+  });
+
+  it('knows who waits for the model after a restart, for what, and in which order', async () => {
+    const isBehind = (offset: number): boolean => offset % 20 > 3;
+    const whole = new Engine(new Topics(), codec);
+    await whole.start(0);
+    const topics = new Topics();
+    let engine = new Engine(topics, codec);
+    await engine.start(0);
+    let most = 0;
+    for (let offset = 0; offset < UNITS; offset++) {
+      if (offset > 0 && offset % 3 === 0) {
+        engine = new Engine(topics, codec);
+        await engine.start(offset);
+        engine.nowMs = whole.nowMs;
+        expect([offset, engine.state.waiting]).toEqual([offset, whole.state.waiting]);
+        expect([offset, engine.state.waitingSinceMs]).toEqual([offset, whole.state.waitingSinceMs]);
+        expect(await digestOf(engine.state)).toBe(await digestOf(whole.state));
+      }
+      await whole.unit(offset, isBehind(offset));
+      await engine.unit(offset, isBehind(offset));
+      most = Math.max(most, whole.state.waiting);
+    }
+    expect(most).toBeGreaterThan(20);
+    expect(await digestOf(engine.state)).toBe(await digestOf(whole.state));
   });
 
   it('of a later version is refused', async () => {
@@ -263,8 +338,8 @@ describe('the state of a partition', () => {
     for (const record of topics.records)
       if (record.topic === CHECKPOINTS) {
         record.value = Buffer.from(record.value);
-        record.value[2] = 2;
+        record.value[2] = 3;
       }
-    await expect(new Engine(topics, codec).start(20)).rejects.toThrow('version 2');
+    await expect(new Engine(topics, codec).start(20)).rejects.toThrow('version 3');
   });
 });

@@ -9,6 +9,7 @@ import {
   cutKey,
   decodeCut,
   hotKey,
+  isSame,
   openDelta,
   openPart,
   openRing,
@@ -16,6 +17,7 @@ import {
   type Cut,
   type Delta,
   type Ring,
+  type WindowConfiguration,
 } from './checkpoint-format.js';
 import { NO_CHECKPOINT, type CheckpointPosition } from './checkpoint-writer.js';
 import type { PartitionState } from './partition-state.js';
@@ -41,7 +43,7 @@ export interface RestoreOptions {
   readonly partition: number;
   /** Source offset that the group has committed: state beyond it is not used. */
   readonly committed: number;
-  readonly featureSet: string;
+  readonly windows: WindowConfiguration;
   readonly makeState: () => PartitionState;
   readonly log: Log;
   /** Told the share that is done. */
@@ -69,7 +71,12 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const said = found.deltas.filter((delta) => delta.offset <= options.committed);
   said.sort((a, b) => a.sequence - b.sequence);
   for (const cut of cuts) {
-    if (cut.offset > options.committed || cut.featureSet !== options.featureSet) continue;
+    if (cut.offset > options.committed) continue;
+    if (!isSame(cut.windows, options.windows)) {
+      const { partition } = options;
+      options.log.warn({ partition, ...cut.windows }, 'a checkpoint of another configuration of windows is not used');
+      continue;
+    }
     const state = restoreCut(options, found, cut);
     if (state === null) continue;
     const rings = await restoreRings(options, found, cut, state);
@@ -131,6 +138,7 @@ async function readCheckpoints(options: RestoreOptions, newest: number): Promise
         else if (name.startsWith('ring/')) {
           const ring = openRing(name, value);
           if (ring === null) damaged(options, name);
+          else if (ring.featureSet !== options.windows.featureSet) continue;
           else if (ring.cut <= newest && ring.cut >= (ringCuts.get(ring.chunk) ?? 0)) {
             ringCuts.set(ring.chunk, ring.cut);
             found.rings.set(ring.chunk, { key: name, value });
@@ -251,6 +259,9 @@ async function readPanes(
 }
 
 function damaged({ log, partition }: RestoreOptions, key: string): null {
-  log.warn({ partition, key }, 'a checkpoint record is damaged or missing: the checkpoint before is used');
+  log.warn(
+    { partition, key },
+    'a checkpoint record is damaged, missing or of an earlier version: the checkpoint before is used',
+  );
   return null;
 }

@@ -6,7 +6,7 @@ import { ActuaryError } from '../../schema/errors.js';
  *
  *   "GA", version, kind, the first 4 bytes of the payload's SHA-256, payload
  */
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 const MAGIC = 0x4147;
 const HEADER_BYTES = 8;
 
@@ -24,7 +24,8 @@ export function frame(kind: StateKind, payload: Buffer): Buffer {
 }
 
 /**
- * @returns the payload, sharing memory with the record; null if the bytes are not what was written
+ * @returns the payload, sharing memory with the record; null if the bytes are not what was written, or of a version
+ *   before this one, whose state is made anew
  * @throws ActuaryError state_newer: a later version of the engine wrote it
  */
 export function unframe(kind: StateKind, record: Buffer): Buffer | null {
@@ -36,6 +37,7 @@ export function unframe(kind: StateKind, record: Buffer): Buffer | null {
       `gpu.checkpoints holds state of version ${version}, and this version of the engine knows ${STATE_VERSION}: ` +
         'run the version that wrote it, or a later one',
     );
+  if (version < STATE_VERSION) return null;
   const payload = record.subarray(HEADER_BYTES);
   if (record.readUInt8(3) !== KINDS.indexOf(kind) || record.readUInt32LE(4) !== checksum(payload)) return null;
   return payload;

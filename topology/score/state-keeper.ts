@@ -27,6 +27,14 @@ export interface StateKeeperOptions {
   readonly stopping: () => boolean;
 }
 
+/** Records by which the state of a partition is known after a unit of work. */
+export interface Kept {
+  /** What was said in it; null where nothing was. */
+  readonly delta: OutputRecord | null;
+  /** All of the state, where that was due. */
+  readonly cut: readonly OutputRecord[];
+}
+
 /** The state of a partition, and how it is kept. */
 export class KeptState {
   private nextDelta = 0;
@@ -95,7 +103,7 @@ export class StateKeeper {
           samples: this.samples,
           partition: partition.partition,
           committed: committed.find((position) => keyOf(position) === keyOf(partition))?.offset ?? 0,
-          featureSet: config.windows.featureSet,
+          windows: config.windows,
           makeState,
           log,
           stopping,
@@ -111,7 +119,7 @@ export class StateKeeper {
           {
             topic: this.checkpoints,
             partition: partition.partition,
-            featureSet: config.windows.featureSet,
+            windows: config.windows,
             ...config.checkpoint,
           },
           restored.position,
@@ -136,17 +144,16 @@ export class StateKeeper {
     { state, writer }: KeptState,
     { partition, offset }: TopicPartitionOffset,
     isLast: boolean,
-  ): Promise<OutputRecord[]> {
+  ): Promise<Kept> {
     const delta = writer.delta(state, offset);
-    const records = delta === null ? [] : [delta];
-    if (!isLast && !writer.isDue(offset, this.options.clock.now())) return records;
+    if (!isLast && !writer.isDue(offset, this.options.clock.now())) return { delta, cut: [] };
     try {
       const { high } = await this.reader.watermarks({ topic: this.panes, partition });
-      return [...records, ...writer.cut(state, offset, high, this.options.clock.now())];
+      return { delta, cut: await writer.cut(state, offset, high, this.options.clock.now()) };
     } catch (error) {
       if (isLast || !(error instanceof ActuaryError)) throw error;
       this.options.warn(`no checkpoint now, the next unit of work tries again: ${error.message}`);
-      return records;
+      return { delta, cut: [] };
     }
   }
 

@@ -8,6 +8,7 @@ import { TOPICS, topicName, type TopicKey } from '../../schema/topics.js';
 import { sampleLetter } from '../../sinks/dead-letter.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
 import type { FoldSink } from './partition-state.js';
+import type { Kept } from './state-keeper.js';
 
 /** How the score role's records become messages: codecs and topic names, one a process. */
 export class OutputFormat {
@@ -49,6 +50,8 @@ export interface Provenance {
 export class UnitOfWork implements FoldSink {
   readonly records: OutputRecord[] = [];
   readonly letters: OutputRecord[] = [];
+  /** Records of whole checkpoints. */
+  readonly cuts: OutputRecord[] = [];
   /** Records by topic. */
   readonly counts = new Map<TopicKey, number>();
   readonly provenance: Provenance;
@@ -62,9 +65,10 @@ export class UnitOfWork implements FoldSink {
     this.provenance = { emitted_at: emittedAtMs, instance: format.instance };
   }
 
-  /** Records of checkpoints. */
-  keep(records: readonly OutputRecord[]): void {
-    for (const record of records) this.records.push(record);
+  /** What is to be known of a partition's state after this unit. */
+  keep({ delta, cut }: Kept): void {
+    if (delta !== null) this.records.push(delta);
+    for (const record of cut) this.cuts.push(record);
   }
 
   add(topic: TopicKey, gpuUuid: string, record: object): void {
