@@ -14,7 +14,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
     ca-certificates libsasl2-2 libsasl2-modules libsasl2-modules-gssapi-mit libssl3 libzstd1 zlib1g && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 # In a container loopback is nobody's address: who may reach the port is for its network to say.
-ENV NODE_ENV=production UV_THREADPOOL_SIZE=8 GPU_ACTUARY_HTTP_HOST=0.0.0.0
+ENV NODE_ENV=production GPU_ACTUARY_HTTP_HOST=0.0.0.0
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
@@ -22,9 +22,9 @@ COPY --from=build /app/schema ./schema
 COPY --from=build /app/models/champion ./models/champion
 COPY --from=build /app/serving/page ./serving/page
 # A library that is missing here is better met now than at the first start.
-RUN node dist/cli.js model show
+RUN node dist/cli.cjs model show
 USER node
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.GPU_ACTUARY_HTTP_PORT ?? 8080}/healthz`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/cli.js"]
+ENTRYPOINT ["node", "dist/cli.cjs"]
 CMD ["run"]

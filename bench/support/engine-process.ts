@@ -44,7 +44,7 @@ export class EngineProcesses {
     const file = join(directory, 'gpu-actuary.json');
     writeFileSync(file, JSON.stringify(config));
     // The in-process cluster creates no topics on request, and the command line knows no such cluster.
-    const entry = cluster.kind === 'embedded' ? join('bench', 'support', 'engine-on-embedded.js') : 'cli.js';
+    const entry = cluster.kind === 'embedded' ? join('bench', 'support', 'engine-on-embedded.js') : 'cli.cjs';
     const ports = await Promise.all(processes.map(freePort));
     const all = processes.map((roles, index) => {
       const name = `bench-${index + 1}`;

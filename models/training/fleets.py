@@ -37,7 +37,7 @@ class FleetMaker:
     """
 
     def __init__(self, root: Path, directory: Path):
-        self.cli = ["node", str(root / "dist" / "cli.js")]
+        self.cli = ["node", str(root / "dist" / "cli.cjs")]
         self.directory = directory
 
     def make(self, fleet: Fleet) -> float:

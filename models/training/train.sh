@@ -5,8 +5,8 @@ set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
 
-if [ ! -f "$root/dist/cli.js" ]; then
-  echo "dist/cli.js is missing: run \`npm run build\` first, or \`npm run train\`, which does" >&2
+if [ ! -f "$root/dist/cli.cjs" ]; then
+  echo "dist/cli.cjs is missing: run \`npm run build\` first, or \`npm run train\`, which does" >&2
   exit 1
 fi
 "$here/venv.sh"

@@ -39,7 +39,7 @@ export class Instance {
     const running = start(
       process.execPath,
       [
-        join(packageRoot(), 'dist', 'cli.js'),
+        join(packageRoot(), 'dist', 'cli.cjs'),
         ...['run', '--roles', member.roles.join(',')],
         ...pairs.flatMap((pair) => ['--set', pair]),
       ],

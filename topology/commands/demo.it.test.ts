@@ -18,7 +18,7 @@ beforeEach(() => {
   output = '';
   child = spawn(
     process.execPath,
-    [join(packageRoot(), 'dist', 'cli.js'), 'demo', '--gpus', '8', '--set', 'http.port=0'],
+    [join(packageRoot(), 'dist', 'cli.cjs'), 'demo', '--gpus', '8', '--set', 'http.port=0'],
     { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: directory, HOME: directory } },
   );
   const keep = (data: Buffer): void => void (output += data.toString());

@@ -39,7 +39,7 @@ await describeWith('kraft', 'gpu-actuary drain', () => {
       'http.port=0',
       'sources=[{topics: [raw], format: wide-json-flat, keyed: true}]',
     ];
-    const all = [join(packageRoot(), 'dist', 'cli.js'), ...args, ...sets.flatMap((set) => ['--set', set])];
+    const all = [join(packageRoot(), 'dist', 'cli.cjs'), ...args, ...sets.flatMap((set) => ['--set', set])];
     const child = spawn(process.execPath, all, { stdio: ['ignore', 'ignore', 'pipe'] });
     let output = '';
     child.stderr.on('data', (data: Buffer) => (output += data.toString()));

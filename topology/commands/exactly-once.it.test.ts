@@ -34,7 +34,7 @@ class Scorer {
       'score.maxBatches=4',
       'checkpoint.intervalMs=1000',
     ];
-    const args = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', 'score'];
+    const args = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', 'score'];
     this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ACTUARY_FAIL_POINT: failPoint },
@@ -100,7 +100,7 @@ await describeWith('kraft', 'score, exactly once', () => {
       'ingest.batchSamples=40',
       'sources=[{topics: [raw], format: wide-json-flat, keyed: true}]',
     ];
-    const command = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', 'ingest'];
+    const command = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', 'ingest'];
     const child = spawn(process.execPath, [...command, ...sets.flatMap((set) => ['--set', set])], { stdio: 'ignore' });
     await eventually('all raw messages read', async () =>
       (await position(`${topicPrefix}gpu-actuary.ingest`, 'raw')) === fed ? true : undefined,

@@ -47,7 +47,7 @@ class Ingester {
       'http.port=0',
       `sources=[{topics: [raw-${way.name}], format: wide-json-flat, keyed: ${way.keyed}}]`,
     ];
-    const command = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', 'ingest'];
+    const command = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', 'ingest'];
     this.child = spawn(process.execPath, [...command, ...sets.flatMap((set) => ['--set', set])], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ACTUARY_FAIL_POINT: failPoint },

@@ -21,7 +21,7 @@ class Process {
   output = '';
 
   constructor(role: string, sets: readonly string[]) {
-    const args = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', role];
+    const args = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', role];
     this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -17,7 +17,7 @@ class Run {
   private output = '';
 
   constructor(sets: readonly string[]) {
-    const args = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', 'ingest,score'];
+    const args = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', 'ingest,score'];
     this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -22,7 +22,7 @@ class Run {
   private output = '';
 
   constructor(roles: string, sets: readonly string[]) {
-    const args = [join(packageRoot(), 'dist', 'cli.js'), 'run', '--roles', roles];
+    const args = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', roles];
     this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
