@@ -132,7 +132,8 @@ await describeWith('kraft', 'score, without a usable checkpoint', () => {
   };
 
   beforeAll(async () => {
-    broker = await startBroker({ heap: '512m' });
+    // As many of the raw topic: so each partition of gpu.samples has one writer, and one marker after its last record.
+    broker = await startBroker({ heap: '512m', properties: { 'num.partitions': PARTITIONS } });
     client = new TestClient([broker.brokers]);
     codec = await AvroCodec.open(null, '');
     const { Kafka, logLevel } = kafkajs;
@@ -157,7 +158,7 @@ await describeWith('kraft', 'score, without a usable checkpoint', () => {
     const after = start('score', '');
     await caughtUp('');
     await after.end('SIGTERM');
-    expect(after.output).toContain('a checkpoint record is damaged or missing');
+    expect(after.output).toContain('a checkpoint record is damaged');
     expect(after.output).toContain('windows are rebuilt from the closed hours of gpu.panes');
     const undisturbed = start('score', 'ref.');
     await caughtUp('ref.');
