@@ -126,10 +126,12 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
         failed.then((error) => {
           throw error as Error;
         }),
-        client.readUntil(['away.gpu.dead-letter'], (records) => {
-          const offsets = new Set(records.map(({ headers }) => headers.offset));
-          return offsets.size === count;
-        }),
+        // Joining again and the transaction that was open can take more than a minute on a busy machine.
+        client.readUntil(
+          ['away.gpu.dead-letter'],
+          (records) => new Set(records.map(({ headers }) => headers.offset)).size === count,
+          180_000,
+        ),
       ]);
     const produce = (): Promise<void> =>
       client.produce(
@@ -147,7 +149,7 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     await eventually('readiness', () =>
       Promise.resolve(engine.readiness().every(({ ready }) => ready) ? true : undefined),
     );
-  });
+  }, 300_000);
 
   it('one of its topics is deleted: stops with topic_missing, and says how it is made anew', async () => {
     const engine = await start('deleted.', ['score']);
