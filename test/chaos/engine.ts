@@ -1,7 +1,7 @@
 import { connectionOf, type KafkaConnection } from '../../topology/kafka/connection.js';
 import { loadConfiguration } from '../../topology/configuration.js';
 import { topicName } from '../../schema/topics.js';
-import { eventually, TestClient } from '../support/client.js';
+import { eventually, eventuallyAnswered, TestClient } from '../support/client.js';
 import type { Crew } from './crew.js';
 import type { PartitionDigest } from './instance.js';
 import { progressOf, TABLES } from './outputs.js';
@@ -41,7 +41,7 @@ export async function ingested({ brokers, topicPrefix }: EnginePlace): Promise<v
   const client = new TestClient([brokers]);
   for (const { topic, partitions } of SOURCES) {
     // A broker that has just come back does not know at once what it leads.
-    const ends = await eventually(`the ends of ${topic}`, () => client.ends(topic).catch(() => undefined));
+    const ends = await eventuallyAnswered(`the ends of ${topic}`, () => client.ends(topic));
     await eventually(
       `all of ${topic} to be ingested`,
       async () => {

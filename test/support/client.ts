@@ -175,3 +175,16 @@ export async function eventually<T>(what: string, check: () => Promise<T | undef
     await delay(50);
   }
 }
+
+/** Asks until there is an answer. @throws Error after `timeoutMs`, with what went wrong last as its cause */
+export async function eventuallyAnswered<T>(what: string, ask: () => Promise<T>, timeoutMs = 60_000): Promise<T> {
+  const until = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (Date.now() > until) throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause: error });
+    }
+    await delay(50);
+  }
+}

@@ -1,14 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
 import { HOUR_MS } from '../../schema/clock.js';
-import { packageRoot } from '../../schema/package-root.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf } from '../../simulator/messages.js';
 import { eventually, TestClient } from '../../test/support/client.js';
+import { EngineCommand } from '../../test/support/engine-command.js';
 import { describeWith } from '../../test/support/requirements.js';
 
 const GPUS = 4;
@@ -16,21 +13,14 @@ const START_MS = Date.UTC(2026, 5, 1);
 /** The second hour is half over at the end. */
 const UNTIL_MS = START_MS + 1.5 * HOUR_MS;
 
-interface Command {
-  readonly child: ChildProcess;
-  output(): string;
-  /** @returns exit status */
-  ended(): Promise<number | null>;
-}
-
 await describeWith('kraft', 'gpu-actuary drain', () => {
   let broker: Broker;
   let client: TestClient;
   let codec: AvroCodec;
   let fed = 0;
-  const commands: Command[] = [];
+  const commands: EngineCommand[] = [];
 
-  const gpuActuary = (...args: string[]): Command => {
+  const gpuActuary = (...args: string[]): EngineCommand => {
     const sets = [
       `kafka.brokers=${broker.brokers}`,
       'instance=one',
@@ -39,18 +29,7 @@ await describeWith('kraft', 'gpu-actuary drain', () => {
       'http.port=0',
       'sources=[{topics: [raw], format: wide-json-flat, keyed: true}]',
     ];
-    const all = [join(packageRoot(), 'dist', 'cli.cjs'), ...args, ...sets.flatMap((set) => ['--set', set])];
-    const child = spawn(process.execPath, all, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let output = '';
-    child.stderr.on('data', (data: Buffer) => (output += data.toString()));
-    const command = {
-      child,
-      output: () => output,
-      ended: async () => {
-        if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-        return child.exitCode;
-      },
-    };
+    const command = new EngineCommand(args, sets);
     commands.push(command);
     return command;
   };
@@ -89,32 +68,28 @@ await describeWith('kraft', 'gpu-actuary drain', () => {
       const offsets = await client.committed('gpu-actuary.ingest', 'raw').catch(() => new Map<number, number>());
       return [...offsets.values()].reduce((sum, offset) => sum + Math.max(0, offset), 0) >= fed ? true : undefined;
     });
-    ingest.child.kill('SIGTERM');
-    expect(await ingest.ended()).toBe(0);
+    expect(await ingest.end('SIGTERM')).toBe(0);
   });
   afterAll(async () => {
-    for (const { child } of commands) child.kill('SIGKILL');
+    for (const command of commands) command.signal('SIGKILL');
     await broker?.stop();
   });
 
   it('leaves partitions that others have alone', async () => {
     const other = gpuActuary('run', '--roles', 'score', '--set', 'instance=other');
-    await eventually('partitions of the other', () =>
-      Promise.resolve(other.output().includes('partitions assigned') ? true : undefined),
-    );
+    await other.says('partitions assigned');
     const drain = gpuActuary('drain', '--wait-seconds', '0');
     expect(await drain.ended()).toBe(1);
-    expect(drain.output()).toContain('drain_incomplete');
-    expect(drain.output()).toContain('stop them');
-    other.child.kill('SIGTERM');
-    expect(await other.ended()).toBe(0);
+    expect(drain.output).toContain('drain_incomplete');
+    expect(drain.output).toContain('stop them');
+    expect(await other.end('SIGTERM')).toBe(0);
     // Of the first hour alone.
     expect((await panes()).size).toBeLessThanOrEqual(GPUS);
   });
 
   it('reads to the end and closes the open hours, once, and what comes after agrees', async () => {
     const drain = gpuActuary('drain');
-    expect(await drain.ended(), drain.output()).toBe(0);
+    expect(await drain.ended(), drain.output).toBe(0);
     const drained = await panes();
     expect([...drained.values()].reduce((sum, samples) => sum + samples, 0)).toBe(fed);
     expect(new Set([...drained.keys()].map((key) => key.split(' ')[1]))).toEqual(
@@ -122,8 +97,8 @@ await describeWith('kraft', 'gpu-actuary drain', () => {
     );
 
     const again = gpuActuary('drain');
-    expect(await again.ended(), again.output()).toBe(0);
+    expect(await again.ended(), again.output).toBe(0);
     expect(await panes()).toEqual(drained);
-    expect(stateAtEnd(again.output())).toEqual(stateAtEnd(drain.output()));
+    expect(stateAtEnd(again.output)).toEqual(stateAtEnd(drain.output));
   });
 });

@@ -1,14 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
 import { SCORE_STEPS } from '../../schema/fail-point.js';
-import { packageRoot } from '../../schema/package-root.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf } from '../../simulator/messages.js';
 import { eventually, TestClient } from '../../test/support/client.js';
+import { EngineCommand } from '../../test/support/engine-command.js';
 import { describeWith } from '../../test/support/requirements.js';
 
 const OUTPUTS = ['features', 'predictions', 'health', 'decisions', 'panes'] as const;
@@ -16,65 +13,35 @@ const OUTPUTS = ['features', 'predictions', 'health', 'decisions', 'panes'] as c
 const PAUSE_MS = 14_000;
 
 /** A score process of its own. */
-class Scorer {
-  private readonly child: ChildProcess;
-  output = '';
-
-  constructor(brokers: string, instance: string, failPoint = '', topicPrefix = '') {
-    const sets = [
-      `kafka.brokers=${brokers}`,
-      `instance=${instance}`,
-      `kafka.topicPrefix=${topicPrefix}`,
-      'model.directory=null',
-      'kafka.partitions=4',
-      'kafka.sessionTimeoutMs=6000',
-      'http.port=0',
-      'score.adaptive=false',
-      // Few batches a transaction: many transactions.
-      'score.maxBatches=4',
-      'checkpoint.intervalMs=1000',
-    ];
-    const args = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', 'score'];
-    this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ACTUARY_FAIL_POINT: failPoint },
-    });
-    this.child.stderr!.on('data', (data: Buffer) => (this.output += data.toString()));
-  }
-
-  get alive(): boolean {
-    return this.child.exitCode === null && this.child.signalCode === null;
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
-  }
-
-  async says(message: string): Promise<void> {
-    await eventually(`"${message}" among ${this.output}`, () =>
-      Promise.resolve(this.output.includes(message) ? true : undefined),
-    );
-  }
-
-  /** @returns exit status, or the signal that ended it */
-  async ended(): Promise<number | string | null> {
-    if (this.alive) await once(this.child, 'exit');
-    return this.child.exitCode ?? this.child.signalCode;
-  }
+function scorer(brokers: string, instance: string, failPoint: string, topicPrefix: string): EngineCommand {
+  const sets = [
+    `kafka.brokers=${brokers}`,
+    `instance=${instance}`,
+    `kafka.topicPrefix=${topicPrefix}`,
+    'model.directory=null',
+    'kafka.partitions=4',
+    'kafka.sessionTimeoutMs=6000',
+    'http.port=0',
+    'score.adaptive=false',
+    // Few batches a transaction: many transactions.
+    'score.maxBatches=4',
+    'checkpoint.intervalMs=1000',
+  ];
+  return new EngineCommand(['run', '--roles', 'score'], sets, failPoint);
 }
 
 await describeWith('kraft', 'score, exactly once', () => {
   let broker: Broker;
   let client: TestClient;
   let codec: AvroCodec;
-  const scorers: Scorer[] = [];
+  const scorers: EngineCommand[] = [];
   let fed = 0;
   const fleet = new Fleet({ gpus: 16, seed: 5, startMs: Date.UTC(2026, 5, 1), days: 2, cadenceMs: 60_000 });
   const scrapes = fleet.scrapes();
-  const start = (instance: string, failPoint?: string, topicPrefix?: string): Scorer => {
-    const scorer = new Scorer(broker.brokers, instance, failPoint, topicPrefix);
-    scorers.push(scorer);
-    return scorer;
+  const start = (instance: string, failPoint = '', topicPrefix = ''): EngineCommand => {
+    const started = scorer(broker.brokers, instance, failPoint, topicPrefix);
+    scorers.push(started);
+    return started;
   };
   const produceRaw = async (count: number): Promise<void> => {
     const messages: { key: string; value: string; timestampMs: number }[] = [];
@@ -100,13 +67,11 @@ await describeWith('kraft', 'score, exactly once', () => {
       'ingest.batchSamples=40',
       'sources=[{topics: [raw], format: wide-json-flat, keyed: true}]',
     ];
-    const command = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', 'ingest'];
-    const child = spawn(process.execPath, [...command, ...sets.flatMap((set) => ['--set', set])], { stdio: 'ignore' });
+    const ingest = new EngineCommand(['run', '--roles', 'ingest'], sets);
     await eventually('all raw messages read', async () =>
       (await position(`${topicPrefix}gpu-actuary.ingest`, 'raw')) === fed ? true : undefined,
     );
-    child.kill('SIGTERM');
-    if (child.exitCode === null) await once(child, 'exit');
+    await ingest.end('SIGTERM');
   };
   const caughtUp = async (topicPrefix = ''): Promise<void> => {
     const ends = await client.ends(`${topicPrefix}gpu.samples`);
@@ -145,7 +110,7 @@ await describeWith('kraft', 'score, exactly once', () => {
     await ingestAll();
   });
   afterAll(async () => {
-    for (const scorer of scorers) scorer.signal('SIGKILL');
+    for (const one of scorers) one.signal('SIGKILL');
     await broker?.stop();
   });
 

@@ -1,16 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
 import { TRANSACTION_STEPS } from '../../schema/fail-point.js';
-import { packageRoot } from '../../schema/package-root.js';
 import { fromSamplesRecord } from '../../schema/samples.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf } from '../../simulator/messages.js';
 import { eventually, TestClient } from '../../test/support/client.js';
+import { EngineCommand } from '../../test/support/engine-command.js';
 import { describeWith } from '../../test/support/requirements.js';
 
 /** Produced at a time. */
@@ -30,70 +26,32 @@ const RDKAFKA: Way = { name: 'keyed-rdkafka', keyed: true, properties: '{client.
 const UNKEYED: Way = { name: 'unkeyed', keyed: false, properties: '{}' };
 
 /** An ingest process of its own. */
-class Ingester {
-  private readonly child: ChildProcess;
-  output = '';
-
-  constructor(brokers: string, way: Way, instance: string, failPoint: string) {
-    const sets = [
-      `kafka.brokers=${brokers}`,
-      `kafka.topicPrefix=${way.name}.`,
-      `kafka.properties=${way.properties}`,
-      `instance=${instance}`,
-      'kafka.partitions=4',
-      'kafka.sessionTimeoutMs=1500',
-      // Many transactions.
-      'kafka.commitIntervalMs=5',
-      'http.port=0',
-      `sources=[{topics: [raw-${way.name}], format: wide-json-flat, keyed: ${way.keyed}}]`,
-    ];
-    const command = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', 'ingest'];
-    this.child = spawn(process.execPath, [...command, ...sets.flatMap((set) => ['--set', set])], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ACTUARY_FAIL_POINT: failPoint },
-    });
-    this.child.stderr!.on('data', (data: Buffer) => (this.output += data.toString()));
-  }
-
-  get alive(): boolean {
-    return this.child.exitCode === null && this.child.signalCode === null;
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
-  }
-
-  /** @returns exit status, or the signal that ended it */
-  async ended(): Promise<number | string | null> {
-    if (this.alive) await once(this.child, 'exit');
-    return this.child.exitCode ?? this.child.signalCode;
-  }
-
-  /** Waits until it has stopped itself. */
-  async asleep(): Promise<void> {
-    await eventually('the process to stop', async () => {
-      const stat = await readFile(`/proc/${this.child.pid}/stat`, 'utf8');
-      return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T') ? true : undefined;
-    });
-  }
-
-  async says(message: string): Promise<void> {
-    await eventually(`"${message}" among ${this.output}`, () =>
-      Promise.resolve(this.output.includes(message) ? true : undefined),
-    );
-  }
+function ingester(brokers: string, way: Way, instance: string, failPoint: string): EngineCommand {
+  const sets = [
+    `kafka.brokers=${brokers}`,
+    `kafka.topicPrefix=${way.name}.`,
+    `kafka.properties=${way.properties}`,
+    `instance=${instance}`,
+    'kafka.partitions=4',
+    'kafka.sessionTimeoutMs=1500',
+    // Many transactions.
+    'kafka.commitIntervalMs=5',
+    'http.port=0',
+    `sources=[{topics: [raw-${way.name}], format: wide-json-flat, keyed: ${way.keyed}}]`,
+  ];
+  return new EngineCommand(['run', '--roles', 'ingest'], sets, failPoint);
 }
 
 await describeWith('kraft', 'ingest, exactly once', () => {
   let broker: Broker;
   let client: TestClient;
   let codec: AvroCodec;
-  const running: Ingester[] = [];
+  const running: EngineCommand[] = [];
   const fed = new Map<Way, { messages: number; bad: number; readonly scrapes: ReturnType<Fleet['scrapes']> }>();
-  const start = (way: Way, instance: string, failPoint = ''): Ingester => {
-    const ingester = new Ingester(broker.brokers, way, instance, failPoint);
-    running.push(ingester);
-    return ingester;
+  const start = (way: Way, instance: string, failPoint = ''): EngineCommand => {
+    const started = ingester(broker.brokers, way, instance, failPoint);
+    running.push(started);
+    return started;
   };
   const produce = async (way: Way): Promise<void> => {
     const fleet = new Fleet({ gpus: 16, seed: 7, startMs: Date.UTC(2026, 5, 1), days: 60, cadenceMs: 60_000 });
@@ -145,13 +103,13 @@ await describeWith('kraft', 'ingest, exactly once', () => {
   /** Kills a process at each of these points, one after the other, and lets a last one finish. */
   const disturb = async (way: Way, points: readonly string[]): Promise<void> => {
     for (const point of points) {
-      const ingester = start(way, 'one', `ingest.${point}:1`);
+      const struck = start(way, 'one', `ingest.${point}:1`);
       // Each time at least a transaction more.
-      while (ingester.alive) {
+      while (struck.alive) {
         await produce(way);
-        await allRead(way, () => !ingester.alive);
+        await allRead(way, () => !struck.alive);
       }
-      expect(await ingester.ended(), point).toBe('SIGKILL');
+      expect(await struck.ended(), point).toBe('SIGKILL');
     }
     await produce(way);
     const last = start(way, 'one');
@@ -170,7 +128,7 @@ await describeWith('kraft', 'ingest, exactly once', () => {
     codec = await AvroCodec.open(null, '');
   });
   afterAll(async () => {
-    for (const ingester of running) ingester.signal('SIGKILL');
+    for (const one of running) one.signal('SIGKILL');
     await broker?.stop();
   });
 

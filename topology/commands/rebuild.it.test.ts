@@ -1,38 +1,16 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import kafkajs, { type Admin } from 'kafkajs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
 import { HOUR_MS } from '../../schema/clock.js';
-import { packageRoot } from '../../schema/package-root.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf } from '../../simulator/messages.js';
 import { eventually, TestClient } from '../../test/support/client.js';
+import { EngineCommand } from '../../test/support/engine-command.js';
 import { describeWith } from '../../test/support/requirements.js';
 
 const PARTITIONS = 2;
-
-/** A process of the built command with one role. */
-class Process {
-  private readonly child: ChildProcess;
-  output = '';
-
-  constructor(role: string, sets: readonly string[]) {
-    const args = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', role];
-    this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    this.child.stderr!.on('data', (data: Buffer) => (this.output += data.toString()));
-  }
-
-  async end(signal: NodeJS.Signals): Promise<void> {
-    this.child.kill(signal);
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
-  }
-}
 
 /** Checkpoints are gone, and of the source only the newest hours are left: what gpu.panes has comes back from there. */
 await describeWith('kraft', 'score, without a usable checkpoint', () => {
@@ -40,17 +18,20 @@ await describeWith('kraft', 'score, without a usable checkpoint', () => {
   let client: TestClient;
   let admin: Admin;
   let codec: AvroCodec;
-  const processes: Process[] = [];
+  const processes: EngineCommand[] = [];
   const fleet = new Fleet({ gpus: 16, seed: 11, startMs: Date.UTC(2026, 5, 1), days: 4, cadenceMs: 300_000 });
   const scrapes = fleet.scrapes();
   let fed = 0;
 
-  const start = (role: string, prefix: string, sets: readonly string[] = []): Process => {
+  const start = (role: string, prefix: string, sets: readonly string[] = []): EngineCommand => {
     const common = ['model.directory=null', `kafka.partitions=${PARTITIONS}`, 'http.port=0', 'score.adaptive=false'];
-    const process = new Process(role, [
-      ...[`kafka.brokers=${broker.brokers}`, `kafka.topicPrefix=${prefix}`, ...common, ...sets],
-      ...['checkpoint.intervalMs=1000', 'kafka.sessionTimeoutMs=6000'],
-    ]);
+    const process = new EngineCommand(
+      ['run', '--roles', role],
+      [
+        ...[`kafka.brokers=${broker.brokers}`, `kafka.topicPrefix=${prefix}`, ...common, ...sets],
+        ...['checkpoint.intervalMs=1000', 'kafka.sessionTimeoutMs=6000'],
+      ],
+    );
     processes.push(process);
     return process;
   };

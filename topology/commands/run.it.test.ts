@@ -1,52 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AvroCodec } from '../../schema/avro.js';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
-import { packageRoot } from '../../schema/package-root.js';
 import { fromSamplesRecord } from '../../schema/samples.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf } from '../../simulator/messages.js';
 import { eventually, TestClient } from '../../test/support/client.js';
+import { EngineCommand } from '../../test/support/engine-command.js';
 import { describeWith } from '../../test/support/requirements.js';
-
-/** The built command in a process of its own, told to stop, or killed, in the middle of its work. */
-class Run {
-  private readonly child: ChildProcess;
-  private output = '';
-
-  constructor(sets: readonly string[]) {
-    const args = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', 'ingest,score'];
-    this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    this.child.stderr!.on('data', (data: Buffer) => (this.output += data.toString()));
-  }
-
-  get messages(): string[] {
-    return this.output
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => (JSON.parse(line) as { msg: string }).msg);
-  }
-
-  async says(message: string): Promise<void> {
-    await eventually(`"${message}" among ${this.output}`, () =>
-      Promise.resolve(this.messages.some((said) => said.includes(message)) ? true : undefined),
-    );
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
-  }
-
-  /** @returns exit status, or the signal that killed it */
-  async ended(): Promise<number | string | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
-    return this.child.exitCode ?? this.child.signalCode;
-  }
-}
 
 await describeWith('kraft', 'gpu-actuary run, told to stop', () => {
   const TOPIC = 'raw';
@@ -56,16 +16,19 @@ await describeWith('kraft', 'gpu-actuary run, told to stop', () => {
   let produced = 0;
   const fleet = new Fleet({ gpus: 16, seed: 3, startMs: Date.UTC(2026, 5, 1), days: 1, cadenceMs: 60_000 });
   const scrapes = fleet.scrapes();
-  const running: Run[] = [];
-  const run = (sets: readonly string[] = [`kafka.brokers=${broker.brokers}`]): Run => {
-    const started = new Run([
-      ...sets,
-      'instance=test',
-      'model.directory=null',
-      'kafka.partitions=4',
-      'http.port=0',
-      `sources=[{topics: [${TOPIC}], format: wide-json-flat, keyed: true}]`,
-    ]);
+  const running: EngineCommand[] = [];
+  const run = (sets: readonly string[] = [`kafka.brokers=${broker.brokers}`]): EngineCommand => {
+    const started = new EngineCommand(
+      ['run', '--roles', 'ingest,score'],
+      [
+        ...sets,
+        'instance=test',
+        'model.directory=null',
+        'kafka.partitions=4',
+        'http.port=0',
+        `sources=[{topics: [${TOPIC}], format: wide-json-flat, keyed: true}]`,
+      ],
+    );
     running.push(started);
     return started;
   };

@@ -1,13 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
-import { packageRoot } from '../../schema/package-root.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf } from '../../simulator/messages.js';
 import { eventually, TestClient, type Read } from '../../test/support/client.js';
+import { EngineCommand } from '../../test/support/engine-command.js';
 import { describeWith } from '../../test/support/requirements.js';
 
 const RAW = 'raw';
@@ -16,56 +13,31 @@ const QUIET_MS = 2_000;
 const OUTPUTS = ['features', 'predictions', 'health', 'decisions', 'panes'] as const;
 type Output = Record<string, unknown> & { gpu_uuid: string };
 
-/** The built command in a process of its own. */
-class Run {
-  private readonly child: ChildProcess;
-  private output = '';
-
-  constructor(roles: string, sets: readonly string[]) {
-    const args = [join(packageRoot(), 'dist', 'cli.cjs'), 'run', '--roles', roles];
-    this.child = spawn(process.execPath, [...args, ...sets.flatMap((set) => ['--set', set])], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    this.child.stderr!.on('data', (data: Buffer) => (this.output += data.toString()));
-  }
-
-  /** Lines of the log that bear a message. */
-  said(message: string): Record<string, unknown>[] {
-    return this.output
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
-      .filter(({ msg }) => msg === message);
-  }
-
-  async end(signal: NodeJS.Signals): Promise<void> {
-    this.child.kill(signal);
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
-  }
-}
-
 await describeWith('kraft', 'the score role, killed and started again', () => {
   let broker: Broker;
   let client: TestClient;
   let codec: AvroCodec;
-  const running: Run[] = [];
+  const running: EngineCommand[] = [];
   const fleet = new Fleet({ gpus: 24, seed: 5, startMs: Date.UTC(2026, 5, 1), days: 2, cadenceMs: 60_000 });
   const scrapes = fleet.scrapes();
 
-  const run = (roles: string, prefix: string): Run => {
-    const started = new Run(roles, [
-      `kafka.brokers=${broker.brokers}`,
-      `kafka.topicPrefix=${prefix}`,
-      'instance=test',
-      'kafka.partitions=2',
-      'kafka.sessionTimeoutMs=6000',
-      'score.adaptive=false',
-      'score.maxBatches=2',
-      'ingest.batchSamples=200',
-      'checkpoint.intervalMs=1000',
-      'http.port=0',
-      `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}]`,
-    ]);
+  const run = (roles: string, prefix: string): EngineCommand => {
+    const started = new EngineCommand(
+      ['run', '--roles', roles],
+      [
+        `kafka.brokers=${broker.brokers}`,
+        `kafka.topicPrefix=${prefix}`,
+        'instance=test',
+        'kafka.partitions=2',
+        'kafka.sessionTimeoutMs=6000',
+        'score.adaptive=false',
+        'score.maxBatches=2',
+        'ingest.batchSamples=200',
+        'checkpoint.intervalMs=1000',
+        'http.port=0',
+        `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}]`,
+      ],
+    );
     running.push(started);
     return started;
   };
