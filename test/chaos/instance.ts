@@ -107,14 +107,16 @@ export class Instance {
     return `${await ask('readyz')}\n${await ask('debug/state')}`;
   }
 
-  /** State of the score role by partition; nothing where it does not answer, or has no such role. */
+  /** State of the score role by partition; nothing where it does not answer, has no such role, or has no digest now. */
   async digests(): Promise<Record<string, PartitionDigest>> {
     try {
       const response = await fetch(`http://127.0.0.1:${this.port}/debug/state`);
       const { roles } = (await response.json()) as {
-        roles: { score?: { state: Record<string, PartitionDigest> | null } };
+        roles: { score?: { state: Record<string, Partial<PartitionDigest>> | null } };
       };
-      return roles.score?.state ?? {};
+      const isWhole = (entry: [string, Partial<PartitionDigest>]): entry is [string, PartitionDigest] =>
+        entry[1].digest !== undefined;
+      return Object.fromEntries(Object.entries(roles.score?.state ?? {}).filter(isWhole));
     } catch {
       return {};
     }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { lastValueFrom, type Observable } from 'rxjs';
 import { Emission } from '../../operators/emission.js';
 import { WindowStore } from '../../operators/window/window-store.js';
@@ -33,9 +34,9 @@ import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { Drain, type DrainProgress } from '../score/draining.js';
 import { ModelBudget } from '../score/model-budget.js';
+import { describe, passOverMissing, shareRestored, type Owned, type PartitionStates } from '../score/owned.js';
 import { PartitionState } from '../score/partition-state.js';
-import { digestOf } from '../score/state-digest.js';
-import { StateKeeper, type KeptState } from '../score/state-keeper.js';
+import { StateKeeper } from '../score/state-keeper.js';
 import { ThreadLoad } from '../score/thread-load.js';
 import { OutputFormat, UnitOfWork } from '../score/unit.js';
 import type { Readiness, Role, RoleContext } from './role.js';
@@ -45,6 +46,8 @@ const POLL_WAIT_MS = 50;
 const ASSESSED_ROWS = 64;
 /** A batch that waited longer than this in gpu.samples was not scored at once: the role is behind. */
 const BEHIND_MS = 1_000;
+/** Whoever asks for the state waits no longer than this for the end of a unit of work. */
+const ANSWER_WITHIN_MS = 5_000;
 const RETENTION_MS = Number(TOPICS.samples.config['retention.ms']);
 
 export interface ScoreDependencies {
@@ -55,22 +58,6 @@ export interface ScoreDependencies {
   readonly instruments: Instruments;
   readonly clock: Clock;
 }
-
-/** A partition of gpu.samples while this instance owns it. */
-interface Owned {
-  readonly partition: TopicPartition;
-  readonly state: PartitionState;
-  /** Records before this offset were answered for already: they rebuild the state, silently. */
-  readonly mutedUntil: number;
-  /** Where its reading began. */
-  readonly start: number;
-  /** How it is written down; null where nothing would keep it. */
-  readonly kept: KeptState | null;
-  next: number;
-}
-
-/** What a role says of its partitions, by number. */
-type PartitionStates = Record<number, { offset: number; gpus: number; digest?: string }>;
 
 interface Unit extends InTransaction {
   readonly work: UnitOfWork;
@@ -209,42 +196,37 @@ export class ScoreRole implements Role, LogListener {
     const share = this.keeper?.share ?? NaN;
     if (!Number.isNaN(share)) return restoring(share);
     if (!this.assignedOnce) return { ready: false, detail: 'waiting for partitions' };
-    let toRestore = 0;
-    let restored = 0;
-    for (const { mutedUntil, start, next } of this.owned.values()) {
-      if (next >= mutedUntil) continue;
-      toRestore += mutedUntil - start;
-      restored += next - start;
-    }
-    if (restored < toRestore) return restoring(restored / toRestore);
+    const restored = shareRestored(this.owned.values());
+    if (restored < 1) return restoring(restored);
     return { ready: true, detail: `${this.owned.size} partitions` };
   }
 
   /**
    * By partition: the next offset of the source, and a digest of the state as of it (state-digest.ts). Computed between
-   * two units of work; without the digest while partitions are being restored, for nothing is worked on until then.
+   * two units of work. Without the digest while partitions are being restored, for nothing is worked on until then, and
+   * where no unit comes to its end for long, as while the broker is away.
    */
   state(): Promise<PartitionStates> {
     const isRestoring = !Number.isNaN(this.keeper?.share ?? NaN);
-    if (isRestoring || this.isOver) return this.describe(!isRestoring);
-    return new Promise((resolve) => this.askedForState.push(resolve));
-  }
-
-  private async describe(withDigest: boolean): Promise<PartitionStates> {
-    const states: PartitionStates = {};
-    for (const { partition, state, next } of [...this.owned.values()])
-      states[partition.partition] = {
-        ...{ offset: next, gpus: state.windows.size },
-        ...(withDigest ? { digest: await digestOf(state) } : {}),
+    if (isRestoring || this.isOver) return describe(this.owned.values(), !isRestoring);
+    return new Promise((resolve, reject) => {
+      this.askedForState.push(resolve);
+      const answerLate = async (): Promise<void> => {
+        await delay(ANSWER_WITHIN_MS, undefined, { ref: false });
+        const index = this.askedForState.indexOf(resolve);
+        if (index < 0) return;
+        this.askedForState.splice(index, 1);
+        resolve(await describe(this.owned.values(), false));
       };
-    return states;
+      answerLate().catch(reject);
+    });
   }
 
   /** Tells the state to those who asked for it. Nothing is being folded. */
   private async answerState(): Promise<void> {
     const asked = this.askedForState.splice(0);
     if (asked.length === 0) return;
-    const states = await this.describe(true);
+    const states = await describe(this.owned.values(), true);
     for (const resolve of asked) resolve(states);
   }
 
@@ -268,7 +250,10 @@ export class ScoreRole implements Role, LogListener {
     this.transactions.cancel();
     await this.running;
     if (this.owned.size > 0)
-      this.context.log.info({ role: 'score', partitions: await this.describe(true) }, 'state at the end');
+      this.context.log.info(
+        { role: 'score', partitions: await describe(this.owned.values(), true) },
+        'state at the end',
+      );
     await this.consumer?.close();
     await this.keeper?.close();
     await this.assetReader?.close();
@@ -417,7 +402,8 @@ export class ScoreRole implements Role, LogListener {
       if (!(oldestMs <= record.timestampMs)) oldestMs = record.timestampMs;
       offsets.set(keyOf(record), { ...owned.partition, offset: owned.next });
     }
-    if (records.length === 0) this.passOverMissing();
+    if (records.length === 0)
+      passOverMissing(this.owned.values(), (partition) => this.consumer!.endReachedAt(partition));
     if (records.length === 0 && this.behind) this.behind = this.lag() > 0;
     const isLast =
       records.length === 0 &&
@@ -449,13 +435,6 @@ export class ScoreRole implements Role, LogListener {
       isLast,
       isVoid: false,
     };
-  }
-
-  /** A source that ends before what was answered for: retention took the rest, and there is nothing more to rebuild from. */
-  private passOverMissing(): void {
-    for (const owned of this.owned.values())
-      if (owned.next < owned.mutedUntil && this.consumer!.endReachedAt(owned.partition) >= owned.mutedUntil)
-        owned.next = owned.mutedUntil;
   }
 
   /** Both are asked each time: they reckon from one look to the next. */
