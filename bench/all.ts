@@ -8,6 +8,7 @@ import { say } from './support/say.js';
 const QUESTIONS: readonly (readonly string[])[] = [
   ['windows', '--window-days', '1,7,30,90', '--gpus', '200'],
   ['memory'],
+  ['explain'],
   ['ingest'],
   ['ingest', '--format', 'wide-json'],
   ['ingest', '--format', 'prometheus-text', '--samples', '1000000'],
@@ -17,7 +18,7 @@ const QUESTIONS: readonly (readonly string[])[] = [
   ['scale'],
   ['peers'],
 ];
-const WITHOUT_BROKER = new Set(['windows', 'memory']);
+const WITHOUT_BROKER = new Set(['windows', 'memory', 'explain']);
 
 /**
  * Runs every benchmark, each in a process of its own, keeps the results in a directory and draws the plots.

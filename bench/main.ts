@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { messageOf } from '../schema/errors.js';
 import { runAll } from './all.js';
 import { benchEngine } from './engine.js';
+import { benchExplain } from './explain.js';
 import { benchIngest } from './ingest.js';
 import { benchLatency, type LatencyOptions } from './latency.js';
 import { benchPeers } from './peers.js';
@@ -96,6 +97,14 @@ common(program.command('memory'))
   .option('--gpus <n>', 'GPUs', '10000')
   .addOption(new Option('--feature-set <set>', 'features that the windows keep').choices(['v1', 'v2']).default('v2'))
   .action((options: CommonOptions & Parameters<typeof benchMemory>[0]) => publish(options, () => benchMemory(options)));
+common(program.command('explain'))
+  .description('what the top factors of a prediction cost; void where a row takes longer than it may: no broker')
+  .option('--model <dir>', 'directory of the model', 'models/champion')
+  .option('--rows <n>', 'rows', '5000')
+  .option('--seed <n>', 'of the rows that are drawn', '1')
+  .action((options: CommonOptions & Parameters<typeof benchExplain>[0]) =>
+    publish(options, () => benchExplain(options)),
+  );
 
 program
   .command('plots')

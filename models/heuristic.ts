@@ -27,6 +27,7 @@ export function heuristicProb30d(values: Float64Array, offset: number): number {
 export class HeuristicScorer implements Scorer {
   readonly modelVersion = 'heuristic';
   readonly featureSet = 'v1';
+  readonly explainer = null;
   private readonly predictions = new PredictionArrays();
 
   score(rows: FeatureRows): Promise<Predictions> {

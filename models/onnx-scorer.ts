@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ActuaryError, messageOf } from '../schema/errors.js';
 import { FEATURE_COUNT, type FeatureRows } from '../schema/features.js';
 import { FAILURE_TYPES } from '../schema/records.js';
 import { readModel, type ModelCard } from './card.js';
 import { calibratedConfidence } from './confidence.js';
+import { Explainer } from './explain/explainer.js';
 import { PredictionArrays } from './predictions.js';
 import type { Predictions, Scorer } from './scorer.js';
 import { HORIZON_DAYS } from './survival.js';
@@ -32,6 +34,7 @@ export class OnnxScorer implements Scorer {
 
   private constructor(
     readonly card: ModelCard,
+    readonly explainer: Explainer | null,
     private readonly session: InferenceSession,
   ) {
     this.modelVersion = card.model_version;
@@ -51,6 +54,7 @@ export class OnnxScorer implements Scorer {
    */
   static async load(directory: string): Promise<OnnxScorer> {
     const { card, onnx } = await readModel(directory);
+    const explainer = await Explainer.load(join(directory, 'model.json'), card.features);
     // The runtime reports its use to its maker, and keeps files in the home and temporary directories for that, unless
     // this is set before its first session.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
@@ -69,7 +73,7 @@ export class OnnxScorer implements Scorer {
         { cause: error },
       );
     }
-    const scorer = new OnnxScorer(card, session);
+    const scorer = new OnnxScorer(card, explainer, session);
     try {
       await scorer.probe();
     } catch (error) {

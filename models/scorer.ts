@@ -1,4 +1,5 @@
 import type { FeatureRows } from '../schema/features.js';
+import type { Explainer } from './explain/explainer.js';
 
 /** Predictions of a block of feature rows, struct of arrays, in the rows' order. */
 export interface Predictions {
@@ -18,6 +19,8 @@ export interface Scorer {
   readonly modelVersion: string;
   /** Feature set of the model's inputs. */
   readonly featureSet: string;
+  /** Says what moves its predictions; null where it cannot: by rule of thumb, or without its trees. */
+  readonly explainer: Explainer | null;
   /** Scores all rows; resolves once. The result is the caller's until the next call. */
   score(rows: FeatureRows): Promise<Predictions>;
   /**

@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   // input files
   'input_unreadable',
   'output_unwritable',
+  'input_invalid',
   'assets_invalid',
   // model
   'model_missing',
@@ -31,6 +32,7 @@ export const ERROR_CODES = [
   'database_unreachable',
   'database_failed',
   // HTTP
+  'engine_unreachable',
   'bad_request',
   'unknown_gpu',
   'not_found',

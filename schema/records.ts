@@ -29,7 +29,7 @@ export type FailureType = (typeof FAILURE_TYPES)[number];
 export interface TopFactor {
   feature: string;
   value: number | null;
-  /** Contribution in log-odds. */
+  /** Contribution to the 30-day risk, in log-odds to first order; see models/explain/explainer.ts. */
   contribution: number;
 }
 
@@ -48,7 +48,7 @@ export interface PredictionRecord extends OutputRecord {
   confidence: number;
   model_version: string;
   feature_set: string;
-  /** Null until explanations are computed. */
+  /** What moves the 30-day risk, strongest first; null where the model has no trees beside it. */
   top_factors: TopFactor[] | null;
 }
 

@@ -62,7 +62,8 @@ export const PredictionBody = Type.Object({
       Type.Object({
         feature: Type.String(),
         value: nullable(Type.Number()),
-        contribution: Type.Number({ description: 'In log-odds' }),
+        contribution: Type.Number({ description: 'To the 30-day risk, in log-odds' }),
+        words: Type.Optional(Type.String({ description: 'The factor in words' })),
       }),
     ),
   ),

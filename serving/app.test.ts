@@ -60,6 +60,15 @@ describe('records of a GPU', () => {
     expect((await app.inject(`/${kind}/${'a'.repeat(5000)}`)).json()).toMatchObject({ code: 'bad_request' });
   });
 
+  it('tells what moves the odds in words too', async () => {
+    const { app, view } = serverOf(0);
+    const factor = { feature: 'gpu_temp_mean_24h_delta', value: 9, contribution: 0.8 };
+    view.apply('predictions', prediction('a', { top_factors: [factor] }));
+    const body = (await app.inject('/predictions/a')).json<{ top_factors: object[] }>();
+    expect(body.top_factors).toEqual([{ ...factor, words: 'temperature 9 °C above its week, +0.80' }]);
+    expectShape(PredictionBody, body);
+  });
+
   it('answers for a GPU without telemetry from its asset record, until a prediction comes', async () => {
     const baseline = SurvivalBaseline.load({ yearlyRate: 0.05, yearlyRates: {} });
     const { app, view } = serverOf(0, {

@@ -72,4 +72,31 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
     failure_prob.forEach((expected, row) => expect(Math.abs(prob90d[row] - expected[2])).toBeLessThan(1e-6));
     await scorer.close();
   });
+
+  it.each(['the model just made', 'the champion'])("explains %s as XGBoost's pred_contribs do", async (which) => {
+    const model = which === 'the champion' ? join(packageRoot(), 'models', 'champion') : join(directory, 'model');
+    const file = join(directory, 'contributions.json');
+    await run(venv, ['-B', join(training, 'contributions.py'), model, file]);
+    const judge = JSON.parse(readFileSync(file, 'utf8')) as {
+      features: (number | null)[][];
+      heads: Record<string, { margin: number[]; pred_contribs: number[][] }>;
+    };
+    const scorer = await OnnxScorer.load(model);
+    const values = new Float64Array(FEATURE_COUNT);
+    judge.features.forEach((row, index) => {
+      values.fill(NaN);
+      row.forEach((value, column) => (values[column] = value ?? NaN));
+      const heads = scorer.explainer!.contributions(values, 0);
+      expect(heads.map(({ head }) => head).sort()).toEqual(Object.keys(judge.heads).sort());
+      for (const { head, base, contributions } of heads) {
+        const expected = judge.heads[head].pred_contribs[index];
+        [...contributions, base].forEach((value, column) => {
+          expect(Math.abs(value - expected[column])).toBeLessThan(1e-4);
+        });
+        const margin = contributions.reduce((sum, value) => sum + value, base);
+        expect(Math.abs(margin - judge.heads[head].margin[index])).toBeLessThan(1e-4);
+      }
+    });
+    await scorer.close();
+  });
 });

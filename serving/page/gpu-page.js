@@ -252,14 +252,16 @@ function factors(top) {
     h(
       'ul',
       { class: 'reasons' },
-      ...top.map(({ feature, value, contribution }) =>
-        h(
+      ...top.map(({ feature, words }) => {
+        // The last part of the words is what it adds.
+        const at = words.lastIndexOf(', ');
+        return h(
           'li',
-          {},
-          h('span', {}, `${feature} ${figure(value)}`),
-          h('b', {}, `${contribution > 0 ? '+' : ''}${fixed(contribution, 2)} log-odds`),
-        ),
-      ),
+          { title: feature },
+          h('span', {}, words.slice(0, at)),
+          h('b', {}, `${words.slice(at + 2)} log-odds`),
+        );
+      }),
     ),
   );
 }

@@ -1,7 +1,8 @@
 import type { FastifyPluginCallbackTypebox, TSchema } from '@fastify/type-provider-typebox';
 import type { Clock } from '../../schema/clock.js';
 import type { ErrorCode } from '../../schema/errors.js';
-import { toJson, type AssetRecord } from '../../schema/records.js';
+import { factorInWords } from '../../models/explain/words.js';
+import { toJson, type AssetRecord, type PredictionRecord } from '../../schema/records.js';
 import { DecisionBody, ErrorBody, FeaturesBody, GpuParams, HealthBody, PredictionBody } from '../api-schemas.js';
 import { HttpError } from '../errors.js';
 import type { FleetView } from '../fleet-view.js';
@@ -43,11 +44,18 @@ export const recordRoutes: FastifyPluginCallbackTypebox<RecordsOptions> = (app, 
         if (record === null && kind === 'predictions' && state.asset !== null)
           return reply.send(toJson(baseline(state.asset, clock.now())));
         if (record === null) throw missing(state, kind, isPriced);
-        return reply.send(toJson(record));
+        return reply.send(inWords(toJson(record)));
       },
     );
   done();
 };
+
+/** Factors are told in words too, for people who do not know features by name. */
+function inWords(record: Record<string, unknown>): Record<string, unknown> {
+  const factors = record.top_factors as PredictionRecord['top_factors'] | undefined;
+  if (factors === undefined || factors === null) return record;
+  return { ...record, top_factors: factors.map((factor) => ({ ...factor, words: factorInWords(factor) })) };
+}
 
 /** @throws HttpError 404 unknown_gpu */
 export function knownGpu(view: FleetView, gpuUuid: string): Readonly<GpuState> {

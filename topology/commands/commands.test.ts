@@ -52,6 +52,7 @@ describe('the command line', () => {
       'simulate',
       'training-set',
       'decide',
+      'explain',
       'topics',
       'db',
       'model',
@@ -314,5 +315,42 @@ describe('simulate and replay', () => {
   ])('fail with a code: %j is %s', async (args, code) => {
     const { status, stderr } = await run(args, '{"gpu_uuid":"GPU-a","timestamp":1767225600000,"gpu_temp":50}\n');
     expect([status, stderr]).toEqual([1, expect.stringMatching(new RegExp(`^gpu-actuary: ${code}: `))]);
+  });
+});
+
+describe('explain', () => {
+  const row = (features: Record<string, number | null>): string =>
+    JSON.stringify({ gpu_uuid: 'GPU-a', as_of: '2026-11-01T00:00:00.000Z', features });
+
+  it('tells of each row what moves its odds, in words and as JSON that sums up', async () => {
+    const rows = [row({ xid_hardware_count: 3, gpu_temp_mean: 70 }), row({ gpu_temp_mean: null })].join('\n');
+    const told = await run(['explain', '--features', file('rows.jsonl', `${rows}\n`)]);
+    expect(told.stderr).toBe('');
+    expect(told.stdout).toMatch(
+      /^GPU-a as of 2026-11-01T00:00:00.000Z: [\d.]+ % within 30 days\n {2}3 hardware XIDs in the week, \+/,
+    );
+    const [first] = jsonLines((await run(['explain', '--json', '--features', '-'], rows)).stdout) as [
+      {
+        top_factors: { feature: string; value: number; words: string }[];
+        heads: Record<string, { base: number; margin: number; contributions: Record<string, number> }>;
+      },
+    ];
+    expect(first.top_factors[0]).toMatchObject({ feature: 'xid_hardware_count', value: 3 });
+    for (const { base, margin, contributions } of Object.values(first.heads))
+      expect(Object.values(contributions).reduce((sum, each) => sum + each, base)).toBeCloseTo(margin, 9);
+  });
+
+  it.each([
+    ['neither a file nor a GPU', [], 'usage'],
+    ['both', ['--gpu', 'GPU-a', '--features', '-'], 'usage'],
+    ['no file', ['--features', join(directory, 'none.jsonl')], 'input_unreadable'],
+    ['an unknown feature', ['--features', file('wrong.jsonl', row({ gpu_tmp_mean: 1 }))], 'input_invalid'],
+    ['text', ['--features', file('text.jsonl', 'hot')], 'input_invalid'],
+    ['no engine', ['--gpu', 'GPU-a', '--set', 'http.port=1'], 'engine_unreachable'],
+    ['the rule of thumb', ['--features', '-', '--set', 'model.directory=null'], 'model_missing'],
+  ])('refuses %s', async (_, args, code) => {
+    const { status, stderr } = await run(['explain', ...args]);
+    expect(status).not.toBe(0);
+    expect(stderr).toContain(`gpu-actuary: ${code}: `);
   });
 });

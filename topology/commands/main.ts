@@ -7,6 +7,7 @@ import { deadLettersCommand } from './dead-letters.js';
 import { decideCommand } from './decide.js';
 import { demoCommand } from './demo.js';
 import { drainCommand } from './drain.js';
+import { explainCommand } from './explain.js';
 import { modelCommand } from './model.js';
 import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
@@ -52,6 +53,7 @@ export async function main(
     simulateCommand,
     trainingSetCommand,
     decideCommand,
+    explainCommand,
     topicsCommand,
     deadLettersCommand,
     dbCommand,

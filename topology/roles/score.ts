@@ -42,8 +42,8 @@ import { OutputFormat, UnitOfWork } from '../score/unit.js';
 import type { Readiness, Role, RoleContext } from './role.js';
 
 const POLL_WAIT_MS = 50;
-/** Rows that are assessed before the event loop is looked after: a few ms if all of them are worth records. */
-const ASSESSED_ROWS = 64;
+/** Rows that are assessed before the event loop is looked after: some ms if all of them are worth records, explained. */
+const ASSESSED_ROWS = 16;
 /** A batch that waited longer than this in gpu.samples was not scored at once: the role is behind. */
 const BEHIND_MS = 1_000;
 /** Whoever asks for the state waits no longer than this for the end of a unit of work. */

@@ -52,7 +52,7 @@ export function predictionOf(
     confidence: scorer.confidence(prob30d, coverage),
     model_version: scorer.modelVersion,
     feature_set: scorer.featureSet,
-    top_factors: null,
+    top_factors: scorer.explainer?.topFactors(values, offset, prob7d, prob30d) ?? null,
   };
 }
 

@@ -1,0 +1,149 @@
+import type { Readable } from 'node:stream';
+import { Command } from 'commander';
+import { factorInWords } from '../../models/explain/words.js';
+import { loadScorer } from '../../models/load.js';
+import type { Scorer } from '../../models/scorer.js';
+import type { Config } from '../../schema/config.js';
+import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { FEATURE_COUNT, FEATURES, isFeature } from '../../schema/features.js';
+import { linesOf, openInput } from '../replay/lines.js';
+import { RowBlock } from '../score/rows.js';
+import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+
+interface ExplainOptions extends ConfigurationOptions {
+  features?: string;
+  gpu?: string;
+  json?: boolean;
+}
+
+/** A row of features with a name, as `replay --emit features`, gpu.features and the HTTP API have it. */
+interface Given {
+  readonly gpu_uuid?: unknown;
+  readonly as_of?: unknown;
+  readonly features: Readonly<Record<string, unknown>>;
+}
+
+/** Rows that are scored together. */
+const BLOCK_ROWS = 256;
+
+export function explainCommand(context: CommandContext): Command {
+  return configurable(new Command('explain'))
+    .description('say what moves the failure odds of GPUs: which features, by how much')
+    .option('--features <file>', 'features, JSON Lines as `replay --emit features` writes them; - for standard input')
+    .option('--gpu <uuid>', 'a GPU of the running engine: its features are asked of http.host and http.port')
+    .option('--json', 'a JSON object a row: the prediction, top_factors, and contributions to each hazard head')
+    .action(async (options: ExplainOptions) => {
+      if ((options.features === undefined) === (options.gpu === undefined))
+        throw new ActuaryError('usage', 'give either --features FILE or --gpu UUID');
+      const config = configurationOf(context, options);
+      const scorer = await loadScorer(config.model.directory);
+      try {
+        if (scorer.explainer === null)
+          throw new ActuaryError('model_missing', `${scorer.modelVersion} has no model.json that could be explained`);
+        const given =
+          options.gpu === undefined
+            ? rowsOf(options.features!, context.stdin as Readable)
+            : [await featuresOf(options.gpu, config)];
+        let block: Given[] = [];
+        const print = async (): Promise<void> => {
+          for (const line of await explain(block, scorer, options.json === true)) writeLine(context.stdout, line);
+          block = [];
+        };
+        for await (const one of given) if (block.push(one) === BLOCK_ROWS) await print();
+        await print();
+      } finally {
+        await scorer.close();
+      }
+    });
+}
+
+async function explain(given: readonly Given[], scorer: Scorer, asJson: boolean): Promise<string[]> {
+  const rows = new RowBlock(Math.max(1, given.length));
+  for (const { features } of given) {
+    const offset = rows.add(0, 0, 0, 0) * FEATURE_COUNT;
+    FEATURES.forEach(({ name }, column) => {
+      const value = features[name];
+      rows.values[offset + column] = typeof value === 'number' ? value : NaN;
+    });
+  }
+  const explainer = scorer.explainer!;
+  const { prob7d, prob30d, prob90d } = await scorer.score(rows);
+  return given.flatMap(({ gpu_uuid, as_of }, row) => {
+    const offset = row * FEATURE_COUNT;
+    const factors = explainer.topFactors(rows.values, offset, prob7d[row], prob30d[row]);
+    if (asJson)
+      return JSON.stringify({
+        gpu_uuid: gpu_uuid ?? null,
+        as_of: as_of ?? null,
+        failure_prob_7d: prob7d[row],
+        failure_prob_30d: prob30d[row],
+        failure_prob_90d: prob90d[row],
+        model_version: scorer.modelVersion,
+        top_factors: factors.map((factor) => ({ ...factor, words: factorInWords(factor) })),
+        heads: Object.fromEntries(
+          explainer.contributions(rows.values, offset).map(({ head, base, contributions }) => [
+            head,
+            {
+              base,
+              margin: contributions.reduce((sum, contribution) => sum + contribution, base),
+              contributions: Object.fromEntries(Array.from(contributions, (each, i) => [FEATURES[i].name, each])),
+            },
+          ]),
+        ),
+      });
+    const name = [gpu_uuid ?? `row ${row + 1}`, as_of].filter((part) => typeof part === 'string').join(' as of ');
+    return [
+      `${name}: ${(100 * prob30d[row]).toPrecision(3)} % within 30 days`,
+      ...factors.map((factor) => `  ${factorInWords(factor)}`),
+    ];
+  });
+}
+
+async function* rowsOf(file: string, stdin: Readable): AsyncGenerator<Given> {
+  let number = 0;
+  for await (const block of linesOf((await openInput(file, stdin)).stream, () => undefined))
+    for (const line of block) {
+      number++;
+      const text = line.toString('utf8');
+      if (text.trim() !== '') yield parse(text, `${file === '-' ? 'standard input' : file}, line ${number}`);
+    }
+}
+
+async function featuresOf(gpuUuid: string, config: Config): Promise<Given> {
+  const { host, port } = config.http;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/features/${encodeURIComponent(gpuUuid)}`;
+  let answer: Response;
+  try {
+    answer = await fetch(url);
+  } catch (error) {
+    throw new ActuaryError(
+      'engine_unreachable',
+      `${url}: ${messageOf(error)}. Is an engine with the serve role there?`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const text = await answer.text();
+  if (!answer.ok) throw new ActuaryError('engine_unreachable', `${url} answers ${answer.status}: ${text}`);
+  return parse(text, url);
+}
+
+/** @throws ActuaryError input_invalid */
+function parse(text: string, where: string): Given {
+  let row: unknown;
+  try {
+    row = JSON.parse(text);
+  } catch (error) {
+    throw new ActuaryError('input_invalid', `${where}: ${messageOf(error)}`, { cause: error });
+  }
+  const features = (row as Partial<Given> | null)?.features;
+  if (typeof features !== 'object' || features === null)
+    throw new ActuaryError('input_invalid', `${where}: expected {"gpu_uuid","as_of","features":{name: number|null}}`);
+  for (const [name, value] of Object.entries(features)) {
+    if (!isFeature(name)) throw new ActuaryError('input_invalid', `${where}: no feature is called ${name}`);
+    if (value !== null && typeof value !== 'number')
+      throw new ActuaryError('input_invalid', `${where}: ${name} is neither a number nor null`);
+  }
+  return row as Given;
+}
