@@ -8,7 +8,7 @@ import { benchLatency, type LatencyOptions } from './latency.js';
 import { benchPeers } from './peers.js';
 import { peersCommand, type PeersOptions } from './peers/options.js';
 import { drawPlots } from './plots.js';
-import { benchRecovery } from './recovery.js';
+import { benchRecovery, type RecoveryOptions } from './recovery.js';
 import { benchScale } from './scale.js';
 import { benchScore } from './score.js';
 import { benchMemory } from './memory.js';
@@ -22,7 +22,6 @@ import {
   whole,
   wholes,
   type CommonOptions,
-  type RunOptions,
   type ThroughputOptions,
 } from './support/options.js';
 import { RAW_SHAPES } from './support/raw-messages.js';
@@ -73,9 +72,12 @@ throughput(program.command('scale'), 2_000_000, null, 8)
   .addOption(new Option('--feature-set <set>', 'of the windows of those').choices(['v1', 'v2']).default('v1'))
   .addOption(format())
   .action(on(benchScale));
-onCluster(program.command('recovery'))
-  .description('score, killed with seven full days in its windows and started again: from assignment to ready')
-  .action((options: RunOptions) =>
+onCluster(program.command('recovery'), 12)
+  .description(
+    'score, killed with seven full days in its windows and started again: to ready, and to the first records',
+  )
+  .option('--static', 'the process is a static member of its group (kafka.staticMembership)', false)
+  .action((options: RecoveryOptions) =>
     publish(options, () => withCluster(options, (cluster) => benchRecovery(cluster, options))),
   );
 peersCommand(program.command('peers'))

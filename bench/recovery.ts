@@ -1,20 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { topicName } from '../schema/topics.js';
+import { openSink } from '../topology/kafka/connection.js';
 import { createTopics } from '../topology/kafka/topics-admin.js';
+import { gpusByPartition } from './fleet.js';
+import { FilledFleet, OPEN_MS, type CheckpointCost } from './support/checkpoints.js';
 import type { Cluster } from './support/cluster.js';
 import { EngineProcesses, type EngineProcess } from './support/engine-process.js';
 import { KafkaAdmin } from './support/kafka-admin.js';
 import type { RunOptions } from './support/options.js';
-import { connectionTo, fillWindows, START_MS, writeBatches } from './support/prepare.js';
+import { connectionTo, writeBatches } from './support/prepare.js';
 import { provenance } from './support/provenance.js';
 import { say } from './support/say.js';
 
-/** Checkpoints are as the engine writes them, only sooner: a cut a second. */
-const CUT_EVERY_MS = 1_000;
-/** Ring records that a cut takes, times GPUs in one; see topology/score/checkpoint-writer.ts. */
-const RING_GPUS_PER_CUT = 512;
 const READY_TIMEOUT_MS = 30 * 60_000;
 const CADENCE_MS = 10_000;
+/** Readings of each GPU that were answered for since the cut: half a minute, of a minute between two cuts. */
+const ROUNDS_AFTER_CUT = 3;
+/** An hour later than the cut, a reading for each GPU closes hours: readings stay within the one that is open. */
+const READ_FROM_MS = OPEN_MS + 15 * 60_000;
+
+export interface RecoveryOptions extends RunOptions {
+  readonly static: boolean;
+}
 
 interface LogLine {
   /** ISO 8601. */
@@ -24,51 +31,65 @@ interface LogLine {
   readonly gpus?: number;
 }
 
-/** Seven full days of each GPU, score killed with −9 and started again: from assignment to ready, and from the kill. */
-export async function benchRecovery(cluster: Cluster, options: RunOptions): Promise<object> {
+/**
+ * Seven full days of each GPU, with every counter and link, four hours of panes since their rings were written, and half
+ * a minute of the source since the cut. score is started on that: from assignment to ready. Then it is killed with −9
+ * while readings go on coming, and started again at once: from the kill to ready, and to the first new records.
+ */
+export async function benchRecovery(cluster: Cluster, options: RecoveryOptions): Promise<object> {
   const { gpus, partitions } = options;
   const admin = await KafkaAdmin.open(cluster);
   const prefix = `bench-${Date.now()}.`;
+  const samples = topicName(prefix, 'samples');
+  const group = `${prefix}gpu-actuary.score`;
   const engine = {
     processes: [['score'] as const],
     config: {
-      kafka: { brokers: cluster.brokers, topicPrefix: prefix, partitions },
-      checkpoint: { intervalMs: CUT_EVERY_MS },
+      kafka: { brokers: cluster.brokers, topicPrefix: prefix, partitions, staticMembership: options.static },
       score: { adaptive: false },
     },
     sets: options.set,
   };
+  let round = 0;
+  const read = async (): Promise<void> => {
+    await writeBatches(cluster, prefix, gpus, 1, () => READ_FROM_MS + round * CADENCE_MS);
+    round++;
+  };
   try {
     await createTopics(connectionTo(cluster, prefix), partitions, -1);
-    await fillWindows(cluster, admin, prefix, gpus, START_MS);
+    await read();
+    const costs = await writeCheckpoints(cluster, prefix, gpus, await admin.ends(samples));
+    for (let after = 0; after < ROUNDS_AFTER_CUT; after++) await read();
+    await admin.commitEnds(group, samples);
     const first = await EngineProcesses.start(cluster, engine);
-    await untilReady(first.all[0]);
-    const samples = topicName(prefix, 'samples');
-    // A cut is taken where there is something new: as many rounds of readings as it takes cuts to have every ring.
-    const cuts = Math.ceil(gpus / partitions / RING_GPUS_PER_CUT) + 3;
-    for (let round = 0; round < cuts; round++) {
-      await writeBatches(cluster, prefix, gpus, 1, () => START_MS + round * CADENCE_MS);
-      await untilCommitted(admin, prefix, samples);
-      await delay(CUT_EVERY_MS);
-    }
-    say(`${cuts} rounds scored; killing the process`);
+    const assigned = await restored(first.all[0]);
+    say(`assigned to ready: ${assigned.assignedToReadySeconds} s; killing the process`);
+    // Records that were said before the kill are no new ones.
+    await read();
+    const end = await admin.written(samples);
+    while ((await admin.committed(group, samples)) < end) await delay(50);
     const killedMs = Date.now();
     first.all[0].running.kill('SIGKILL');
     await first.stop();
     const second = await EngineProcesses.start(cluster, engine);
-    const readyMs = await untilReady(second.all[0]);
-    const restored = linesOf(second.all[0]).findLast(({ msg }) => msg === 'windows restored')!;
+    const firstRecord = (async (): Promise<number> => {
+      await read();
+      while ((await admin.committed(group, samples)) <= end) await delay(20);
+      return Date.now();
+    })();
+    const again = await restored(second.all[0]);
+    const firstRecordMs = await firstRecord;
     await second.stop();
-    const assignedMs = Date.parse(restored.time) - restored.ms!;
     return {
       bench: 'recovery',
       gpus,
       partitions,
-      restoredGpus: restored.gpus,
-      restoreSeconds: seconds(restored.ms!),
-      assignedToReadySeconds: seconds(readyMs - assignedMs),
-      killToReadySeconds: seconds(readyMs - killedMs),
-      checkpointRecords: await admin.written(topicName(prefix, 'checkpoints')),
+      staticMembership: options.static,
+      ...assigned,
+      assignedToReadyAgainSeconds: again.assignedToReadySeconds,
+      killToReadySeconds: seconds(again.readyMs - killedMs),
+      killToFirstRecordsSeconds: seconds(firstRecordMs - killedMs),
+      ...costs,
       ...provenance(),
     };
   } finally {
@@ -76,23 +97,57 @@ export async function benchRecovery(cluster: Cluster, options: RunOptions): Prom
   }
 }
 
-/** @returns when it answered that it is ready, epoch ms. @throws Error where it ends, or takes too long */
-async function untilReady({ url, running }: EngineProcess): Promise<number> {
+async function writeCheckpoints(
+  cluster: Cluster,
+  prefix: string,
+  gpus: number,
+  offsets: readonly number[],
+): Promise<object> {
+  const sink = await openSink(connectionTo(cluster, prefix), 'bench', 16_000_000, say);
+  const fleet = await FilledFleet.make(prefix);
+  const costs: CheckpointCost[] = [];
+  for (const [partition, uuids] of gpusByPartition(gpus, offsets.length).entries())
+    costs.push(await fleet.write(sink, prefix, partition, uuids, offsets[partition]));
+  await sink.close();
+  const most = (of: (cost: CheckpointCost) => number): number => Math.round(Math.max(...costs.map(of)));
+  const sum = (of: (cost: CheckpointCost) => number): number => costs.reduce((total, cost) => total + of(cost), 0);
+  say(`checkpoints of ${gpus} GPUs written: ${Math.round(sum(({ bytes }) => bytes) / 1e6)} MB`);
+  return {
+    checkpointRecords: sum(({ records }) => records),
+    checkpointMb: Math.round(sum(({ bytes }) => bytes) / 1e6),
+    longestCutMs: most(({ cutMs }) => cutMs),
+    longestPauseOfCutMs: most(({ cutPauseMs }) => cutPauseMs),
+    digestMs: Math.round(sum(({ digestMs }) => digestMs)),
+    longestPauseOfDigestMs: most(({ digestPauseMs }) => digestPauseMs),
+  };
+}
+
+/** Waits until a process is ready. @throws Error where it ends, or takes too long */
+async function restored(process: EngineProcess): Promise<{
+  readonly restoredGpus: number;
+  readonly restoreSeconds: number;
+  readonly assignedToReadySeconds: number;
+  readonly readyMs: number;
+}> {
+  const { url, running } = process;
   const until = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
     const isReady = await fetch(`${url}/readyz`).then(
       ({ ok }) => ok,
       () => false,
     );
-    if (isReady) return Date.now();
+    if (isReady) break;
     if (running.child.exitCode !== null || Date.now() > until) throw new Error(`not ready: ${running.output()}`);
     await delay(50);
   }
-}
-
-async function untilCommitted(admin: KafkaAdmin, prefix: string, samples: string): Promise<void> {
-  const end = await admin.written(samples);
-  while ((await admin.committed(`${prefix}gpu-actuary.score`, samples)) < end) await delay(50);
+  const readyMs = Date.now();
+  const { time, ms, gpus } = linesOf(process).findLast(({ msg }) => msg === 'windows restored')!;
+  return {
+    readyMs,
+    restoredGpus: gpus!,
+    restoreSeconds: seconds(ms!),
+    assignedToReadySeconds: seconds(readyMs - (Date.parse(time) - ms!)),
+  };
 }
 
 const linesOf = ({ running }: EngineProcess): LogLine[] =>
