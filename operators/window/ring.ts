@@ -16,6 +16,8 @@ const WIDTHS = { u4: 1, u8: 1, u16: 2, readings: 1, f32: 4, f64: 8 } as const;
 const MARKERS = { u4: 15, u8: 0xff, u16: 0xffff, readings: 0xff, f32: 0, f64: 0 } as const;
 /** A metric's readings in an hour that has readings of other metrics only. */
 const NO_READINGS = 0xfe;
+const TOUCHED = 1;
+const LARGE = 2;
 
 /**
  * Closed panes of a fixed number of GPUs: a position an hour of the window, hour h at position h mod 168. All of a GPU
@@ -32,7 +34,11 @@ export class Ring {
   private readonly fields: readonly StoredField[];
   private readonly samples: StoredField;
   private readonly memory: Uint8Array;
-  /** By GPU and field: whether anything was ever stored but what is there without readings. Most counts never are. */
+  /**
+   * By GPU and field: whether anything was ever stored but what is there without readings ({@link TOUCHED}; most counts
+   * never are), and whether anything too large for its column was ({@link LARGE}), so that the side table is asked of
+   * those alone.
+   */
   private readonly touched: Uint8Array;
   private readonly large = new Map<number, number>();
 
@@ -70,19 +76,22 @@ export class Ring {
   /** Stores a pane: all fields of a float64 vector. */
   write(slot: number, hour: number, vector: Float64Array): void {
     const position = this.positionOf(hour);
+    const first = slot * this.fields.length;
     for (let index = 0; index < this.fields.length; index++) {
       const stored = this.fields[index];
       const value = vector[index];
       const cell = stored.start + slot * stored.stride + position;
       if (stored.marker === 0) {
         stored.column[cell] = value;
-        if (value !== stored.field.empty) this.touched[slot * this.fields.length + index] = 1;
+        if (value !== stored.field.empty) this.touched[first + index] = TOUCHED;
         continue;
       }
       const code = stored.field.storage === 'readings' ? readingsCode(vector[P.samples], value) : value;
-      if (code !== 0) this.touched[slot * this.fields.length + index] = 1;
-      if (this.large.size > 0) this.large.delete(this.keyOf(slot, position, index));
-      if (code >= stored.marker) this.large.set(this.keyOf(slot, position, index), value);
+      if (code !== 0) this.touched[first + index] |= TOUCHED;
+      if (code >= stored.marker) {
+        this.touched[first + index] |= LARGE;
+        this.large.set(this.keyOf(slot, position, index), value);
+      } else if (this.mayBeLarge(index, slot)) this.large.delete(this.keyOf(slot, position, index));
       put(stored, cell, code < stored.marker ? code : stored.marker);
     }
   }
@@ -90,13 +99,12 @@ export class Ring {
   /** Empties the positions of hours `from` (included) to `until` (excluded). */
   clear(slot: number, from: number, until: number): void {
     this.segments(Math.max(from, until - this.hours), until, (position, count) => {
-      for (const { column, start, stride, field } of this.fields) {
+      for (const [index, { column, start, stride, field }] of this.fields.entries()) {
         const cell = start + slot * stride + position;
         column.fill(field.empty, cell, cell + count);
+        if (!this.mayBeLarge(index, slot)) continue;
+        for (let each = position; each < position + count; each++) this.large.delete(this.keyOf(slot, each, index));
       }
-      if (this.large.size === 0) return;
-      const end = this.keyOf(slot, position + count, 0);
-      for (let key = this.keyOf(slot, position, 0); key < end; key++) this.large.delete(key);
     });
   }
 
@@ -151,7 +159,10 @@ export class Ring {
         break;
       }
     }
-    if (this.large.size === 0) return;
+    // Readings are told from samples, which may be in the side table themselves.
+    const isLarge =
+      this.mayBeLarge(field, slot) || (stored.field.storage === 'readings' && this.mayBeLarge(P.samples, slot));
+    if (!isLarge) return;
     for (let index = 0; index < count; index++) out[at + index] = this.get(field, slot, position + index);
   }
 
@@ -166,7 +177,7 @@ export class Ring {
     } = this.fields[field];
     const cell = start + slot * stride + position;
     if (storage !== 'readings' && this.isEmpty(field, slot)) return 0;
-    if (this.large.size === 0)
+    if (!this.mayBeLarge(field, slot))
       switch (storage) {
         case 'u8':
           return sumUint8(column as Uint8Array, cell, count);
@@ -179,6 +190,10 @@ export class Ring {
     let sum = 0;
     for (let index = 0; index < count; index++) sum += scratch[index];
     return sum;
+  }
+
+  private mayBeLarge(field: number, slot: number): boolean {
+    return (this.touched[slot * this.fields.length + field] & LARGE) !== 0;
   }
 
   /** Position of an hour in every GPU's share. */
@@ -203,11 +218,15 @@ export class Ring {
 
   /** Writes a GPU's panes: of the fields that were ever touched, their memory. */
   encode(slot: number, writer: ByteWriter): void {
-    const touched = slot * this.fields.length;
-    writer.bytes(this.touched.subarray(touched, touched + this.fields.length));
+    for (let index = 0; index < this.fields.length; index++) writer.whole8(this.isEmpty(index, slot) ? 0 : TOUCHED);
     for (let index = 0; index < this.fields.length; index++)
-      if (this.touched[touched + index] !== 0) writer.bytes(this.cells(index, slot, 0, this.hours));
-    this.encodeLarge(slot, writer);
+      if (!this.isEmpty(index, slot)) writer.bytes(this.cells(index, slot, 0, this.hours));
+    const large = this.largeOf(slot, 0, this.hours);
+    writer.whole32(large.length);
+    for (const [key, value] of large) {
+      writer.whole32(key);
+      writer.float64(value);
+    }
   }
 
   /** Takes what {@link encode} wrote into a GPU's emptied panes. */
@@ -217,38 +236,37 @@ export class Ring {
     for (let index = 0; index < this.fields.length; index++)
       if (touched[index] !== 0) this.cells(index, slot, 0, this.hours).set(reader.bytes(this.cellBytes(index)));
     const first = this.keyOf(slot, 0, 0);
-    for (let count = reader.whole32(); count > 0; count--) this.large.set(first + reader.whole32(), reader.float64());
+    for (let count = reader.whole32(); count > 0; count--) {
+      const key = reader.whole32();
+      touched[key % PANE_FIELDS.length] |= LARGE;
+      this.large.set(first + key, reader.float64());
+    }
   }
 
   /** Writes the panes of the hours `from` (included) to `until` (excluded), the same bytes whatever lies beside them. */
   encodeHours(slot: number, from: number, until: number, writer: ByteWriter): void {
     this.segments(from, until, (position, count) => {
       for (let index = 0; index < this.fields.length; index++) writer.bytes(this.cells(index, slot, position, count));
-      if (this.large.size === 0) return;
-      const end = this.keyOf(slot, position + count, 0);
-      for (let key = this.keyOf(slot, position, 0); key < end; key++) {
-        const value = this.large.get(key);
-        if (value === undefined) continue;
-        writer.whole32(key - this.keyOf(slot, position, 0));
+      for (const [key, value] of this.largeOf(slot, position, count)) {
+        writer.whole32(key);
         writer.float64(value);
       }
     });
   }
 
-  private encodeLarge(slot: number, writer: ByteWriter): void {
+  /** What is in the side table of adjacent panes, by field, with its key from the GPU's first one. */
+  private largeOf(slot: number, position: number, count: number): [key: number, value: number][] {
+    const found: [number, number][] = [];
     const first = this.keyOf(slot, 0, 0);
-    const end = this.keyOf(slot + 1, 0, 0);
-    const found: number[] = [];
-    if (this.large.size > 0)
-      for (let key = first; key < end; key++) {
+    for (let index = 0; index < this.fields.length; index++) {
+      if (!this.mayBeLarge(index, slot)) continue;
+      for (let each = position; each < position + count; each++) {
+        const key = this.keyOf(slot, each, index);
         const value = this.large.get(key);
-        if (value !== undefined) found.push(key - first, value);
+        if (value !== undefined) found.push([key - first, value]);
       }
-    writer.whole32(found.length / 2);
-    for (let index = 0; index < found.length; index += 2) {
-      writer.whole32(found[index]);
-      writer.float64(found[index + 1]);
     }
+    return found;
   }
 
   private cellBytes(index: number): number {
