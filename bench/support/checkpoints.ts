@@ -4,7 +4,7 @@ import { WindowStore } from '../../operators/window/window-store.js';
 import { AvroCodec } from '../../schema/avro.js';
 import { BatchBuilder } from '../../schema/batch.js';
 import { HOUR_MS, MINUTE_MS } from '../../schema/clock.js';
-import { S, SERIES } from '../../schema/metrics.js';
+import { S, SERIES, type Series } from '../../schema/metrics.js';
 import { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { topicName } from '../../schema/topics.js';
 import type { KafkaSink, OutputRecord } from '../../sinks/kafka.js';
@@ -157,20 +157,21 @@ function readings(ms: number, random: () => number): ReturnType<BatchBuilder['bu
   const builder = new BatchBuilder(TEMPLATES);
   for (let gpu = 0; gpu < TEMPLATES; gpu++) {
     builder.begin(`GPU-${gpu}`, ms);
-    for (const { id, max } of SERIES) builder.set(id, valueOf(id, max, ms, random));
+    for (const series of SERIES) builder.set(series.id, valueOf(series, ms, random));
     builder.describe({ model: 'NVIDIA H100 80GB HBM3', host: `node-${gpu >> 3}` });
     builder.end();
   }
   return builder.build();
 }
 
-/** Levels go up and down, counters go on. */
-function valueOf(series: number, max: number, ms: number, random: () => number): number {
-  const load = 0.5 + 0.5 * random();
-  if (series === S.throttleReasons) return random() < 0.1 ? 0x40 : 0;
-  if (series === S.xid) return random() < 0.05 ? 63 : 0;
-  if (series === S.remapFailure) return 0;
-  return max <= 10_000 ? Math.round(100 * load) : Math.floor((ms - START_MS) / MINUTE_MS);
+/** Levels go up and down. Every error counter and link goes on twice a day: a fleet sicker than any. */
+function valueOf({ id, kind, max }: Series, ms: number, random: () => number): number {
+  const halfDays = Math.floor((ms - START_MS) / (12 * HOUR_MS));
+  if (id === S.throttleReasons) return random() < 0.1 ? 0x40 : 0;
+  if (id === S.remapFailure) return 0;
+  if (kind === 'latch') return halfDays % 2 === 0 ? 0 : 63;
+  if (kind === 'counter') return halfDays;
+  return Math.round((0.5 + 0.5 * random()) * Math.min(max, 100));
 }
 
 function write(state: PartitionState): Written[] {
