@@ -1,11 +1,19 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type, type Static } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { ActuaryError, messageOf } from '../schema/errors.js';
 import { FEATURES } from '../schema/features.js';
 import { FAILURE_TYPES } from '../schema/records.js';
+import { parseGolden, type Golden } from './golden.js';
+import {
+  MANIFEST_FILE,
+  parseManifest,
+  readIfThere,
+  readModelFile,
+  readSealed,
+  sha256,
+  type Manifest,
+} from './manifest.js';
 import { HORIZON_DAYS } from './survival.js';
 
 /** What a model is, beside the model: its inputs in order, where it comes from, how good it is, how sure. */
@@ -48,33 +56,52 @@ const TRAIN_HINT = 'Restore model.onnx and card.json together, or make them anew
 export interface ModelFiles {
   readonly card: ModelCard;
   readonly onnx: Buffer;
+  /** Null only in a directory that has no manifest. */
+  readonly golden: Golden | null;
+  readonly manifest: Manifest | null;
+  /** SHA-256 of the manifest, or of the card where there is none: names these very files. */
+  readonly digest: string;
 }
 
 /**
- * Reads and checks a model directory.
+ * Reads and checks a model directory. One without a manifest is taken at its card's word: the graph is checked, the
+ * rest is not.
  * @throws ActuaryError model_missing, model_corrupt or model_mismatch
  */
 export async function readModel(directory: string): Promise<ModelFiles> {
+  const manifestText = (await readIfThere(join(directory, MANIFEST_FILE)))?.toString('utf8') ?? null;
+  const manifest = manifestText === null ? null : parseManifest(manifestText, join(directory, MANIFEST_FILE));
+  const sealed = manifest === null ? null : await readSealed(directory, manifest);
+  const read = async (name: string): Promise<Buffer> => sealed?.get(name) ?? readModelFile(join(directory, name));
   const cardFile = join(directory, 'card.json');
-  const onnxFile = join(directory, 'model.onnx');
-  const cardText = (await read(cardFile)).toString('utf8');
-  const onnx = await read(onnxFile);
-  let card: unknown;
+  const cardText = (await read('card.json')).toString('utf8');
+  const onnx = await read('model.onnx');
+  const goldenBytes = sealed?.get('golden.json') ?? (await readIfThere(join(directory, 'golden.json')));
+  let parsed: unknown;
   try {
-    card = JSON.parse(cardText);
+    parsed = JSON.parse(cardText);
   } catch (error) {
     throw new ActuaryError('model_corrupt', `${cardFile} is not JSON: ${messageOf(error)}. ${TRAIN_HINT}`, {
       cause: error,
     });
   }
-  const checked = checkCard(card, cardFile);
-  const sha256 = createHash('sha256').update(onnx).digest('hex');
-  if (sha256 !== checked.sha256)
+  const card = checkCard(parsed, cardFile);
+  const found = sha256(onnx);
+  if (found !== card.sha256)
     throw new ActuaryError(
       'model_corrupt',
-      `${onnxFile} is not the file that its card describes: SHA-256 ${sha256}, card ${checked.sha256}. ${TRAIN_HINT}`,
+      `${join(directory, 'model.onnx')} is not the file that its card describes: SHA-256 ${found}, card ${card.sha256}. ${TRAIN_HINT}`,
     );
-  return { card: checked, onnx };
+  if (manifest !== null && manifest.model_version !== card.model_version)
+    throw new ActuaryError(
+      'model_corrupt',
+      `${directory}: the manifest is that of ${manifest.model_version}, the card that of ${card.model_version}`,
+    );
+  const golden =
+    goldenBytes === null
+      ? null
+      : parseGolden(goldenBytes.toString('utf8'), card.features.length, join(directory, 'golden.json'));
+  return { card, onnx, golden, manifest, digest: sha256(manifestText ?? cardText) };
 }
 
 /**
@@ -98,16 +125,4 @@ export function checkCard(card: unknown, name: string): ModelCard {
   if (card.failure_types.join() !== FAILURE_TYPES.join())
     throw unfit(`failure types ${card.failure_types.join(', ')}, this engine has ${FAILURE_TYPES.join(', ')}`);
   return card;
-}
-
-async function read(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw new ActuaryError(
-      'model_missing',
-      `${file}: ${messageOf(error)}. Set model.directory to a directory with model.onnx and card.json, make one with \`npm run train\`, or set it to null to score by rule of thumb.`,
-      { cause: error },
-    );
-  }
 }

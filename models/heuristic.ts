@@ -26,6 +26,8 @@ export function heuristicProb30d(values: Float64Array, offset: number): number {
 /** Failure odds by rule of thumb, where no model is configured. Names no failure type. */
 export class HeuristicScorer implements Scorer {
   readonly modelVersion = 'heuristic';
+  readonly runId = null;
+  readonly digest = 'heuristic';
   readonly featureSet = 'v1';
   readonly explainer = null;
   private readonly predictions = new PredictionArrays();

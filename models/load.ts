@@ -15,7 +15,7 @@ export function resolveModelDirectory(directory: string): string {
 /**
  * The scorer that configuration asks for: the model of a directory, or the rule of thumb where none is configured.
  * A configured model that cannot be used is an error, never a reason to fall back.
- * @throws ActuaryError model_missing, model_corrupt or model_mismatch
+ * @throws ActuaryError model_missing, model_corrupt, model_mismatch or model_golden
  */
 export async function loadScorer(directory: string | null): Promise<Scorer> {
   return directory === null ? new HeuristicScorer() : OnnxScorer.load(resolveModelDirectory(directory));

@@ -3,9 +3,10 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ActuaryError, messageOf } from '../schema/errors.js';
 import { FEATURE_COUNT, type FeatureRows } from '../schema/features.js';
 import { FAILURE_TYPES } from '../schema/records.js';
-import { readModel, type ModelCard } from './card.js';
+import { readModel, type ModelCard, type ModelFiles } from './card.js';
 import { calibratedConfidence } from './confidence.js';
 import { Explainer } from './explain/explainer.js';
+import { checkGolden } from './golden.js';
 import { PredictionArrays } from './predictions.js';
 import type { Predictions, Scorer } from './scorer.js';
 import { HORIZON_DAYS } from './survival.js';
@@ -22,6 +23,9 @@ const TYPES = FAILURE_TYPES.length;
 export class OnnxScorer implements Scorer {
   readonly modelVersion: string;
   readonly featureSet: string;
+  readonly runId: string | null;
+  readonly digest: string;
+  readonly card: ModelCard;
   private readonly predictions = new PredictionArrays();
   private readonly input: Float32Array;
   private readonly failureProb = new Float32Array(BATCH_ROWS * HORIZONS);
@@ -33,10 +37,13 @@ export class OnnxScorer implements Scorer {
   private tail: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    readonly card: ModelCard,
+    { card, manifest, digest }: ModelFiles,
     readonly explainer: Explainer | null,
     private readonly session: InferenceSession,
   ) {
+    this.card = card;
+    this.digest = digest;
+    this.runId = manifest?.run_id ?? null;
     this.modelVersion = card.model_version;
     this.featureSet = card.feature_set;
     this.width = card.features.length;
@@ -49,18 +56,18 @@ export class OnnxScorer implements Scorer {
   }
 
   /**
-   * Loads a model directory and tries the model on empty rows.
-   * @throws ActuaryError model_missing, model_corrupt or model_mismatch
+   * Loads a model directory, tries the model on empty rows and has it compute its golden batch.
+   * @throws ActuaryError model_missing, model_corrupt, model_mismatch or model_golden
    */
   static async load(directory: string): Promise<OnnxScorer> {
-    const { card, onnx } = await readModel(directory);
-    const explainer = await Explainer.load(join(directory, 'model.json'), card.features);
+    const files = await readModel(directory);
+    const explainer = await Explainer.load(join(directory, 'model.json'), files.card.features);
     // The runtime reports its use to its maker, and keeps files in the home and temporary directories for that, unless
     // this is set before its first session.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
     let session: InferenceSession;
     try {
-      session = await InferenceSession.create(onnx, {
+      session = await InferenceSession.create(files.onnx, {
         intraOpNumThreads: 1,
         interOpNumThreads: 1,
         executionMode: 'sequential',
@@ -73,7 +80,7 @@ export class OnnxScorer implements Scorer {
         { cause: error },
       );
     }
-    const scorer = new OnnxScorer(card, explainer, session);
+    const scorer = new OnnxScorer(files, explainer, session);
     try {
       await scorer.probe();
     } catch (error) {
@@ -84,6 +91,12 @@ export class OnnxScorer implements Scorer {
           'Expected: input features [N, inputs], outputs failure_prob [N, 3], rising, and failure_type_prob [N, 5].',
         { cause: error },
       );
+    }
+    try {
+      if (files.golden !== null) await checkGolden(scorer, files.golden, directory);
+    } catch (error) {
+      await session.release();
+      throw error;
     }
     return scorer;
   }

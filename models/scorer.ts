@@ -17,6 +17,10 @@ export interface Predictions {
 /** What turns features into failure odds: an ONNX model, or the heuristic where none is configured. */
 export interface Scorer {
   readonly modelVersion: string;
+  /** Training run that made it, as the tracking server names it; null where that is not known. */
+  readonly runId: string | null;
+  /** Names the model's very files: two models of one digest are one. */
+  readonly digest: string;
   /** Feature set of the model's inputs. */
   readonly featureSet: string;
   /** Says what moves its predictions; null where it cannot: by rule of thumb, or without its trees. */

@@ -15,6 +15,8 @@ export const ERROR_CODES = [
   'model_missing',
   'model_corrupt',
   'model_mismatch',
+  'model_golden',
+  'model_unsealed',
   // Kafka
   'kafka_unreachable',
   'kafka_failed',

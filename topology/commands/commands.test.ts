@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../schema/package-root.js';
+import { anotherModel } from '../../test/support/models.js';
 import { main } from './main.js';
 
 /** The command line from arguments to what it prints, in this process. */
@@ -71,6 +72,10 @@ describe('the command line', () => {
       ['topics', 'create'],
       ['db', 'migrate'],
       ['model', 'show'],
+      ['model', 'list'],
+      ['model', 'verify'],
+      ['model', 'promote'],
+      ['model', 'rollback'],
       ['config', 'check'],
       ['config', 'print'],
     ])
@@ -159,6 +164,29 @@ describe('model show', () => {
       status: 1,
       stderr: expect.stringContaining('model_missing') as string,
     });
+  });
+});
+
+describe('model seal, verify, promote and rollback', () => {
+  it('bring a model of your own into force, and the one before back', async () => {
+    const [own, serving] = [join(directory, 'own'), join(directory, 'served', 'champion')];
+    await anotherModel(own, 'own-1');
+    await anotherModel(serving, 'served-1');
+    rmSync(join(own, 'manifest.json'));
+    const set = ['--set', `model.directory=${serving}`];
+    expect(await run(['model', 'promote', own, ...set])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('model_unsealed') as string,
+    });
+    const sealed = await run(['model', 'seal', own, '--run-id', 'run-7', '--json']);
+    expect(JSON.parse(sealed.stdout)).toMatchObject({ model_version: 'own-1', run_id: 'run-7' });
+    expect((await run(['model', 'promote', own, ...set])).stdout).toMatch(/^in force: own-1, run run-7/);
+    expect((await run(['model', 'verify', ...set])).stdout).toMatch(/^usable: own-1/);
+    expect((await run(['model', 'rollback', ...set])).stdout).toMatch(/^in force again: served-1/);
+    const listed = jsonLines((await run(['model', 'list', '--json', ...set])).stdout);
+    expect(listed.map(({ model_version }) => model_version)).toEqual(['served-1', 'own-1', 'served-1']);
+    writeFileSync(join(serving, 'golden.json'), '{}');
+    expect((await run(['model', 'verify', ...set])).stderr).toMatch(/model_corrupt/);
   });
 });
 
