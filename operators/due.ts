@@ -15,6 +15,8 @@ export const DUE_HEALTH = 8;
 export const DUE_DECISION = 16;
 /** An hour of the GPU was closed by this sample. */
 export const DUE_PANE = 32;
+/** The GPU fell silent: not its sample, but the wall clock made it due. */
+export const DUE_ABSENCE = 64;
 
 /** What of {@link dueBits} needs the model to speak. */
 export const NEEDS_SCORE = DUE_SCORE | DUE_HEARTBEAT | DUE_HEALTH | DUE_DECISION;

@@ -214,6 +214,33 @@ export const ConfigSchema = Type.Object(
     decisions: section('Economic decisions', {
       profile: Type.Union([Type.Literal('reference')], { default: 'reference', description: 'Valuation profile' }),
     }),
+    alerts: section('Alerts', {
+      actionHours: Type.Number({
+        exclusiveMinimum: 0,
+        default: 12,
+        description: 'Hours of a GPU that are lost when it is drained and tested in time: what risk_high weighs',
+      }),
+      failureHours: Type.Number({
+        exclusiveMinimum: 0,
+        default: 168,
+        description:
+          'Hours of a GPU that an unplanned failure costs. risk_high fires where failure_prob_30d reaches actionHours / failureHours',
+      }),
+      throttleHours: Type.Number({
+        exclusiveMinimum: 0,
+        default: 8,
+        description: 'Hours of the seven days with clocks held down from which sustained_throttling fires',
+      }),
+      neighbourCelsius: Type.Number({
+        exclusiveMinimum: 0,
+        default: 10,
+        description: "°C above the median of its host's other GPUs from which hot_beside_neighbours fires",
+      }),
+      maintenanceFile: nullable(
+        Type.String({ minLength: 1 }),
+        'JSON Lines file of times in which silence is expected; read again when it changes',
+      ),
+    }),
     ingest: section('Reading sources', {
       maxAgeDays: Type.Number({
         minimum: 0,

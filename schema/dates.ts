@@ -8,3 +8,10 @@ export function dateMs(text: string): number {
   // 2026-02-30 would silently become March.
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? ms : NaN;
 }
+
+/** Epoch ms of an ISO 8601 time, UTC where it names no zone; NaN where it is none. */
+export function isoMs(text: string): number {
+  if (!/^\d{4}-\d{2}-\d{2}/.test(text)) return NaN;
+  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(text) || !text.includes('T');
+  return Math.floor(Date.parse(zoned ? text : `${text}Z`));
+}

@@ -68,7 +68,7 @@ export const TOPICS = {
   },
   presence: {
     name: 'gpu.presence',
-    description: 'Internal: which GPU of a host was heard when, by host',
+    description: 'Internal: a GPU that has just fallen silent, for the score role to say so of it',
     config: { 'cleanup.policy': 'delete', 'retention.ms': String(DAY) },
   },
   ingestLock: {

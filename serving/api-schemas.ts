@@ -180,3 +180,34 @@ export const CatalogueBody = Type.Object({
   risk_bands: Type.Array(Type.Number()),
   at_risk: Type.Number({ description: 'failure_prob_30d from which the page calls a GPU at risk' }),
 });
+
+export const AlertsQuery = Type.Object(
+  {
+    state: oneOf(['firing', 'resolved', 'all'], 'all: the last word on each alert'),
+    gpu_uuid: Type.Optional(GpuParams.properties.gpu_uuid),
+    limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 1_000 }),
+  },
+  { additionalProperties: false },
+);
+Object.assign(AlertsQuery.properties.state, { default: 'firing' });
+
+export const AlertsBody = Type.Object({
+  items: Type.Array(
+    Type.Object({
+      alert: Type.String({ description: 'Name of the rule, see docs/alerts.md' }),
+      subject: Type.String({ description: 'GPU, host or topic' }),
+      gpu_uuid: nullable(Type.String()),
+      state: oneOf(['firing', 'resolved']),
+      as_of: time('Event time it holds from'),
+      detail: Type.String(),
+    }),
+  ),
+});
+
+export const NeighboursBody = Type.Object({
+  gpu_uuid: Type.String(),
+  host: nullable(Type.String()),
+  celsius: nullable(Type.Number({ description: 'Mean temperature of the last 24 h, °C' })),
+  above_celsius: nullable(Type.Number({ description: "Less the median of the host's other GPUs, °C" })),
+  others: Type.Integer({ description: 'Other GPUs of the host that it is compared with' }),
+});

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { SurvivalBaseline } from '../models/survival-baseline.js';
 import { HOUR_MS } from '../schema/clock.js';
 import { isoTime, toJson } from '../schema/records.js';
-import { decision, health, NOW_MS, prediction, uuidOf } from '../test/fixtures/fleet-records.js';
+import { decision, features, health, NOW_MS, prediction, uuidOf } from '../test/fixtures/fleet-records.js';
 import { BUILD, LogBook, serverOf } from '../test/fixtures/server.js';
 import {
+  AlertsBody,
   CatalogueBody,
   DecisionBody,
   FeaturesBody,
@@ -13,6 +14,7 @@ import {
   GpusBody,
   HealthBody,
   HistoryBody,
+  NeighboursBody,
   PredictionBody,
 } from './api-schemas.js';
 import { buildOperationsApp } from './app.js';
@@ -368,6 +370,7 @@ describe('every answer', () => {
     const { paths } = description;
     expect(Object.keys(paths).sort()).toEqual(
       [
+        '/alerts',
         '/catalogue',
         '/debug/state',
         '/decisions/{gpu_uuid}',
@@ -376,6 +379,7 @@ describe('every answer', () => {
         '/fleet',
         '/gpus',
         '/gpus/{gpu_uuid}/history',
+        '/gpus/{gpu_uuid}/neighbours',
         '/health/{gpu_uuid}',
         '/healthz',
         '/metrics',
@@ -416,5 +420,42 @@ describe('the page', () => {
     view.apply('predictions', prediction(uuidOf(0), { failure_prob_30d: 0.11 }, NOW_MS - 5));
     const { items } = (await app.inject('/gpus')).json<{ items: { failure_prob_30d: number }[] }>();
     expect(items[0].failure_prob_30d).toBe(0.77);
+  });
+});
+
+describe('alerts', () => {
+  it('are listed newest first, those that fire or all, of the fleet or of a GPU', async () => {
+    const { app, alerts } = serverOf(2);
+    const say = (alert: string, subject: string, gpu: string | null, state: 'firing' | 'resolved', ms: number): void =>
+      alerts.apply({ alert, subject, gpu_uuid: gpu, state, as_of: NOW_MS + ms, detail: 'why' });
+    say('detached', 'a', 'a', 'firing', 1);
+    say('host_silent', 'h1', null, 'firing', 2);
+    say('risk_high', 'a', 'a', 'firing', 3);
+    say('risk_high', 'a', 'a', 'resolved', 4);
+    say('risk_high', 'a', 'a', 'firing', 2);
+    const listed = async (query: string): Promise<string[]> => {
+      const body = (await app.inject(`/alerts${query}`)).json<{ items: { alert: string; state: string }[] }>();
+      expectShape(AlertsBody, body);
+      return body.items.map(({ alert, state }) => `${alert} ${state}`);
+    };
+    expect(await listed('')).toEqual(['host_silent firing', 'detached firing']);
+    expect(await listed('?state=all')).toEqual(['risk_high resolved', 'host_silent firing', 'detached firing']);
+    expect(await listed('?state=firing&gpu_uuid=a')).toEqual(['detached firing']);
+    expect(await listed('?state=all&limit=1')).toEqual(['risk_high resolved']);
+    expect((await app.inject('/alerts?state=burning')).statusCode).toBe(400);
+  });
+
+  it('have the temperature beside neighbours to look at', async () => {
+    const { app, view } = serverOf(0);
+    for (const [uuid, celsius] of Object.entries({ a: 80, b: 60, c: 62, d: 64 })) {
+      view.observe(uuid, { host: 'h1' });
+      view.apply('features', { ...features(uuid), features: { gpu_temp_mean: celsius, gpu_temp_mean_24h_delta: 1 } });
+    }
+    const body = (await app.inject('/gpus/a/neighbours')).json<object>();
+    expect(body).toEqual({ gpu_uuid: 'a', host: 'h1', celsius: 81, above_celsius: 18, others: 3 });
+    expectShape(NeighboursBody, body);
+    view.observe('a', { host: 'h2' });
+    expect((await app.inject('/gpus/a/neighbours')).json()).toMatchObject({ above_celsius: null, others: 0 });
+    expect((await app.inject('/gpus/x/neighbours')).statusCode).toBe(404);
   });
 });

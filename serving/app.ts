@@ -3,10 +3,12 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { Clock } from '../schema/clock.js';
 import type { AssetRecord } from '../schema/records.js';
 import { answer, answerBrokenRequest, answerErrors, type ServerLog } from './errors.js';
+import type { AlertView } from './alert-view.js';
 import type { FleetView } from './fleet-view.js';
 import type { History } from './history.js';
 import { LiveUpdates, systemTicker, type Ticker } from './live.js';
 import { registerOperations, type OperationsDependencies } from './operations.js';
+import { alertRoutes } from './routes/alerts.js';
 import { fleetRoutes } from './routes/fleet.js';
 import { historyRoutes } from './routes/history.js';
 import { pageRoutes } from './routes/page.js';
@@ -20,6 +22,7 @@ export interface ServerDependencies extends OperationsDependencies {
 
 export interface AppDependencies extends ServerDependencies {
   readonly view: FleetView;
+  readonly alerts: AlertView;
   /** Null where there is no database: history is that of the hourly panes then. */
   readonly history: History | null;
   /** Whether the valuation profile in force has a price of a model (null: unknown model). */
@@ -35,7 +38,7 @@ const MAX_PARAM_LENGTH = 32_768;
 
 /** The server of a process with the serve role: API, live updates, page and operations. Not listening yet. */
 export function buildApp(dependencies: AppDependencies): FastifyInstance {
-  const { view, history, clock, log, isPriced, baseline, metrics, build } = dependencies;
+  const { view, alerts, history, clock, log, isPriced, baseline, metrics, build } = dependencies;
   metrics.watchFleet(view);
   const app = bareServer(dependencies);
   void app.register(swagger, {
@@ -59,6 +62,7 @@ export function buildApp(dependencies: AppDependencies): FastifyInstance {
     registerOperations(api, dependencies);
     void api.register(recordRoutes, { view, isPriced, baseline, clock });
     void api.register(fleetRoutes, { view });
+    void api.register(alertRoutes, { alerts, view });
     void api.register(historyRoutes, { view, history, clock, log });
     void api.register(pageRoutes);
     api.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => reply.send(app.swagger()));

@@ -1,4 +1,5 @@
 import type { Clock } from '../schema/clock.js';
+import type { FeaturesRecord } from '../schema/records.js';
 import { FleetOrder, type Order, type Position, type Sort } from './fleet-order.js';
 import { totalsOf, type FleetTotals } from './fleet-totals.js';
 import {
@@ -28,6 +29,7 @@ interface Built<T> {
  */
 export class FleetView {
   private readonly states = new Map<string, GpuState>();
+  private readonly byHost = new Map<string, Set<string>>();
   private readonly orders = new Map<string, Built<FleetOrder>>();
   private totalsBuilt: Built<FleetTotals> | undefined;
   private version = 0;
@@ -57,7 +59,7 @@ export class FleetView {
     const host = facts.host ?? state.host;
     if (model === state.observedModel && host === state.host) return;
     state.observedModel = model;
-    state.host = host;
+    this.place(state, host);
     this.changed(gpuUuid);
   }
 
@@ -69,13 +71,24 @@ export class FleetView {
     else state[kind] = null;
     const isEmpty =
       state.asset === null && state.history === null && LATEST_KINDS.every((each) => state[each] === null);
-    if (isEmpty) this.states.delete(gpuUuid);
+    if (isEmpty) {
+      this.place(state, null);
+      this.states.delete(gpuUuid);
+    }
     this.changed(gpuUuid);
   }
 
   /** What is known of a GPU; undefined if nothing ever was. */
   get(gpuUuid: string): Readonly<GpuState> | undefined {
     return this.states.get(gpuUuid);
+  }
+
+  /** Features of the other GPUs of a GPU's host. */
+  *neighboursOf(state: Readonly<GpuState>): Generator<FeaturesRecord> {
+    for (const uuid of state.host === null ? [] : (this.byHost.get(state.host) ?? [])) {
+      const features = uuid === state.gpuUuid ? null : this.states.get(uuid)?.features;
+      if (features !== null && features !== undefined) yield features;
+    }
   }
 
   /**
@@ -98,6 +111,15 @@ export class FleetView {
   watch(onChange: (gpuUuid: string) => void): () => void {
     this.watchers.add(onChange);
     return () => this.watchers.delete(onChange);
+  }
+
+  private place(state: GpuState, host: string | null): void {
+    if (state.host !== null) this.byHost.get(state.host)?.delete(state.gpuUuid);
+    state.host = host;
+    if (host === null) return;
+    const gpus = this.byHost.get(host);
+    if (gpus === undefined) this.byHost.set(host, new Set([state.gpuUuid]));
+    else gpus.add(state.gpuUuid);
   }
 
   private stateOf(gpuUuid: string): GpuState {

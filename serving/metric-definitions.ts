@@ -71,6 +71,9 @@ export const METRICS = {
   gpusTracked: gauge('score_gpus', 'GPUs with a window in this process'),
   windowBytes: gauge('score_window_bytes', 'Memory of the windows in this process'),
 
+  alertsFiring: gauge('alerts_firing', 'Alerts that fire, by name; told by the instance that watches', 'alert'),
+  gpusSilent: gauge('gpus_silent', 'GPUs that stopped reporting; told by the instance that watches'),
+
   recordsWritten: counter('records_written', "Records written to the engine's topics", 'topic'),
   lag: gauge('lag_records', 'Records between what a role has committed and the end of its topics', 'role'),
   offsetGaps: counter(

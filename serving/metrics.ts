@@ -111,6 +111,14 @@ export class EngineMetrics {
     this.gauge('windowBytes').set(windowBytes);
   }
 
+  // alerts
+
+  /** Alerts that fire, by name, names without any included; and GPUs that are silent. */
+  alerting(firing: ReadonlyMap<string, number>, silentGpus: number): void {
+    for (const [alert, count] of firing) this.gauge('alertsFiring').set({ alert }, count);
+    this.gauge('gpusSilent').set(silentGpus);
+  }
+
   // Kafka, any role
 
   recordsWritten(topic: string, count: number): void {

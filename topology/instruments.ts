@@ -18,6 +18,8 @@ export interface Instruments {
   /** Records between what a role has committed and the end of its topics. */
   lag(role: string, records: number): void;
   gpusTracked(count: number, windowBytes: number): void;
+  /** Alerts that fire, by name; and GPUs that are silent. */
+  alerting(firing: ReadonlyMap<string, number>, silentGpus: number): void;
   clientWarning(role: string): void;
 }
 

@@ -10,10 +10,12 @@ import type { Config } from '../schema/config.js';
 import { ActuaryError } from '../schema/errors.js';
 import { gpuModelFamily } from '../schema/gpu-models.js';
 import { buildApp, buildOperationsApp } from '../serving/app.js';
+import { AlertView } from '../serving/alert-view.js';
 import { FleetView } from '../serving/fleet-view.js';
 import { listen } from '../serving/listen.js';
 import { EngineMetrics, type BuildInfo } from '../serving/metrics.js';
 import { maskSecrets } from './configuration.js';
+import { AlertStage } from './alerts/stage.js';
 import { connectionOf, type KafkaConnection } from './kafka/connection.js';
 import { describeGap, lostOffsets } from './kafka/offset-gap.js';
 import { clientBuild, probeCluster } from './kafka/probe.js';
@@ -96,10 +98,14 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   const watch = embedded ? null : new TopicWatch(connection, topics, context.fail);
 
   const view = new FleetView(systemClock);
+  const alerts = new AlertView();
   const load: LoadParts | null =
     roles.includes('load') || roles.includes('serve') ? openLoad(config, connection, codec, metrics, context) : null;
   const running: Role[] = [];
-  if (roles.includes('serve')) running.push(new ServeRole({ connection, codec, view, instruments: metrics }, context));
+  if (roles.includes('serve'))
+    running.push(new ServeRole({ connection, codec, view, alerts, instruments: metrics }, context));
+  if (roles.includes('serve'))
+    running.push(new AlertStage({ config, connection, codec, instruments: metrics, clock: systemClock }, context));
   if (roles.includes('load')) {
     if (load === null) log.info({}, 'no database is configured: the load role has nothing to do');
     else running.push(load.role);
@@ -158,6 +164,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
     ? buildApp({
         ...operations,
         view,
+        alerts,
         history: load?.history ?? null,
         baseline: (asset, asOfMs) => ({
           ...baseline.predict(asset, asOfMs, 'absence'),

@@ -1,4 +1,5 @@
 import { MAX_GPUS } from './api.js';
+import { AlertList } from './alert-list.js';
 import { bar, h, setText } from './dom.js';
 import { ABSENT, ago, count, dollars, fixed, millions, percent, time, words } from './format.js';
 
@@ -44,12 +45,14 @@ export class FleetPage {
 
   open() {
     document.title = 'Fleet · GPU Actuary';
+    this.alerts.open();
     this.draw(new Set());
     // "3 min ago" grows by itself.
     this.#timer = setInterval(() => this.draw(new Set()), DRAW_INTERVAL_MS);
   }
 
   close() {
+    this.alerts.close();
     clearInterval(this.#timer);
   }
 
@@ -91,6 +94,7 @@ export class FleetPage {
       value: tile('Value as advised'),
     };
     this.grades = h('ul', { class: 'grades', 'aria-label': 'GPUs by health' });
+    this.alerts = new AlertList(null);
     this.hosts = h('datalist', { id: 'hosts' });
     this.tally = h('p', { class: 'tally', role: 'status' });
     this.headers = COLUMNS.map((column) => this.#header(column));
@@ -115,6 +119,7 @@ export class FleetPage {
       h('h1', { class: 'hidden' }, 'Fleet'),
       h('dl', { class: 'tiles' }, ...Object.values(this.totals).map(({ element }) => element)),
       this.grades,
+      this.alerts.element,
       h('div', { class: 'filters', role: 'search' }, ...this.#controls(), this.hosts, this.tally),
       this.empty,
       this.scroller,

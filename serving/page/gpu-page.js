@@ -1,4 +1,5 @@
 import { getOrMissing } from './api.js';
+import { AlertList } from './alert-list.js';
 import { Chart } from './chart.js';
 import { bar, h, setText } from './dom.js';
 import { ABSENT, ago, dollars, figure, fixed, percent, time, words } from './format.js';
@@ -38,6 +39,7 @@ export class GpuPage {
 
   open() {
     document.title = `${this.uuid} · GPU Actuary`;
+    this.alerts.open();
     for (const chart of this.charts) chart.open();
     void this.#read();
   }
@@ -45,6 +47,7 @@ export class GpuPage {
   close() {
     clearTimeout(this.#pending);
     this.#abort.abort();
+    this.alerts.close();
     for (const chart of this.charts) chart.close();
   }
 
@@ -64,6 +67,8 @@ export class GpuPage {
       const [prediction, health, decision, features] = await Promise.all(
         ['predictions', 'health', 'decisions', 'features'].map(of),
       );
+      const path = `/gpus/${encodeURIComponent(this.uuid)}/neighbours`;
+      setText(this.neighbours, besideOthers(await getOrMissing(path, this.#abort.signal)));
       this.problem.hidden = true;
       if (prediction.missing === 'unknown_gpu') {
         this.problem.hidden = false;
@@ -102,6 +107,8 @@ export class GpuPage {
   #build() {
     this.problem = h('p', { class: 'empty', role: 'alert', hidden: true });
     this.facts = h('p', { class: 'facts' });
+    this.alerts = new AlertList(this.uuid);
+    this.neighbours = h('p', { class: 'note' });
     this.heading = h('h1', { tabindex: -1 }, this.uuid);
     this.prediction = h('div', {});
     this.health = h('div', {});
@@ -115,6 +122,7 @@ export class GpuPage {
     this.content = h(
       'div',
       {},
+      this.alerts.element,
       h(
         'div',
         { class: 'cards' },
@@ -127,6 +135,7 @@ export class GpuPage {
         this.#spans(),
         h('div', { class: 'plots' }, ...this.charts.map(({ element }) => element)),
         this.source,
+        this.neighbours,
       ),
       section('Features', null, this.features),
     );
@@ -211,6 +220,12 @@ export class GpuPage {
       asOf(record, `set ${record.feature_set}`),
     );
   }
+}
+
+function besideOthers({ above_celsius: above, others, host }) {
+  if (above === undefined || above === null) return '';
+  const where = above < 0 ? 'below' : 'above';
+  return `Mean of 24 h: ${fixed(Math.abs(above), 1)} °C ${where} the median of the ${others} other GPUs of ${host}`;
 }
 
 function drawPrediction(element, record) {

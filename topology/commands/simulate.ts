@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Writable } from 'node:stream';
 import type { Config } from '../../schema/config.js';
+import { isoMs } from '../../schema/dates.js';
 import { DAY_MS } from '../../schema/clock.js';
 import { ActuaryError } from '../../schema/errors.js';
 import { writeFleet, writeTelemetry } from '../../simulator/files.js';
@@ -9,7 +10,7 @@ import { messagesOf, SIMULATED_FORMATS, type SimulatedFormat } from '../../simul
 import { REFERENCE, WORLD_NAMES, worldNamed } from '../../simulator/worlds.js';
 import { connectionOf, openSink } from '../kafka/connection.js';
 import { probeCluster } from '../kafka/probe.js';
-import { durationMs, isoMs } from '../replay/as-of.js';
+import { durationMs } from '../replay/as-of.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
 
 /** Where telemetry begins unless told otherwise: fixed, so that a seed always gives the same bytes. */

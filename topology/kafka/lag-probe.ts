@@ -31,18 +31,23 @@ export class LagProbe {
 
   /** Records between the group's committed offsets and the ends of its topics; what was never committed counts whole. */
   async lag(): Promise<number> {
+    return (await this.positions()).reduce((lag, { next, end }) => lag + Math.max(0, end - next), 0);
+  }
+
+  /** Where the group stands in each partition of its topics, and where that ends. */
+  async positions(): Promise<(TopicPartition & { readonly next: number; readonly end: number })[]> {
     this.partitions ??= await this.findPartitions();
     const committed = await this.call<rdkafka.TopicPartitionOffset[]>('committed offsets', (done) =>
       this.consumer.committed(this.partitions!, TIMEOUT_MS, done),
     );
-    let lag = 0;
+    const positions = [];
     for (const { topic, partition, offset } of committed) {
       const { lowOffset, highOffset } = await this.call<rdkafka.WatermarkOffsets>('watermarks', (done) =>
         this.consumer.queryWatermarkOffsets(topic, partition, TIMEOUT_MS, done),
       );
-      lag += Math.max(0, highOffset - (offset >= 0 ? offset : lowOffset));
+      positions.push({ topic, partition, next: offset >= 0 ? offset : lowOffset, end: highOffset });
     }
-    return lag;
+    return positions;
   }
 
   close(): Promise<void> {

@@ -15,11 +15,14 @@ const MAX_RECORDS = 2_000;
 
 /**
  * Reads whole topics without a group: from their beginning to the end that was seen at the start, then on as records
- * come. Every reader sees every partition. For tables (compacted topics) that a process keeps in memory.
+ * come. Every reader sees every partition. For tables (compacted topics) that a process keeps in memory; and, from the
+ * end on, for what is new.
  */
 export class TableReader {
   private readonly consumer: KafkaConsumer;
   private closed = false;
+  /** The last look found as much as one may take: there is more. */
+  private isBehind = false;
   private readonly reachedEnd: string[] = [];
   private running: Promise<void> = Promise.resolve();
 
@@ -28,6 +31,7 @@ export class TableReader {
     purpose: string,
     private readonly topics: readonly string[],
     warn: Warn,
+    private readonly from: 'beginning' | 'end' = 'beginning',
   ) {
     const config = {
       ...clientProperties(connection, purpose),
@@ -44,6 +48,11 @@ export class TableReader {
     this.consumer = new rdkafka.KafkaConsumer(config as ConsumerGlobalConfig, { 'auto.offset.reset': 'earliest' });
     this.consumer.on('event.error', (error) => warn(error.message));
     this.consumer.on('partition.eof', (end) => this.reachedEnd.push(keyOf(end)));
+  }
+
+  /** Whether there is more to read than a look takes. */
+  get behind(): boolean {
+    return this.isBehind;
   }
 
   /**
@@ -67,11 +76,13 @@ export class TableReader {
     this.consumer.setDefaultConsumeTimeout(0);
     const partitions = (await Promise.all(this.topics.map((topic) => this.partitionsOf(topic)))).flat();
     const ends = new Map<string, number>();
+    const starts = new Map<string, number>();
     for (const partition of partitions) {
       const { low, high } = await this.watermarks(partition);
-      if (high > low) ends.set(keyOf(partition), high);
+      starts.set(keyOf(partition), this.from === 'end' ? high : BEGINNING);
+      if (high > low && this.from === 'beginning') ends.set(keyOf(partition), high);
     }
-    this.consumer.assign(partitions.map((partition) => ({ ...partition, offset: BEGINNING })));
+    this.consumer.assign(partitions.map((partition) => ({ ...partition, offset: starts.get(keyOf(partition))! })));
     await new Promise<void>((resolve, reject) => {
       let caughtUp = false;
       const arrived = (): void => {
@@ -97,6 +108,7 @@ export class TableReader {
       const messages = await this.consume();
       // Transaction markers take offsets too, so an end is what the broker calls one, not an offset counted to.
       const reached = [...this.reachedEnd];
+      this.isBehind = messages.length === MAX_RECORDS;
       if (messages.length === 0) await delay(IDLE_MS);
       else await apply(messages.map(toRecord));
       for (const partition of reached) ends.delete(partition);

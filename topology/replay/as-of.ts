@@ -1,3 +1,4 @@
+import { isoMs } from '../../schema/dates.js';
 import { ActuaryError } from '../../schema/errors.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../schema/clock.js';
 
@@ -17,13 +18,6 @@ export function durationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(s|m|h|d)$/.exec(text);
   const ms = match === null ? NaN : Number(match[1]) * UNITS[match[2]];
   return ms >= 1 ? ms : NaN;
-}
-
-/** Epoch ms of an ISO 8601 time, UTC where it names no zone; NaN where it is none. */
-export function isoMs(text: string): number {
-  if (!/^\d{4}-\d{2}-\d{2}/.test(text)) return NaN;
-  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(text) || !text.includes('T');
-  return Math.floor(Date.parse(zoned ? text : `${text}Z`));
 }
 
 /** Reads `last`, `every:1h` or an ISO time. @throws ActuaryError usage */

@@ -1,6 +1,6 @@
 /** What every role is to the process that runs it. */
 export interface Role {
-  readonly name: 'ingest' | 'score' | 'load' | 'serve';
+  readonly name: 'ingest' | 'score' | 'load' | 'serve' | 'alerts';
   /** Starts working; rejects if that is not possible at all. Resolves before the role is necessarily ready. */
   start(): Promise<void>;
   readiness(): Readiness;

@@ -5,12 +5,12 @@ import { WindowStore } from '../../operators/window/window-store.js';
 import type { Scorer } from '../../models/scorer.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
-import { HOUR_MS, type Clock } from '../../schema/clock.js';
+import type { Clock } from '../../schema/clock.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { Config } from '../../schema/config.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import { Turn } from '../../schema/turn.js';
-import { TOPICS, topicName } from '../../schema/topics.js';
+import { topicName } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
 import { RejectionCounter, type Instruments } from '../instruments.js';
 import { commitIntervals } from '../kafka/commit-intervals.js';
@@ -30,6 +30,7 @@ import { UnitTransactions, type InTransaction } from '../kafka/unit-transactions
 import type { UnitWriter } from '../kafka/unit-writer.js';
 import { Busy } from '../busy.js';
 import { score } from '../topology.js';
+import { Absences } from '../score/absences.js';
 import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { Drain, type DrainProgress } from '../score/draining.js';
@@ -38,6 +39,7 @@ import { describe, passOverMissing, shareRestored, type Owned, type PartitionSta
 import { PartitionState } from '../score/partition-state.js';
 import { StateKeeper } from '../score/state-keeper.js';
 import { ThreadLoad } from '../score/thread-load.js';
+import { SampleAge } from '../score/sample-age.js';
 import { OutputFormat, UnitOfWork } from '../score/unit.js';
 import type { Readiness, Role, RoleContext } from './role.js';
 
@@ -48,7 +50,6 @@ const ASSESSED_ROWS = 16;
 const BEHIND_MS = 1_000;
 /** Whoever asks for the state waits no longer than this for the end of a unit of work. */
 const ANSWER_WITHIN_MS = 5_000;
-const RETENTION_MS = Number(TOPICS.samples.config['retention.ms']);
 
 export interface ScoreDependencies {
   readonly config: Config;
@@ -87,6 +88,7 @@ export class ScoreRole implements Role, LogListener {
   private readonly rejections = new RejectionCounter();
   private readonly format: OutputFormat;
   private assetReader: TableReader | undefined;
+  private absences: Absences | undefined;
   private keeper: StateKeeper | undefined;
   private writer: UnitWriter | undefined;
   private consumer: RdKafkaLog | undefined;
@@ -109,7 +111,7 @@ export class ScoreRole implements Role, LogListener {
   private assignedOnce = false;
   private partitionCount = 0;
   private draining: Drain | undefined;
-  private farBehind = false;
+  private readonly age: SampleAge;
   /** The newest batch read had waited in gpu.samples for longer than it should. */
   private behind = false;
   private readonly load = new ThreadLoad();
@@ -126,6 +128,7 @@ export class ScoreRole implements Role, LogListener {
     this.assets = new AssetTable(codec, (record, error) =>
       context.log.warn({ topic: record.topic, offset: record.offset, code: error.code }, 'asset record left out'),
     );
+    this.age = new SampleAge(context.log);
     this.assessor = new Assessor(scorer, config, (model) =>
       context.log.warn(
         { model, profile: config.decisions.profile },
@@ -163,6 +166,8 @@ export class ScoreRole implements Role, LogListener {
       this.warn,
     );
     await this.assetReader.start(this.assets.apply, this.context.fail);
+    this.absences = new Absences(connection, this.warn);
+    await this.absences.start(this.context.fail);
     // The in-process cluster forgets all when the process ends, and holds less than a checkpoint.
     if (!connection.embedded) {
       const { config, codec, clock } = this.dependencies;
@@ -257,6 +262,7 @@ export class ScoreRole implements Role, LogListener {
     await this.consumer?.close();
     await this.keeper?.close();
     await this.assetReader?.close();
+    await this.absences?.close();
     await this.writer?.close();
   }
 
@@ -388,7 +394,7 @@ export class ScoreRole implements Role, LogListener {
       owned.next = record.offset + 1;
       const batch = await this.decode(record, work, muted);
       const ageMs = startedMs - record.timestampMs;
-      this.watchAge(ageMs);
+      this.age.watch(ageMs);
       this.behind = ageMs > BEHIND_MS;
       if (batch !== null) {
         samples += batch.count;
@@ -410,6 +416,7 @@ export class ScoreRole implements Role, LogListener {
       (this.draining?.isDue(this.owned, (partition) => this.consumer!.endReachedAt(partition)) ?? false);
     const elapsedMs = (isLoaded || this.behind) && !isLast ? startedMs - this.lastUnitMs : Infinity;
     this.lastUnitMs = startedMs;
+    this.absences!.place(this.owned.values());
     let rows = 0;
     let waitedMs = 0;
     for (const [key, { partition, state, mutedUntil, next }] of this.owned) {
@@ -456,17 +463,6 @@ export class ScoreRole implements Role, LogListener {
       this.dependencies.instruments.deadLettered(error.code, 1);
       return null;
     }
-  }
-
-  /** A role that is far behind loses what retention takes before it gets there. */
-  private watchAge(ageMs: number): void {
-    const isFar = ageMs > RETENTION_MS / 2;
-    if (isFar && !this.farBehind)
-      this.context.log.warn(
-        { role: 'score', hoursBehind: Math.round(ageMs / HOUR_MS) },
-        'more than half of the retention of gpu.samples behind: what is not read in time is lost',
-      );
-    this.farBehind = isFar;
   }
 
   /** Asks the model about all rows and turns its answers into records. */

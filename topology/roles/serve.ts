@@ -1,6 +1,8 @@
+import type { AlertView } from '../../serving/alert-view.js';
 import type { FleetView } from '../../serving/fleet-view.js';
 import type { RecordKind, RecordOf } from '../../serving/gpu-state.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
+import type { AlertRecord } from '../../schema/records.js';
 import { topicName } from '../../schema/topics.js';
 import type { Instruments } from '../instruments.js';
 import type { KafkaConnection } from '../kafka/connection.js';
@@ -21,6 +23,7 @@ export interface ServeDependencies {
   readonly connection: KafkaConnection;
   readonly codec: AvroCodec;
   readonly view: FleetView;
+  readonly alerts: AlertView;
   readonly instruments: Instruments;
 }
 
@@ -30,7 +33,7 @@ export interface ServeDependencies {
  */
 export class ServeRole implements Role {
   readonly name = 'serve';
-  private readonly kindOf: ReadonlyMap<string, RecordKind>;
+  private readonly kindOf: ReadonlyMap<string, RecordKind | 'alerts'>;
   private reader: TableReader | undefined;
   private caughtUp = false;
 
@@ -39,7 +42,7 @@ export class ServeRole implements Role {
     private readonly context: RoleContext,
   ) {
     const { topicPrefix } = dependencies.connection;
-    this.kindOf = new Map(KINDS.map((kind) => [topicName(topicPrefix, kind), kind]));
+    this.kindOf = new Map([...KINDS, 'alerts' as const].map((kind) => [topicName(topicPrefix, kind), kind] as const));
   }
 
   start(): Promise<void> {
@@ -74,15 +77,20 @@ export class ServeRole implements Role {
   };
 
   private async applyOne(record: LogRecord): Promise<void> {
-    const { codec, view } = this.dependencies;
+    const { codec, view, alerts } = this.dependencies;
     const kind = this.kindOf.get(record.topic);
     if (kind === undefined || record.key === null) return;
     const gpuUuid = record.key.toString('utf8');
     if (record.value === null) {
-      if (kind !== 'panes') view.forget(kind, gpuUuid);
+      if (kind === 'alerts') alerts.forget(gpuUuid);
+      else if (kind !== 'panes') view.forget(kind, gpuUuid);
       return;
     }
     try {
+      if (kind === 'alerts') {
+        alerts.apply(await codec.decode<AlertRecord>(kind, record.value));
+        return;
+      }
       const value = await codec.decode<RecordOf[RecordKind]>(kind, record.value);
       view.apply(kind, value);
       if (kind === 'predictions') view.observe(gpuUuid, value as RecordOf['predictions']);

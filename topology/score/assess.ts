@@ -2,6 +2,7 @@ import { coverageClass, coverageOf } from '../../models/coverage.js';
 import type { Predictions, Scorer } from '../../models/scorer.js';
 import { PROFILES, type ValuationProfile } from '../../operators/decide.js';
 import { HealthGrader, nextGrade } from '../../operators/health.js';
+import { DUE_ABSENCE } from '../../operators/due.js';
 import type { Config } from '../../schema/config.js';
 import { FEATURE_COUNT } from '../../schema/features.js';
 import type { PartitionState } from './partition-state.js';
@@ -50,6 +51,23 @@ export class Assessor {
       const { model } = metadata;
       const head = { gpu_uuid: gpuUuid, as_of: rows.asOfMs[row], newest_reading_at: rows.newestMs[row] };
       const prob30d = predictions.prob30d[row];
+      if ((due & DUE_ABSENCE) !== 0) {
+        // Outside of what was said before: that decides what the GPU's readings are worth saying, and they alone.
+        work.absent(gpuUuid, head.as_of, head.newest_reading_at, rows.values, offset);
+        work.add('predictions', gpuUuid, {
+          ...predictionOf(
+            { ...head, trigger: 'absence' },
+            metadata,
+            this.scorer,
+            predictions,
+            row,
+            rows.values,
+            offset,
+          ),
+          ...work.provenance,
+        });
+        continue;
+      }
 
       const told = emission.prediction(
         slot,

@@ -4,6 +4,7 @@ import type { SampleBatch } from '../../schema/batch.js';
 import type { Config } from '../../schema/config.js';
 import { FEATURES } from '../../schema/features.js';
 import { FeaturesEncoder } from '../../schema/features-record.js';
+import type { Trigger } from '../../schema/records.js';
 import { TOPICS, topicName, type TopicKey } from '../../schema/topics.js';
 import { sampleLetter } from '../../sinks/dead-letter.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
@@ -93,11 +94,12 @@ export class UnitOfWork implements FoldSink {
     paneClosed: boolean,
     values: Float64Array,
   ): void {
-    const gpuUuid = windows.uuidOf(slot);
-    const trigger = paneClosed ? 'pane' : 'interval';
-    const { features } = this.format;
-    const value = features.encode(gpuUuid, asOfMs, newestMs, trigger, values, 0, this.emittedAtMs);
-    this.addEncoded('features', gpuUuid, value);
+    this.addFeatures(windows.uuidOf(slot), asOfMs, newestMs, paneClosed ? 'pane' : 'interval', values, 0);
+  }
+
+  /** Features of a GPU that fell silent. */
+  absent(gpuUuid: string, asOfMs: number, newestMs: number, values: Float64Array, offset: number): void {
+    this.addFeatures(gpuUuid, asOfMs, newestMs, 'absence', values, offset);
   }
 
   late(windows: Windows, batch: SampleBatch, row: number): void {
@@ -106,6 +108,18 @@ export class UnitOfWork implements FoldSink {
     this.letters.push(
       sampleLetter(this.format.topic('deadLetter'), batch, row, 'late', detail, { ...windows.lateReadings }),
     );
+  }
+
+  private addFeatures(
+    gpuUuid: string,
+    asOfMs: number,
+    newestMs: number,
+    trigger: Trigger,
+    values: Float64Array,
+    offset: number,
+  ): void {
+    const value = this.format.features.encode(gpuUuid, asOfMs, newestMs, trigger, values, offset, this.emittedAtMs);
+    this.addEncoded('features', gpuUuid, value);
   }
 
   private addEncoded(topic: TopicKey, gpuUuid: string, value: Buffer): void {

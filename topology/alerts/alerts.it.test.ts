@@ -1,0 +1,149 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startBroker, type Broker } from '../../bench/support/kraft.js';
+import { AvroCodec } from '../../schema/avro.js';
+import type { AlertRecord, FeaturesRecord, PredictionRecord } from '../../schema/records.js';
+import { eventually, TestClient } from '../../test/support/client.js';
+import { EngineCommand } from '../../test/support/engine-command.js';
+import { describeWith } from '../../test/support/requirements.js';
+
+const RAW = 'raw';
+const OTHER = 'raw-other';
+/** Scrapes by the wall clock: silence is a matter of it. */
+const STEP_MS = 2_000;
+const GPUS = ['h1', 'h2', 'h3'].flatMap((host) => [0, 1, 2].map((index) => ({ uuid: `GPU-${host}-${index}`, host })));
+
+await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', () => {
+  let broker: Broker;
+  let client: TestClient;
+  let codec: AvroCodec;
+  let feeding: NodeJS.Timeout;
+  let fed: Promise<void> = Promise.resolve();
+  const scratch = mkdtempSync(join(tmpdir(), 'gpu-actuary-alerts-'));
+  const running: EngineCommand[] = [];
+  const silent = new Set<string>();
+  const lastFed = new Map<string, number>();
+
+  const run = (): EngineCommand => {
+    const started = new EngineCommand(
+      ['run', '--roles', 'ingest,score,serve'],
+      [
+        `kafka.brokers=${broker.brokers}`,
+        'instance=test',
+        'kafka.partitions=2',
+        'kafka.sessionTimeoutMs=6000',
+        'http.port=0',
+        `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}, {topics: [${OTHER}], format: wide-json-flat, keyed: true}]`,
+      ],
+    );
+    running.push(started);
+    return started;
+  };
+  const feed = async (): Promise<void> => {
+    const nowMs = Date.now();
+    const of = (uuid: string, host: string): { key: string; value: string } => {
+      lastFed.set(uuid, nowMs);
+      const timestamp = nowMs;
+      return {
+        key: host,
+        value: JSON.stringify({ gpu_uuid: uuid, hostname: host, timestamp, gpu_temp: 61, power_usage: 300 }),
+      };
+    };
+    const raw = GPUS.filter(({ uuid, host }) => !silent.has(uuid) && !silent.has(host)).map(({ uuid, host }) =>
+      of(uuid, host),
+    );
+    await client.produce(RAW, raw);
+    if (!silent.has(OTHER))
+      await client.produce(
+        OTHER,
+        ['GPU-o1', 'GPU-o2'].map((uuid) => of(uuid, 'other')),
+      );
+  };
+  /** Scrape intervals are learned from a few steps. */
+  const stepsPass = (steps: number): Promise<unknown> => {
+    const from = lastFed.get('GPU-h1-0')!;
+    return eventually('steps', () => Promise.resolve(lastFed.get('GPU-h1-0')! >= from + steps * STEP_MS || undefined));
+  };
+  const alerts = async (): Promise<AlertRecord[]> =>
+    Promise.all((await client.readAll('gpu.alerts')).map(({ value }) => codec.decode<AlertRecord>('alerts', value!)));
+  const silences = async (): Promise<string[]> =>
+    (await alerts())
+      .filter(({ alert }) => /silent|detached/.test(alert))
+      .map(({ alert, subject, state }) => `${alert} ${subject} ${state}`);
+  const firing = (name: string): Promise<AlertRecord> =>
+    eventually(
+      name,
+      async () => (await alerts()).find(({ alert, subject, state }) => `${alert} ${subject} ${state}` === name),
+      60_000,
+    );
+  const absences = async (topic: 'features' | 'predictions'): Promise<(FeaturesRecord | PredictionRecord)[]> =>
+    (
+      await Promise.all(
+        (await client.readAll(`gpu.${topic}`)).map(({ value }) =>
+          codec.decode<FeaturesRecord | PredictionRecord>(topic, value!),
+        ),
+      )
+    ).filter(({ trigger }) => trigger === 'absence');
+
+  beforeAll(async () => {
+    broker = await startBroker({ heap: '512m' });
+    client = new TestClient([broker.brokers]);
+    codec = await AvroCodec.open(null, '');
+    await feed();
+    feeding = setInterval(() => {
+      fed = fed.then(feed);
+    }, STEP_MS);
+  });
+  afterAll(async () => {
+    clearInterval(feeding);
+    await fed.catch(() => undefined);
+    for (const one of running) await one.end('SIGKILL');
+    await broker?.stop();
+    rmSync(scratch, { recursive: true });
+  });
+
+  it('tells a silent GPU, host and source in time, once each, over a restart too, and their return', async () => {
+    const first = run();
+    await first.says('watching');
+    await eventually('predictions of all', async () => {
+      const uuids = new Set((await client.readAll('gpu.predictions').catch(() => [])).map(({ key }) => String(key)));
+      return uuids.size === GPUS.length + 2 ? true : undefined;
+    });
+    await stepsPass(4);
+
+    silent.add('GPU-h1-1').add('h2').add(OTHER);
+    const detached = await firing('detached GPU-h1-1 firing');
+    expect(detached.as_of).toBe(lastFed.get('GPU-h1-1')! + 30_000);
+    await firing('host_silent h2 firing');
+    await firing(`pipeline_silent ${OTHER} firing`);
+    const absent = await eventually('absence records', async () => {
+      const records = await absences('predictions');
+      return records.length >= 4 ? records : undefined;
+    });
+    expect(absent.map(({ gpu_uuid }) => gpu_uuid).sort()).toEqual(['GPU-h1-1', 'GPU-h2-0', 'GPU-h2-1', 'GPU-h2-2']);
+    const [one] = absent.filter(({ gpu_uuid }) => gpu_uuid === 'GPU-h1-1');
+    expect(one).toMatchObject({ as_of: detached.as_of, newest_reading_at: detached.as_of - 30_000 });
+    const told = (await absences('features')) as FeaturesRecord[];
+    expect(told.map(({ gpu_uuid }) => gpu_uuid).sort()).toEqual(absent.map(({ gpu_uuid }) => gpu_uuid).sort());
+    for (const { features } of told) expect(features.silent_minutes).toBeCloseTo(0.5, 9);
+
+    await first.end('SIGKILL');
+    const second = run();
+    await second.says('watching');
+    await stepsPass(4);
+    silent.add('GPU-h3-0');
+    await firing('detached GPU-h3-0 firing');
+    silent.clear();
+    await firing('detached GPU-h1-1 resolved');
+    await firing('host_silent h2 resolved');
+    await firing(`pipeline_silent ${OTHER} resolved`);
+    await firing('detached GPU-h3-0 resolved');
+    const all = await silences();
+    expect(new Set(all).size).toBe(all.length);
+    expect(all).toHaveLength(8);
+    second.signal('SIGTERM');
+    expect(await second.ended()).toBe(0);
+  }, 300_000);
+});
