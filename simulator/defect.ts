@@ -16,7 +16,7 @@ export interface Defect {
 }
 
 /** Least severity that a defect grows to, and that of the worst. */
-const PEAKS = [0.15, 1] as const;
+export const PEAKS = [0.15, 1] as const;
 
 export function drawDefect(kind: number, beginDay: number, law: DefectLaw, random: Random): Defect {
   const growthDays = random.logNormal(law.growthDays, law.growthSigma);

@@ -1,21 +1,24 @@
-"""From margins of over-sampled fleets to probabilities of real ones, on GPUs that the trees never saw."""
+"""From margins to probabilities, on GPUs that the trees never saw."""
+
+from typing import Callable
 
 import numpy as np
 
-from dataset import Dataset
-from hazards import at_risk
-
+from hazards import AtRisk, at_risk
+from training_set import TrainingSet
 
 #: How firmly a slope is held at 1, as if by so many failures at a unit of margin from the mean.
 SLOPE_PRIOR = 10.0
 
 
-def fit_hazard(margin: np.ndarray, failed: np.ndarray, exposure: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the log rate over the margin: Poisson regression by Newton's method.
+def fit_hazard(margin: np.ndarray, risk: AtRisk) -> tuple[float, float]:
+    """Slope and intercept of the log rate over the margin: weighted Poisson regression by Newton's method.
 
     A prior holds the slope near 1: a few dozen failures may bend a head, not turn it round.
+    @param margin [rows at risk]
     """
-    mean = float((failed * margin).sum() / max(failed.sum(), 1))
+    failed, exposure = risk.weight * risk.failed, risk.weight * risk.exposure
+    mean = float((failed * margin).sum() / max(failed.sum(), 1e-9))
     centred = margin - mean
     slope = 1.0
     intercept = np.log(max(failed.sum(), 0.5) / (exposure * np.exp(centred)).sum())
@@ -31,12 +34,25 @@ def fit_hazard(margin: np.ndarray, failed: np.ndarray, exposure: np.ndarray) -> 
     return float(slope), float(intercept - slope * mean)
 
 
-def calibrate(data: Dataset, margins: np.ndarray) -> np.ndarray:
-    """[3, 2]: slope and intercept of each head such that a rate is exp(slope * margin + intercept) a piece."""
+def calibrate(train: TrainingSet, watch: TrainingSet, margins: Callable[[np.ndarray], np.ndarray], truth: bool) -> np.ndarray:
+    """[3, 2]: slope and intercept of each head such that a rate is exp(slope * margin + intercept) a piece.
+
+    How far predictions spread is judged on GPUs that the trees never saw. Their level is that of all fleets: fleets
+    differ by as much as two in how often they fail, and a few of them would set it too high or too low.
+    @param margins of rows of features, [rows, 3]
+    """
     coefficients = np.zeros((3, 2))
+    every = [(data, margins(data.x)) for data in (train, watch)]
     for piece in range(3):
-        risk = at_risk(data, piece)
-        coefficients[piece] = fit_hazard(margins[risk.rows, piece], risk.failed, risk.exposure)
+        risk = at_risk(watch, piece, truth)
+        slope, intercept = fit_hazard(every[1][1][risk.rows, piece], risk)
+        failed = expected = 0.0
+        for data, margin in every:
+            risk = at_risk(data, piece, truth)
+            rate = np.exp(slope * margin[risk.rows, piece] + intercept)
+            failed += float((risk.weight * risk.failed).sum())
+            expected += float((risk.weight * risk.exposure * rate).sum())
+        coefficients[piece] = slope, intercept + np.log(max(failed, 0.5) / expected)
     return coefficients
 
 

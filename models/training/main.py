@@ -1,227 +1,126 @@
-"""Trains the champion: simulate fleets, compute their features with the engine, learn, calibrate, test, write.
+"""Trains the champion on the training set: learn, calibrate, hold against its ceilings, write model and report.
 
 Run by train.sh. Everything is seeded: the same build gives the same model.
 """
 
 import argparse
-import hashlib
-import json
 import resource
-import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
 
-import calibration
-import graph
-import heuristic
-import metrics
-from augment import BOUND_TO_CADENCE, drop_fields, without_cadence
-from dataset import FAILURE_TYPES, HORIZONS, Dataset, concatenate
-from fleets import Fleet, FleetMaker
-from hazards import PARAMETERS, TYPE_PARAMETERS, margins, train_hazard, train_types
-from plan import PLANS
+from augment import BOUND_TO_CADENCE
+from baselines import AgeOnly, rule_of_thumb, scaled
+from champion import golden, parity_rows, write
+from evaluate import OBSERVABLE, Comparison, bins, compare, flat, operating_points
+from hazards import PARAMETERS, TYPE_PARAMETERS
+from horizons import FAILURE_TYPES, HORIZONS
+from model import Model
+from oracle import Observable, full_windows
+from report import COST_RATIOS, MODEL, type_accuracy, write_report
+from training_set import TrainingSet, read_training_set
 
-ROOT = Path(__file__).resolve().parents[2]
-#: Bounds of the bins in which the 30-day probability is held against what happened.
-BINS = [0.0, 0.001, 0.002, 0.004, 0.008, 0.02, 0.1, 1.0]
-
-
-def feature_names(feature_set: str) -> list[str]:
-    """The engine's features in the order of its rows, asked of the engine itself."""
-    script = (
-        f"import({json.dumps((ROOT / 'dist' / 'schema' / 'features.js').as_uri())}).then(({{FEATURES}}) =>"
-        " console.log(JSON.stringify(FEATURES.map(({name, set}) => ({name, set})))))"
-    )
-    out = subprocess.run(["node", "--eval", script], check=True, capture_output=True, text=True).stdout
-    sets = {"v1": {"v1"}, "v2": {"v1", "v2"}}[feature_set]
-    return [feature["name"] for feature in json.loads(out) if feature["set"] in sets]
+#: Features of v1 come first in the engine's row.
+V1_FEATURES = 27
+SPLITS = ("test", "untrained")
 
 
-class Model:
-    """Three hazard heads, a head of types, and the calibration of the hazards."""
-
-    def __init__(self, train: Dataset, watch: Dataset, names: list[str]):
-        self.names = names
-        train, watch = (Dataset(**{**vars(data), "x": without_cadence(data.x, names)}) for data in (train, watch))
-        # Each row once as it is and once with fields left out.
-        dropped = Dataset(**{**vars(train), "x": drop_fields(train.x, names, seed=11)})
-        both = concatenate([train, dropped])
-        self.hazards = [train_hazard(both, watch, piece) for piece in range(3)]
-        self.types = train_types(both, watch)
-        self.coefficients = calibration.calibrate(watch, self.margins(watch.x))
-
-    def margins(self, x: np.ndarray) -> np.ndarray:
-        return np.column_stack([margins(booster, x) for booster in self.hazards])
-
-    def probabilities(self, x: np.ndarray) -> np.ndarray:
-        return calibration.probabilities(self.margins(x), self.coefficients)
-
-    def type_probabilities(self, x: np.ndarray) -> np.ndarray:
-        raw = margins(self.types, x, targets=len(FAILURE_TYPES))
-        powers = np.exp(raw - raw.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
-
-    @property
-    def trees(self) -> list[int]:
-        return [len(graph.trees_of(booster)[0]) for booster in [*self.hazards, self.types]]
+def columns_of(data: TrainingSet, feature_set: str) -> TrainingSet:
+    width = V1_FEATURES if feature_set == "v1" else len(data.features)
+    return data.with_features(data.x[:, :width], data.features[:width])
 
 
-def evaluate(data: Dataset, probability: np.ndarray) -> dict[str, dict[str, float]]:
-    """Metrics of each horizon."""
-    result = {}
-    for column, horizon in enumerate(HORIZONS):
-        failed = (data.days <= horizon).astype(np.float64)
-        found = metrics.summary(failed, probability[:, column])
-        low, high = metrics.auc_interval(failed, probability[:, column], data.gpu)
-        result[f"{horizon:.0f}d"] = {**found, "auc_low": low, "auc_high": high}
-    return result
+def judge(model: Model, directory: Path, train: TrainingSet, watch: TrainingSet, parts: dict[str, TrainingSet]):
+    """Probabilities of the model and of what stands beside it, and their figures, by split."""
+    age, oracle = AgeOnly(train, watch), Observable(directory)
+    scores: dict[str, dict[str, np.ndarray]] = {}
+    results: dict[str, list[Comparison]] = {}
+    for split, data in parts.items():
+        own = model.probabilities(data.x)
+        scores[split] = {
+            MODEL: own, "all-knowing oracle": data.true_risk(), OBSERVABLE: oracle.probabilities(split),
+            "30 days × 0.25, × 2.5": scaled(own[:, 1]), "age only": age.probabilities(data.x),
+            "rule of thumb": rule_of_thumb(data.x, data.features),
+        }  # fmt: skip
+        results[split] = [compare(data, scores[split], column) for column in range(len(HORIZONS))]
+    return scores, results
 
 
-def one_row_each(data: Dataset) -> Dataset:
-    """At most one row a GPU, at a time drawn for it beforehand: independent evidence.
-
-    GPUs that had failed by their time give none. (The last row of each would not do: that of a GPU that fails is the
-    one right before its failure.)
-    """
-    times = np.unique(data.position)
-    drawn = np.random.default_rng(13).choice(times, int(data.gpu.max()) + 1)
-    return data.take(np.flatnonzero(data.position == drawn[data.gpu]))
+#: Names of predictions in the card.
+CARD_NAMES = {
+    MODEL: "model", "rule of thumb": "heuristic", "age only": "age_only", "30 days × 0.25, × 2.5": "superseded_scaling",
+    OBSERVABLE: "observable_oracle", "all-knowing oracle": "all_knowing_oracle",
+}  # fmt: skip
 
 
-def calibration_bins(data: Dataset, p30: np.ndarray) -> list[dict[str, float]]:
-    """What happened to GPUs by their 30-day probability; rows have to be independent."""
-    failed = data.days <= 30
-    bins = []
-    for start, end in zip(BINS[:-1], BINS[1:]):
-        inside = (p30 >= start) & ((p30 < end) | (end == 1.0))
-        count, failures = int(inside.sum()), int(failed[inside].sum())
-        low, high = metrics.wilson(failures, count)
-        predicted = float(p30[inside].mean()) if count else (start + end) / 2
-        row = {"from": start, "to": end, "rows": count, "failures": failures}
-        bins.append({**row, "predicted": predicted, "low": low, "high": high})
-    return bins
-
-
-def golden(model: Model, data: Dataset) -> dict:
-    """Rows and what the graph has to make of them, computed by XGBoost and NumPy in float64."""
-    rng = np.random.default_rng(5)
-    risky = np.argsort(-model.probabilities(data.x)[:, 1])[:8]
-    rows = np.concatenate([rng.choice(len(data), 24, replace=False), risky])
-    width = len(model.names)
-    x = np.concatenate([
-        data.x[rows], drop_fields(data.x[rows], model.names, seed=3), np.full((1, width), np.nan, np.float32),
-        np.zeros((1, width), np.float32),
-    ])  # fmt: skip
-    return {
-        "features": [[None if np.isnan(value) else float(value) for value in row] for row in x],
-        "failure_prob": model.probabilities(x).tolist(),
-        "failure_type_prob": model.type_probabilities(x).tolist(),
+def card_metrics(found: list[Comparison]) -> dict:
+    """By prediction, then by horizon."""
+    horizons = [f"{horizon:.0f}d" for horizon in HORIZONS]
+    by_name = {
+        short: {
+            horizon: {"failing_rows": one.failing_rows, "base_rate": one.base_rate, **flat(one.metrics[name])}
+            for horizon, one in zip(horizons, found)
+        }
+        for name, short in CARD_NAMES.items()
     }
-
-
-def rounded(value):
-    """Figures of the card to six significant digits; what cannot be computed is null."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rounded(item) for item in value]
-    if not isinstance(value, float):
-        return value
-    return float(f"{value:.6g}") if np.isfinite(value) else None
-
-
-def write(out: Path, model: Model, card: dict, batch: dict) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    onnx_bytes = graph.build(model.hazards, model.types, model.coefficients, len(model.names)).SerializeToString()
-    (out / "model.onnx").write_bytes(onnx_bytes)
-    sha256 = hashlib.sha256(onnx_bytes).hexdigest()
-    card = {"format": 1, "model_version": f"hazard-{card['feature_set']}-{sha256[:8]}", "sha256": sha256, **card}
-    (out / "card.json").write_text(json.dumps(rounded(card), indent=2) + "\n")
-    (out / "golden.json").write_text(json.dumps(batch) + "\n")
-    heads = [f"hazard_{start}_{end}" for start, end in [(0, 7), (7, 30), (30, 90)]]
-    trees = {name: json.loads(booster.save_raw("json")) for name, booster in zip(heads, model.hazards)}
-    trees["failure_type"] = json.loads(model.types.save_raw("json"))
-    parameters = {"coefficients": model.coefficients.tolist(), "heads": trees}
-    (out / "model.json").write_text(json.dumps({"features": model.names, **parameters}) + "\n")
-
-
-def table(title: str, result: dict[str, dict[str, float]]) -> str:
-    lines = [f"{title:<22}      AUC (90 %)           AP    Brier  slope    O/E  recall@5%"]
-    for horizon, row in result.items():
-        lines.append(
-            f"  {horizon:>3} {row['failing_rows']:>6}/{row['rows']:<7}  {row['auc']:.3f} ({row['auc_low']:.3f}-{row['auc_high']:.3f})"
-            f"  {row['average_precision']:.4f}  {row['brier']:.5f}  {row['calibration_slope']:5.2f}  "
-            f"{row['observed_over_expected']:5.2f}  {row['recall_at_5_percent']:.3f}"
-        )
-    return "\n".join(lines)
+    return {**by_name, "model_over_observable_oracle": {horizon: flat(one.shares[MODEL]) for horizon, one in zip(horizons, found)}}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="directory for the simulated fleets")
+    parser.add_argument("--data", type=Path, required=True, help="what `gpu-actuary training-set` wrote")
     parser.add_argument("--out", type=Path, required=True, help="directory for model.onnx and card.json")
+    parser.add_argument("--report", type=Path, required=True, help="directory for champion.md and its plots")
     parser.add_argument("--feature-set", choices=["v1", "v2"], default="v2")
-    parser.add_argument("--workers", type=int, default=2, help="fleets made at a time")
-    parser.add_argument("--plan", choices=list(PLANS), default="full", help="fleets to make: plan.py")
     options = parser.parse_args()
-    plan = PLANS[options.plan]
 
     started = time.monotonic()
-    names = feature_names(options.feature_set)
-    maker = FleetMaker(ROOT, options.data)
-    print(f"Making {len(plan)} fleets ...", flush=True)
-    maker.make_all(plan, options.workers)
-    # Rows hold all features; a model of v1 reads the first of them.
-    every = feature_names("v2")
-    split = {}
-    for name in ("train", "calibrate", "test"):
-        split[name] = maker.read([fleet for fleet in plan if fleet.split == name], every)
-        split[name].x = split[name].x[:, : len(names)]
-        failing = int((split[name].days <= HORIZONS[-1]).sum())
-        print(f"  {name}: {len(split[name])} rows, {failing} of them fail within 90 days", flush=True)
-    made = time.monotonic()
+    split = {
+        name: columns_of(read_training_set(options.data, name), options.feature_set)
+        for name in ("train", "calibrate", *SPLITS)
+    }
+    for name, data in split.items():
+        failing = int((data.columns["days_to_failure"] <= HORIZONS[-1]).sum())
+        print(f"  {name}: {len(data.fleets)} fleets, {len(data)} rows, {failing} of them fail within 90 days", flush=True)
+    train, watch = split["train"], split["calibrate"]
+    model = Model.learn(train, watch)
+    print(f"Trees: {model.trees}; calibration {np.round(model.coefficients, 3).tolist()}", flush=True)
+    learned = time.monotonic()
 
-    model = Model(split["train"], split["calibrate"], names)
-    print(f"Trees: {model.trees}; calibration {np.round(model.coefficients, 3).tolist()}")
-    test = split["test"]
-    scored = evaluate(test, model.probabilities(test.x))
-    thumb = evaluate(test, heuristic.probabilities(test.x, names))
-    print(table("model", scored))
-    print(table("heuristic", thumb))
-    independent = one_row_each(test)
-    failing = test.take(np.flatnonzero(test.days <= 90))
-    guessed = model.type_probabilities(failing.x).argmax(axis=1)
-    most = np.bincount(failing.kind).max() / len(failing)
-
+    parts = {name: full_windows(split[name]) for name in SPLITS}
+    scores, results = judge(model, options.data, train, watch, parts)
+    kinds = {name: type_accuracy(data, model.type_probabilities(data.x)) for name, data in parts.items()}
     card = {
         "feature_set": options.feature_set,
-        "features": names,
+        "features": model.names,
         "horizons_days": [int(horizon) for horizon in HORIZONS],
         "failure_types": FAILURE_TYPES,
-        "calibration_30d": calibration_bins(independent, model.probabilities(independent.x)[:, 1]),
+        "calibration_30d": bins(split["test"], model.probabilities(split["test"].x)[:, 1], 1),
+        "operating_points": {
+            "of": "fleets of the test; costs in false alarms a thousand GPUs and month",
+            "points": operating_points(parts["test"], scores["test"][MODEL][:, 1], COST_RATIOS),
+        },
         "metrics": {
-            "of": "rows of held-out fleets at their natural failure rate, one a GPU and day; 90 % intervals by resampling GPUs",
-            "model": scored,
-            "heuristic": thumb,
-            "failure_type": {
-                "rows": len(failing),
-                "accuracy": float((guessed == failing.kind).mean()),
-                "accuracy_of_the_most_frequent_type": float(most),
-            },
+            "of": "rows of full windows of fleets that nothing was learned from, at their natural failure rate, weighted; 90 % intervals by resampling GPUs",
+            **card_metrics(results["test"]),
+            "failure_type": kinds["test"],
+            "untrained_worlds": {**card_metrics(results["untrained"]), "failure_type": kinds["untrained"]},
         },
         "data": {
-            "source": "gpu-actuary simulate; features by gpu-actuary replay, as of each midnight",
-            "over_sampling": "Fleets with hazard_scale K have every failure rate multiplied by K; signs of defects do not depend on it. Their time at risk counts K-fold, which gives the natural rate back. Test fleets have a hazard_scale of 1.",
+            "source": "gpu-actuary training-set: docs/training-set.md",
+            "learned_from": "the true risk of simulated GPUs, which is the expectation of what becomes of them; kinds of failure from those that fail",
             "features_not_learned_from": {
                 "names": BOUND_TO_CADENCE,
                 "why": "Their counts depend on the scrape interval more than on the GPU.",
             },
             "absent_fields": "Every training row is used twice, once as it is and once with random groups of fields left out.",
-            "fleets": [vars(fleet) for fleet in plan],
+            "fleets": [
+                {"name": fleet["name"], "split": name, "world": fleet["world"]["name"], "seed": fleet["seed"]}
+                for name, data in split.items() for fleet in data.fleets
+            ],
             "rows": {name: len(data) for name, data in split.items()},
-            "gpus": {name: int(len(np.unique(data.gpu))) for name, data in split.items()},
+            "gpus": {name: int(len(np.unique(data.columns["gpu"]))) for name, data in split.items()},
         },
         "training": {
             "method": "XGBoost: a Poisson hazard head each for 0-7, 7-30 and 30-90 days with time at risk as exposure, a softmax head for the type; one ONNX tree ensemble",
@@ -230,15 +129,16 @@ def main() -> None:
             "calibration": {"slope_and_intercept": model.coefficients.tolist()},
         },
         "limits": [
-            "Trained on simulated fleets only: real fleets fail in other proportions and with other precursors. Re-train on your own labels before you rely on the figures.",
+            "Trained on simulated fleets only: real fleets fail in other proportions and with other precursors. Train on your own history before you rely on the figures.",
             "Many failures give no warning in telemetry; no model finds those.",
-            "Scrape intervals of training are mostly longer than exporters': what is learned from counts of onsets may be off at short ones.",
         ],
-    }
-    write(options.out, model, card, golden(model, test))
+    }  # fmt: skip
+    written = write(options.out, model, card, parity_rows(split["test"]), golden(model, split["test"]))
+    write_report(options.report, written["model_version"], parts, scores, results, kinds, train, watch)
     print(
-        f"Fleets {made - started:.0f} s, training and tests {time.monotonic() - made:.0f} s, "
-        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; wrote {options.out}"
+        f"Learned in {learned - started:.0f} s, judged in {time.monotonic() - learned:.0f} s, "
+        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; "
+        f"wrote {written['model_version']} to {options.out}, its report to {options.report}"
     )
 
 

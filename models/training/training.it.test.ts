@@ -52,10 +52,13 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
     expect(stderr).toMatch(/Ran \d\d tests in .*\n\nOK\n/);
   });
 
-  it('makes a model from simulated telemetry that the engine loads and computes alike', async () => {
+  it('makes a model from simulated worlds that the engine loads and computes alike, and its report', async () => {
     const out = join(directory, 'model');
-    const main = [join(training, 'main.py'), '--plan', 'quick', '--data', join(directory, 'fleets'), '--out', out];
-    await run(venv, ['-B', ...main]);
+    const data = join(directory, 'set');
+    await run('node', [join(packageRoot(), 'dist', 'cli.cjs'), 'training-set', '--plan', 'quick', '--output', data]);
+    const report = join(directory, 'report');
+    await run(venv, ['-B', join(training, 'main.py'), '--data', data, '--out', out, '--report', report]);
+    expect(readFileSync(join(report, 'champion.md'), 'utf8')).toContain('observable oracle');
     const scorer = await OnnxScorer.load(out);
     const { features, failure_prob } = JSON.parse(readFileSync(join(out, 'golden.json'), 'utf8')) as {
       features: (number | null)[][];

@@ -1,12 +1,12 @@
 """Reads what `gpu-actuary training-set` writes: docs/training-set.md describes the files."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from dataset import HORIZONS
+from horizons import HORIZONS
 
 
 @dataclass
@@ -41,6 +41,16 @@ class TrainingSet:
             self.features, self.tallies, self.x[rows], self.daily[rows],
             {name: values[rows] for name, values in self.columns.items()}, self.fleet[rows], self.fleets,
         )  # fmt: skip
+
+    @property
+    def has_truth(self) -> np.ndarray:
+        """Of each row, whether it is of a simulated fleet, whose true risk is known."""
+        risk = self.columns.get(f"true_risk_{HORIZONS[0]:.0f}d")
+        return np.zeros(len(self), bool) if risk is None else ~np.isnan(risk)
+
+    def with_features(self, x: np.ndarray, names: list[str] | None = None) -> "TrainingSet":
+        """The same rows with other features, or other values of the same."""
+        return replace(self, x=x, features=self.features if names is None else names)
 
     def failed_within(self, days: float) -> np.ndarray:
         """Whether each row's GPU fails within so many days; NaN where it was retired before, or not followed so long."""
@@ -82,22 +92,25 @@ def read_training_set(directory: Path, *splits: str) -> TrainingSet:
 
 
 def concatenate_fleets(parts: list[TrainingSet]) -> TrainingSet:
-    """Rows of all of them; GPUs and fleets are numbered anew."""
+    """Rows of all of them; GPUs and fleets are numbered anew. What a part does not know of its rows is NaN."""
     first = parts[0]
     if any((part.features, part.tallies) != (first.features, first.tallies) for part in parts):
         raise ValueError("the fleets were made by builds with other features or tallies")
-    gpus = fleets = 0
+    gpus, fleets = [0], [0]
     for part in parts:
-        part.columns["gpu"] = part.columns["gpu"] + gpus
-        part.fleet = part.fleet + fleets
-        gpus = int(part.columns["gpu"].max(initial=gpus - 1)) + 1
-        fleets += len(part.fleets)
+        gpus.append(gpus[-1] + int(part.columns["gpu"].max(initial=-1)) + 1)
+        fleets.append(fleets[-1] + len(part.fleets))
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    columns = {
+        name: np.concatenate([part.columns.get(name, np.full(len(part), np.nan)) for part in parts]) for name in names
+    }
+    columns["gpu"] = np.concatenate([part.columns["gpu"] + offset for part, offset in zip(parts, gpus)])
     return TrainingSet(
         first.features,
         first.tallies,
         np.concatenate([part.x for part in parts]),
         np.concatenate([part.daily for part in parts]),
-        {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
-        np.concatenate([part.fleet for part in parts]),
+        columns,
+        np.concatenate([part.fleet + offset for part, offset in zip(parts, fleets)]),
         [card for part in parts for card in part.fleets],
     )

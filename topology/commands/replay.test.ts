@@ -90,6 +90,24 @@ describe('replay', () => {
     ]);
   });
 
+  it('evaluates each GPU at the times that a file lists for it, from the readings up to them', async () => {
+    const listed = join(directory, 'listed.jsonl');
+    const times = ['2026-03-02T00:00:00Z', '2026-02-28T00:00:00Z', '2026-03-01T00:30:00Z', '2026-03-01T01:00:00Z'];
+    const lines = times.map((as_of) => JSON.stringify({ gpu_uuid: 'GPU-a', as_of, days_to_failure: null }));
+    writeFileSync(listed, [...lines, '{"gpu_uuid":"GPU-b","as_of":"2026-03-01T00:30:00Z"}', ''].join('\n'));
+    const input = [
+      sample('2026-03-01T00:00:00Z', { gpu_temp: 50 }),
+      sample('2026-03-01T00:30:00Z', { gpu_temp: 60 }),
+      sample('2026-03-01T01:30:00Z', { gpu_temp: 70 }),
+    ];
+    const rows = await replay(input, '--as-of', `listed:${listed}`);
+    expect(rows.map(({ as_of, features }) => [as_of, features?.['gpu_temp_mean']])).toEqual([
+      ['2026-03-01T00:30:00.000Z', 55],
+      ['2026-03-01T01:00:00.000Z', 55],
+      ['2026-03-02T00:00:00.000Z', 60],
+    ]);
+  });
+
   it('takes an hour’s row before a reading of memory use of the next hour that comes alone', async () => {
     const scrape = (timestamp_ms: number, ...series: [string, number][]): string =>
       JSON.stringify({

@@ -46,7 +46,7 @@ export function replayCommand(context: CommandContext): Command {
     .option('--format <format>', 'auto, wide-json, wide-json-flat or prometheus-text', 'auto')
     .option('--assets <file>', 'asset register, JSON Lines')
     .option('--emit <kinds>', `any of ${EMITS.join(',')}`, 'features')
-    .option('--as-of <when>', 'last, every:1h (or 15m, 1d) or a time: when each GPU is evaluated', 'last')
+    .option('--as-of <when>', 'last, every:1h (or 15m, 1d), a time, or listed:FILE: when each GPU is evaluated', 'last')
     .option(
       '--now <time>',
       'judge event times against this time: future readings are rejected, past ones if ingest.maxAgeDays is set by --set',
@@ -57,6 +57,7 @@ export function replayCommand(context: CommandContext): Command {
       'after',
       '\nA features line is {"gpu_uuid","as_of","features":{name: number|null}}, a rejected line\n' +
         '{"line","reason","gpu_uuid","metric","detail"}; lines of other kinds carry "kind".\n' +
+        'With listed:FILE each GPU is evaluated at the times of its lines {"gpu_uuid","as_of"}.\n' +
         'For prometheus-text a line is {"timestamp_ms":…,"text":"…"}, or the file is one plain scrape with --at.\n',
     )
     .action((options: ReplayOptions) => replay(context, options));

@@ -47,6 +47,8 @@ export class Replay {
   private readonly builder = new BatchBuilder(SAMPLES_PER_BATCH);
   private readonly rows = new RowBlock(ROWS_PER_BLOCK);
   /** Per slot: epoch ms up to which the GPU was evaluated; NaN where it was not. */
+  /** By slot: which of its listed times comes next. */
+  private readonly listedNext: number[] = [];
   private readonly evaluatedMs: number[] = [];
   private currentLine = 0;
 
@@ -84,6 +86,7 @@ export class Replay {
       if (asOf.kind === 'last') this.row(slot, newestMs, newestMs);
       // A whole period that the newest reading hits exactly counts; those after it do not.
       else if (asOf.kind === 'every') this.upTo(slot, newestMs + 1);
+      else if (asOf.kind === 'listed') this.listedUpTo(slot, Infinity);
       else if (newestMs <= asOf.timeMs && Number.isNaN(this.evaluatedMs[slot] ?? NaN))
         this.row(slot, asOf.timeMs, newestMs);
       if (this.rows.count >= ROWS_PER_BLOCK) await this.flush();
@@ -112,6 +115,7 @@ export class Replay {
     const newestMs = windows.newestMs(slot);
     if (Number.isNaN(newestMs) || nextMs <= newestMs) return;
     if (asOf.kind === 'every') this.upTo(slot, nextMs);
+    else if (asOf.kind === 'listed') this.listedUpTo(slot, nextMs);
     else if (
       asOf.kind === 'at' &&
       nextMs > asOf.timeMs &&
@@ -129,6 +133,18 @@ export class Replay {
     const from = Number.isNaN(done) ? windows.firstMs(slot) : done;
     for (let time = (Math.floor(from / asOf.periodMs) + 1) * asOf.periodMs; time < endMs; time += asOf.periodMs)
       this.row(slot, time, windows.newestMs(slot));
+  }
+
+  /** The GPU's own times from its newest reading on and before `endMs`. */
+  private listedUpTo(slot: number, endMs: number): void {
+    const { windows, asOf } = this.options;
+    if (asOf.kind !== 'listed') return;
+    const times = asOf.timesMs.get(windows.uuidOf(slot)) ?? [];
+    const newestMs = windows.newestMs(slot);
+    let next = this.listedNext[slot] ?? 0;
+    for (; next < times.length && times[next] < endMs; next++)
+      if (times[next] >= newestMs) this.row(slot, times[next], newestMs);
+    this.listedNext[slot] = next;
   }
 
   private row(slot: number, asOfMs: number, newestMs: number): void {

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { DAY_MS } from '../../schema/clock.js';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { enrol } from '../../simulator/case-cohort.js';
+import { PEAKS } from '../../simulator/defect.js';
 import { Population } from '../../simulator/population.js';
 import { Random } from '../../simulator/random.js';
+import { HEALTHY, LOOK_ALIKE, SIGNALS } from '../../simulator/signals.js';
 import { TALLIES, TALLY_COUNT } from '../../simulator/tally.js';
 import { Truth } from '../../simulator/truth.js';
 import { ROW_COLUMNS, ROW_WIDTH } from './columns.js';
@@ -76,6 +78,8 @@ function describe(plan: FleetPlan, summary: FleetSummary): object {
     name,
     split,
     world,
+    // What an oracle knows beside the world: how defects and healthy boards show.
+    laws: { signals: SIGNALS, healthy: HEALTHY, look_alike: LOOK_ALIKE, peaks: PEAKS },
     seed,
     gpus,
     sampled_a_period: sampled,

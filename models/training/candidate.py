@@ -1,0 +1,170 @@
+"""Trains a candidate on a user's own history, on top of the champion or alone, and writes it with its report.
+
+Run by train.sh. Each GPU is either learned from, or says when to stop and calibrates, or is judged by. Where the
+history is long enough, what is judged lies after all that was learned from: what was not known by then is not used.
+The candidate itself is then made from all of it but the GPUs that calibrate.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import plots
+from baselines import AgeOnly, rule_of_thumb
+from champion import golden, parity_rows, read_model, write
+from evaluate import Comparison, bins, compare, flat
+from history import HistoryError, read_history
+from horizons import FAILURE_TYPES, HORIZONS
+from model import Model
+from report import comparison_table
+from training_set import TrainingSet
+
+ROOT = Path(__file__).resolve().parents[2]
+CLI = ["node", str(ROOT / "dist" / "cli.cjs")]
+CHAMPION = ROOT / "models" / "champion"
+#: Shares of the GPUs that judge and that calibrate.
+TEST_SHARE, WATCH_SHARE = 0.25, 0.2
+#: Fewer failing GPUs than this in any part say nothing.
+MIN_FAILING = 3
+#: A history has to span so many days to be cut in time as well: a horizon to learn from, and one to judge by.
+MIN_SPAN_DAYS = 2 * HORIZONS[-1]
+
+
+@dataclass
+class Split:
+    train: TrainingSet
+    watch: TrainingSet
+    test: TrainingSet
+    #: Days since 1970 up to which was learned; None: the history is too short to be cut in time.
+    cut_days: float | None
+
+
+def split(data: TrainingSet) -> Split:
+    gpu, as_of = data.columns["gpu"].astype(int), data.columns["as_of_days"]
+    fails = np.zeros(gpu.max() + 1, bool)
+    np.logical_or.at(fails, gpu, data.columns["type"] >= 0)
+    part = np.zeros(len(fails))
+    # Failing GPUs are spread by themselves: by chance alone a part might have none.
+    for group in (np.flatnonzero(fails), np.flatnonzero(~fails)):
+        shuffled = np.random.default_rng(23).permutation(group)
+        part[shuffled] = (np.arange(len(group)) + 0.5) / len(group)
+    judges, watches = part < TEST_SHARE, (part >= TEST_SHARE) & (part < TEST_SHARE + WATCH_SHARE)
+    if min((fails & chosen).sum() for chosen in (judges, watches, ~judges & ~watches)) < MIN_FAILING:
+        raise HistoryError("input_invalid", f"the labels name {fails.sum()} failing GPUs: too few to learn from, calibrate and judge")
+    cut = None
+    if as_of.max() - as_of.min() >= MIN_SPAN_DAYS:
+        cut = float(as_of.max() - (as_of.max() - as_of.min()) / 3)
+    known = data if cut is None else as_known(data, cut)
+    early = np.ones(len(data), bool) if cut is None else as_of < cut
+    late = np.ones(len(data), bool) if cut is None else as_of >= cut
+    return Split(
+        known.take(early & ~judges[gpu] & ~watches[gpu]), known.take(early & watches[gpu]), data.take(late & judges[gpu]), cut
+    )
+
+
+def as_known(data: TrainingSet, cut_days: float) -> TrainingSet:
+    """The rows as one knew of them at a time: later failures are not seen yet."""
+    left = cut_days - data.columns["as_of_days"]
+    later = ~(data.columns["days_to_failure"] <= left)
+    return replace(data, columns={
+        **data.columns,
+        "exit_days": np.minimum(data.columns["exit_days"], left),
+        "days_to_failure": np.where(later, np.nan, data.columns["days_to_failure"]),
+        "type": np.where(later, -1, data.columns["type"]),
+    })  # fmt: skip
+
+
+TEXT = """# A candidate: {version}
+
+Learned from a history of {rows:,} rows of {gpus:,} GPUs, {failing} of which fail, {base}. Made by `npm run train -- --input …`.
+
+Judged by GPUs that nothing was learned from{time}: a model that was learned without them, in the same way. The candidate is learned from all but the GPUs that calibrate. Rows are weighted by the GPUs that they stand for; intervals (90 %) come from resampling GPUs.
+
+{tables}
+
+![Reliability](reliability.png)
+"""
+
+
+def judged(parts: Split, base: Model | None) -> tuple[Model, dict[str, np.ndarray], list[Comparison]]:
+    model, test = Model.learn(parts.train, parts.watch, base=base), parts.test
+    scores = {"candidate": model.probabilities(test.x)}
+    if base is not None:
+        scores["champion, as it is"] = base.probabilities(test.x)
+    scores |= {
+        "age only": AgeOnly(parts.train, parts.watch).probabilities(test.x),
+        "rule of thumb": rule_of_thumb(test.x, test.features),
+    }
+    return model, scores, [compare(test, scores, column) for column in range(len(HORIZONS))]
+
+
+def train_candidate(options: argparse.Namespace) -> None:
+    base = None if options.alone else read_model(options.base)
+    names = base.names if base is not None else read_model(CHAMPION).names
+    with tempfile.TemporaryDirectory() as work:
+        data = read_history(CLI, options.input, options.assets, options.labels, names, Path(work), options.gap_ms)
+    parts = split(data)
+    model, scores, results = judged(parts, base)
+    whole = np.isin(data.columns["gpu"], parts.watch.columns["gpu"])
+    final = Model.learn(data.take(~whole), data.take(whole), base=base)
+
+    tables = []
+    for column, one in enumerate(results):
+        if one is None:
+            tables.append(f"## {HORIZONS[column]:.0f} days\n\nNo GPU that judges fails within them.")
+            continue
+        tables.append(f"## {HORIZONS[column]:.0f} days: {one.failing_rows} failing rows, base rate {one.base_rate:.2%}")
+        tables.append("\n".join(comparison_table(one)))
+    card = {
+        "feature_set": "v1" if len(names) == 27 else "v2",
+        "features": names,
+        "horizons_days": [int(horizon) for horizon in HORIZONS],
+        "failure_types": FAILURE_TYPES,
+        "calibration_30d": bins(parts.test, scores["candidate"][:, 1], 1),
+        "metrics": {
+            "of": "GPUs of the history that nothing was learned from, by a model learned without them",
+            "model": {
+                f"{HORIZONS[column]:.0f}d": flat(one.metrics["candidate"]) for column, one in enumerate(results) if one is not None
+            },
+        },
+        "data": {"source": "history", "rows": len(data), "gpus": int(data.columns["gpu"].max()) + 1, "on_top_of": None if base is None else str(options.base)},
+        "training": {"trees": dict(zip(["hazard_0_7", "hazard_7_30", "hazard_30_90", "failure_type"], final.trees))},
+    }  # fmt: skip
+    written = write(options.out, final, card, parity_rows(data), golden(final, data))
+    plots.reliability({"candidate": (parts.test, scores["candidate"])}, options.out / "reliability.png")
+    failing = np.unique(data.columns["gpu"][data.columns["type"] >= 0])
+    text = TEXT.format(
+        version=written["model_version"], rows=len(data), gpus=int(data.columns["gpu"].max()) + 1, failing=len(failing),
+        base="alone" if base is None else f"on top of the model in {options.base.name}",
+        time="" if parts.cut_days is None else ", at times after all that was learned from",
+        tables="\n\n".join(tables),
+    )  # fmt: skip
+    (options.out / "report.md").write_text(text)
+    subprocess.run([*CLI, "model", "seal", str(options.out)], check=True, stdout=subprocess.DEVNULL)
+    print(f"wrote {written['model_version']} and report.md to {options.out}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--input", type=Path, nargs="+", required=True, help="recorded telemetry, wide JSON lines")
+    parser.add_argument("--assets", type=Path, required=True, help="asset register, JSON Lines")
+    parser.add_argument("--labels", type=Path, required=True, help="lines {gpu_uuid, as_of, days_to_failure|null, type, weight}")
+    parser.add_argument("--alone", action="store_true", help="learn from the history alone, not on top of a model")
+    parser.add_argument("--base", type=Path, default=CHAMPION, help="model to go on from")
+    parser.add_argument("--out", type=Path, default=ROOT / "models" / "candidate", help="directory of the candidate")
+    parser.add_argument("--gap-ms", type=float, help="windows.gapMs; without it 2.5 scrape intervals, at least 5 min")
+    try:
+        train_candidate(parser.parse_args())
+    except HistoryError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The model: three hazard heads, a head of types, and the calibration of the hazards."""
+
+import numpy as np
+import xgboost as xgb
+
+import calibration
+import graph
+from augment import drop_fields, without_cadence
+from hazards import margins, train_hazard, train_types
+from horizons import FAILURE_TYPES
+from training_set import TrainingSet, concatenate_fleets
+
+#: Physics: more of these never means less risk. (Not so of correctable errors or PCIe replays alone: boards with a weak
+#: row or a bad riser show many for years and live on.)
+RISING = [
+    "ecc_dbe_event_count", "remap_uncorrectable_count", "remap_uncorrectable_total", "remap_failure",
+    "xid_hardware_count", "xid_precursor_count", "power_brake_count", "thermal_throttle_count",
+]  # fmt: skip
+#: The longer ago the last hardware XID, the less it says.
+FALLING = ["hours_since_hardware_xid"]
+
+
+def constraints(names: list[str]) -> list[int]:
+    return [1 if name in RISING else -1 if name in FALLING else 0 for name in names]
+
+
+class Model:
+    def __init__(self, names: list[str], hazards: list[xgb.Booster], types: xgb.Booster, coefficients: np.ndarray):
+        """@param coefficients slope and intercept of each head, [3, 2]"""
+        self.names, self.hazards, self.types, self.coefficients = names, hazards, types, coefficients
+
+    @staticmethod
+    def learn(train: TrainingSet, watch: TrainingSet, truth: bool = True, base: "Model | None" = None) -> "Model":
+        """
+        @param watch rows of other GPUs: they say when to stop, and calibrate
+        @param truth learn from the true risk where it is known
+        @param base a model to go on from, of the same features
+        """
+        names = train.features
+        train, watch = (data.with_features(without_cadence(data.x, names)) for data in (train, watch))
+        # Each row once as it is and once with fields left out.
+        both = concatenate_fleets([train, train.with_features(drop_fields(train.x, names, seed=11))])
+        heads = [None] * 3 if base is None else base.hazards
+        hazards = [train_hazard(both, watch, piece, constraints(names), truth, head) for piece, head in enumerate(heads)]
+        model = Model(names, hazards, train_types(both, watch, None if base is None else base.types), np.ones((3, 2)))
+        model.coefficients = calibration.calibrate(train, watch, model.margins, truth)
+        return model
+
+    def margins(self, x: np.ndarray) -> np.ndarray:
+        return np.column_stack([margins(booster, x) for booster in self.hazards])
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Within 7, 30 and 90 days: [rows, 3]."""
+        return calibration.probabilities(self.margins(x), self.coefficients)
+
+    def type_probabilities(self, x: np.ndarray) -> np.ndarray:
+        raw = margins(self.types, x, targets=len(FAILURE_TYPES))
+        powers = np.exp(raw - raw.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    @property
+    def trees(self) -> list[int]:
+        return [len(graph.trees_of(booster)[0]) for booster in [*self.hazards, self.types]]
