@@ -40,7 +40,8 @@ class Split:
     train: TrainingSet
     watch: TrainingSet
     test: TrainingSet
-    #: Days since 1970 up to which was learned; None: the history is too short to be cut in time.
+    #: Days since 1970 up to which was learned; None: too short a history to be cut in time, or too
+    #: few failures on one side.
     cut_days: float | None
 
 
@@ -54,17 +55,20 @@ def split(data: TrainingSet) -> Split:
         shuffled = np.random.default_rng(23).permutation(group)
         part[shuffled] = (np.arange(len(group)) + 0.5) / len(group)
     judges, watches = part < TEST_SHARE, (part >= TEST_SHARE) & (part < TEST_SHARE + WATCH_SHARE)
-    if min((fails & chosen).sum() for chosen in (judges, watches, ~judges & ~watches)) < MIN_FAILING:
+    learns = ~judges & ~watches
+    if min((fails & chosen).sum() for chosen in (judges, watches, learns)) < MIN_FAILING:
         raise HistoryError("input_invalid", f"the labels name {fails.sum()} failing GPUs: too few to learn from, calibrate and judge")
-    cut = None
     if as_of.max() - as_of.min() >= MIN_SPAN_DAYS:
         cut = float(as_of.max() - (as_of.max() - as_of.min()) / 3)
-    known = data if cut is None else as_known(data, cut)
-    early = np.ones(len(data), bool) if cut is None else as_of < cut
-    late = np.ones(len(data), bool) if cut is None else as_of >= cut
-    return Split(
-        known.take(early & ~judges[gpu] & ~watches[gpu]), known.take(early & watches[gpu]), data.take(late & judges[gpu]), cut
-    )
+        known, early = as_known(data, cut), as_of < cut
+        parts = known.take(early & learns[gpu]), known.take(early & watches[gpu]), data.take(~early & judges[gpu])
+        if min(failing_gpus(part) for part in parts) >= MIN_FAILING:
+            return Split(*parts, cut)
+    return Split(data.take(learns[gpu]), data.take(watches[gpu]), data.take(judges[gpu]), None)
+
+
+def failing_gpus(data: TrainingSet) -> int:
+    return len(np.unique(data.columns["gpu"][data.columns["type"] >= 0]))
 
 
 def as_known(data: TrainingSet, cut_days: float) -> TrainingSet:
