@@ -38,7 +38,7 @@ describe('alert rules', () => {
     ).toEqual([true, false, false, null]);
   });
 
-  it('see a failed row remap, long throttling, a low grade and advice not to keep', () => {
+  it('see a failed row remap, long throttling, a low grade and other advice than before', () => {
     expect(
       judged(
         'remap_failure',
@@ -58,9 +58,12 @@ describe('alert rules', () => {
         health('a', { grade: null, score: null }),
       ]),
     ).toEqual([true, false, null]);
-    expect(
-      judged('decision_change', [decision('a', { decision: 'sell' }), decision('a', { decision: 'keep' })]),
-    ).toEqual([true, false]);
+    const advice = rules.get('decision_change')!;
+    const [keep, sell] = [decision('a', { decision: 'keep' }), decision('a', { decision: 'sell' })];
+    expect(advice.judge(sell)).toBeNull();
+    expect(advice.judge(sell, keep)!.fires).toBe(true);
+    expect(advice.judge(sell, keep)!.detail).toMatch(/^sell, before: keep\./);
+    expect(advice.judge(sell, sell)!.fires).toBe(false);
   });
 
   it('compare a GPU with its neighbours where there are enough of them', () => {
@@ -90,9 +93,9 @@ describe('the book of alerts', () => {
     expect(book.set(alert('resolved', 4))).toMatchObject({ state: 'resolved' });
     expect(book.firing()).toEqual([]);
     const decided = { alert: 'decision_change' };
-    expect(book.set(alert('firing', 1, { ...decided, detail: 'sell: a' }))).not.toBeNull();
-    expect(book.set(alert('firing', 2, { ...decided, detail: 'sell: b' }))).toBeNull();
-    expect(book.set(alert('firing', 3, { ...decided, detail: 'repurpose: c' }))).not.toBeNull();
+    expect(book.set(alert('firing', 1, { ...decided, detail: 'sell, before: keep. a' }))).not.toBeNull();
+    expect(book.set(alert('firing', 2, { ...decided, detail: 'sell, before: keep. b' }))).toBeNull();
+    expect(book.set(alert('firing', 3, { ...decided, detail: 'keep, before: sell. c' }))).not.toBeNull();
   });
 
   it('goes on from what the topic says', () => {

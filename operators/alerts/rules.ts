@@ -25,7 +25,11 @@ export type RuleKind = keyof RuleRecords;
 export interface Rule<Kind extends RuleKind = RuleKind> {
   readonly name: string;
   readonly on: Kind;
-  readonly judge: (record: RuleRecords[Kind]) => { readonly fires: boolean; readonly detail: string } | null;
+  /** @param before the GPU's record of that kind before this one, where there was one */
+  readonly judge: (
+    record: RuleRecords[Kind],
+    before?: RuleRecords[Kind],
+  ) => { readonly fires: boolean; readonly detail: string } | null;
 }
 
 const percent = (share: number): string => `${(100 * share).toPrecision(3)} %`;
@@ -79,10 +83,12 @@ export function rulesOf({ alerts }: Pick<Config, 'alerts'>): Rule[] {
       const isLow = grade === 'degraded' || grade === 'poor' || grade === 'critical';
       return { fires: isLow, detail: `health ${score.toFixed(1)}, ${grade}` };
     }),
-    make('decision_change', 'decisions', ({ decision, rationale }) => ({
-      fires: decision !== 'keep',
-      detail: `${decision}: ${rationale}`,
-    })),
+    // The first decision on a GPU is none that changed; a change is news until the next decision says the same.
+    make('decision_change', 'decisions', ({ decision, rationale }, before) =>
+      before === undefined
+        ? null
+        : { fires: decision !== before.decision, detail: `${decision}, before: ${before.decision}. ${rationale}` },
+    ),
   ];
 }
 
@@ -123,7 +129,7 @@ export class AlertBook {
     // A decision that changes again is news, although the alert fires already.
     const isNews =
       known?.state !== record.state ||
-      (record.alert === 'decision_change' && record.detail.split(':')[0] !== known.detail.split(':')[0]);
+      (record.alert === 'decision_change' && record.detail.split('.')[0] !== known.detail.split('.')[0]);
     if (!isNews) return null;
     this.last.set(key, record);
     return record;

@@ -8,9 +8,15 @@ import {
 } from '../../operators/alerts/rules.js';
 import { besideNeighbours } from '../../schema/neighbours.js';
 import type { Config } from '../../schema/config.js';
-import type { AlertRecord, FeaturesRecord } from '../../schema/records.js';
+import type { AlertRecord, DecisionRecord, FeaturesRecord } from '../../schema/records.js';
 
 type AnyRecord = { [Kind in RuleKind]: { readonly kind: Kind; readonly record: RuleRecords[Kind] } }[RuleKind];
+
+interface Held {
+  readonly any: AnyRecord;
+  /** The decision before; of other kinds none is kept. */
+  readonly before: DecisionRecord | undefined;
+}
 
 /** Judges output records by the rules. Until it is told to speak it only takes over what there is. */
 export class RuleStage {
@@ -18,8 +24,9 @@ export class RuleStage {
   private readonly hosts = new Map<string, string>();
   private readonly byHost = new Map<string, Set<string>>();
   private readonly features = new Map<string, FeaturesRecord>();
-  /** Newest record of each kind and GPU, as long as nothing is said. */
-  private held: Map<string, AnyRecord> | null = new Map();
+  private readonly decisions = new Map<string, DecisionRecord>();
+  /** Newest record of each kind and GPU with the one before it, as long as nothing is said. */
+  private held: Map<string, Held> | null = new Map();
 
   constructor(
     private readonly config: Config,
@@ -38,8 +45,10 @@ export class RuleStage {
     const any = { kind, record } as unknown as AnyRecord;
     if (any.kind === 'predictions' && any.record.host !== null) this.place(any.record.gpu_uuid, any.record.host);
     if (any.kind === 'features') this.features.set(any.record.gpu_uuid, any.record);
-    if (this.held === null) return this.judge(any);
-    this.held.set(`${kind} ${record.gpu_uuid}`, any);
+    const before = any.kind === 'decisions' ? this.decisions.get(record.gpu_uuid) : undefined;
+    if (any.kind === 'decisions') this.decisions.set(record.gpu_uuid, any.record);
+    if (this.held === null) return this.judge({ any, before });
+    this.held.set(`${kind} ${record.gpu_uuid}`, { any, before });
     return [];
   }
 
@@ -50,7 +59,7 @@ export class RuleStage {
     return [...(held?.values() ?? [])].flatMap((record) => this.judge(record));
   }
 
-  private judge({ kind, record }: AnyRecord): AlertRecord[] {
+  private judge({ any: { kind, record }, before }: Held): AlertRecord[] {
     const found: AlertRecord[] = [];
     const say = (alert: string, verdict: ReturnType<Rule['judge']>): void => {
       if (verdict === null) return;
@@ -64,7 +73,7 @@ export class RuleStage {
       });
       if (written !== null) found.push(written);
     };
-    for (const rule of this.rules) if (rule.on === kind) say(rule.name, rule.judge(record));
+    for (const rule of this.rules) if (rule.on === kind) say(rule.name, rule.judge(record, before));
     if (kind === 'features') {
       const beside = besideNeighbours(record, this.neighboursOf(record.gpu_uuid));
       if (beside !== null) say('hot_beside_neighbours', judgeNeighbours(beside, this.config));
