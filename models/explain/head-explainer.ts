@@ -5,7 +5,7 @@ import type { HazardHead } from './trees.js';
 
 /**
  * Splits of a group of leaves, at most: its table has 2 to the power of them rows. More make fewer look-ups, in tables
- * that no longer fit the processor's cache: of 4 to 8, a row takes least with 6 (the champion's 398 trees of depth 4).
+ * that no longer fit the processor's cache: of 4 to 8, a row takes least with 6 (398 trees of depth 4).
  */
 const MAX_GROUP_SPLITS = 6;
 
