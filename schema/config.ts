@@ -134,6 +134,23 @@ export const ConfigSchema = Type.Object(
         description:
           'Directory with model.onnx and card.json; null: the heuristic. A relative path is looked up here, then in the package',
       }),
+      watchMs: positiveMs(
+        5_000,
+        'The directory is looked at once in so much time: a changed model that passes its checks takes over',
+      ),
+      mlflow: section('Model registry, in place of the directory', {
+        url: nullable(Type.String({ pattern: '^https?://' }), 'MLflow tracking server; null: the directory alone'),
+        token: nullable(Type.String({ minLength: 1 }), 'Bearer token for it; never shown or logged'),
+        name: Type.String({ minLength: 1, default: 'gpu-actuary-failure', description: 'Registered model' }),
+        alias: Type.String({ minLength: 1, default: 'champion', description: 'Alias of it that is followed' }),
+        everyMs: positiveMs(30_000, 'The alias is looked up once in so much time; less often while MLflow is away'),
+        timeoutMs: positiveMs(10_000, 'Longest that an answer of MLflow is waited for'),
+        cacheDirectory: Type.String({
+          minLength: 1,
+          default: 'models/mlflow',
+          description: 'Where models are kept that were fetched: while MLflow is away, a start takes the last one',
+        }),
+      }),
     }),
     survival: section('Failure odds of GPUs without telemetry', {
       yearlyRate: Type.Number({

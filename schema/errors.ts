@@ -17,6 +17,7 @@ export const ERROR_CODES = [
   'model_mismatch',
   'model_golden',
   'model_unsealed',
+  'mlflow_unreachable',
   // Kafka
   'kafka_unreachable',
   'kafka_failed',

@@ -68,6 +68,9 @@ export const METRICS = {
     'score_latency_max_seconds',
     'Longest latency of the last one to two minutes; averages hide the one that waits',
   ),
+  modelInForce: gauge('model_info', 'Always 1; the labels tell the model in force', 'model_version', 'run_id'),
+  modelSwitches: counter('model_switches', 'Times that another model began to answer'),
+  modelsRefused: counter('models_refused', 'Models that were refused, by code; the one before goes on', 'code'),
   gpusTracked: gauge('score_gpus', 'GPUs with a window in this process'),
   windowBytes: gauge('score_window_bytes', 'Memory of the windows in this process'),
 

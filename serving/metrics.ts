@@ -106,6 +106,19 @@ export class EngineMetrics {
       if (count > 0) this.counter('scoreUndecided').inc({ code }, count);
   }
 
+  modelInForce(modelVersion: string, runId: string | null): void {
+    this.gauge('modelInForce').reset();
+    this.gauge('modelInForce').set({ model_version: modelVersion, run_id: runId ?? '' }, 1);
+  }
+
+  modelSwitched(): void {
+    this.counter('modelSwitches').inc();
+  }
+
+  modelRefused(code: string): void {
+    this.counter('modelsRefused').inc({ code });
+  }
+
   gpusTracked(count: number, windowBytes: number): void {
     this.gauge('gpusTracked').set(count);
     this.gauge('windowBytes').set(windowBytes);

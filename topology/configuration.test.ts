@@ -114,6 +114,16 @@ describe('configuration', () => {
     expect(() => load([], { GPU_ACTUARY_HTP_PORT: '81' })).toThrow(/GPU_ACTUARY_HTP_PORT/);
   });
 
+  it('masks the token of MLflow where it is shown', () => {
+    const shown = maskSecrets(
+      loadConfiguration({
+        environment: { GPU_ACTUARY_MODEL_MLFLOW_TOKEN: 'hush' },
+        sets: ['model.mlflow.url=http://u:p@m'],
+      }),
+    );
+    expect(shown.model.mlflow).toMatchObject({ token: '***', url: 'http://u:***@m' });
+  });
+
   it('masks secrets where it is shown', () => {
     const shown = maskSecrets(
       load([

@@ -195,6 +195,14 @@ export function maskSecrets(config: Config): Config {
   return {
     ...config,
     kafka: { ...config.kafka, properties, registry: maskUrl(config.kafka.registry) },
+    model: {
+      ...config.model,
+      mlflow: {
+        ...config.model.mlflow,
+        url: maskUrl(config.model.mlflow.url),
+        token: config.model.mlflow.token === null ? null : '***',
+      },
+    },
     database: { ...config.database, url: maskUrl(config.database.url) },
   };
 }

@@ -1,11 +1,12 @@
 import type { DeadLetterCode } from '../schema/outcome.js';
 import type { TopicKey } from '../schema/topics.js';
+import type { ModelInstruments } from './score/models.js';
 
 /**
  * What the roles tell of themselves, per batch or cycle, never per sample. serving/metrics.ts turns it into
  * Prometheus metrics; tests count with it.
  */
-export interface Instruments {
+export interface Instruments extends ModelInstruments {
   /** A cycle of a source: messages read, samples and dead letters they gave. */
   ingested(source: string, messages: number, samples: number): void;
   readingsRejected(reason: string, count: number): void;

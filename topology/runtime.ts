@@ -1,6 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { loadScorer } from '../models/load.js';
-import type { Scorer } from '../models/scorer.js';
 import { SurvivalBaseline } from '../models/survival-baseline.js';
 import { PROFILES } from '../operators/decide.js';
 import { createDecoder } from '../operators/decode/decoders.js';
@@ -27,6 +25,7 @@ import type { Log, Role } from './roles/role.js';
 import { ScoreRole } from './roles/score.js';
 import { ServeRole } from './roles/serve.js';
 import type { DrainProgress } from './score/draining.js';
+import { openModels } from './score/model-supply.js';
 
 export const ROLES = ['ingest', 'score', 'load', 'serve'] as const;
 export type RoleName = (typeof ROLES)[number];
@@ -79,15 +78,8 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   const context = { log, fail: (error: Error): void => reportFailure(error) };
 
   // The model first: a mistake there is better met before anything is joined.
-  const scorer: Scorer | null = roles.includes('score') ? await loadScorer(config.model.directory) : null;
-  if (scorer !== null) {
-    if (scorer.featureSet === 'v2' && config.windows.featureSet === 'v1')
-      throw new ActuaryError(
-        'model_mismatch',
-        `model ${scorer.modelVersion} reads feature set v2, and windows.featureSet keeps v1 alone: set it to v2, or use a model of v1`,
-      );
-    log.info({ model: scorer.modelVersion }, 'model loaded');
-  }
+  const supply = roles.includes('score') ? await openModels(config, metrics, log) : null;
+  const models = supply?.models ?? null;
   if (!embedded) await probeCluster(connection, (warning) => log.warn({}, warning));
   const codec = await AvroCodec.open(config.kafka.registry, config.kafka.topicPrefix);
   if (codec.fixedIds)
@@ -111,9 +103,9 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
     else running.push(load.role);
   }
   const score =
-    scorer === null
+    models === null
       ? null
-      : new ScoreRole({ config, connection, codec, scorer, instruments: metrics, clock: systemClock }, context);
+      : new ScoreRole({ config, connection, codec, models, instruments: metrics, clock: systemClock }, context);
   if (score !== null) running.push(score);
   if (roles.includes('ingest')) {
     running.push(
@@ -146,7 +138,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
         uptimeSeconds: Math.round(process.uptime()),
         memory: process.memoryUsage(),
       },
-      model: scorer?.modelVersion ?? null,
+      model: models?.current.modelVersion ?? null,
       configuration: maskSecrets(config),
       roles: Object.fromEntries(
         await Promise.all(
@@ -176,11 +168,12 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
     : buildOperationsApp(operations);
 
   const stop = once(async () => {
+    await supply?.close();
     await watch?.close();
     // In the order of the stream: what comes later still takes what earlier roles have finished.
     for (const role of [...running].reverse()) await role.stop();
     await load?.close();
-    await scorer?.close();
+    await models?.closeAll();
     await app.close();
   });
   try {
@@ -190,6 +183,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
       log.info({ role: role.name }, 'role started');
     }
     watch?.start();
+    supply?.follow();
     return {
       url,
       failed,

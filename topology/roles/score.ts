@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { lastValueFrom, type Observable } from 'rxjs';
 import { Emission } from '../../operators/emission.js';
-import { WindowStore } from '../../operators/window/window-store.js';
 import type { Scorer } from '../../models/scorer.js';
+import { WindowStore } from '../../operators/window/window-store.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import type { Clock } from '../../schema/clock.js';
-import { ActuaryError } from '../../schema/errors.js';
 import type { Config } from '../../schema/config.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import { Turn } from '../../schema/turn.js';
@@ -35,7 +34,15 @@ import { Assessor } from '../score/assess.js';
 import { AssetTable } from '../score/asset-table.js';
 import { Drain, type DrainProgress } from '../score/draining.js';
 import { ModelBudget } from '../score/model-budget.js';
-import { describe, passOverMissing, shareRestored, type Owned, type PartitionStates } from '../score/owned.js';
+import type { ModelsInForce } from '../score/models.js';
+import {
+  describe,
+  madeAnew,
+  passOverMissing,
+  shareRestored,
+  type Owned,
+  type PartitionStates,
+} from '../score/owned.js';
 import { PartitionState } from '../score/partition-state.js';
 import { StateKeeper } from '../score/state-keeper.js';
 import { ThreadLoad } from '../score/thread-load.js';
@@ -55,7 +62,7 @@ export interface ScoreDependencies {
   readonly config: Config;
   readonly connection: KafkaConnection;
   readonly codec: AvroCodec;
-  readonly scorer: Scorer;
+  readonly models: ModelsInForce;
   readonly instruments: Instruments;
   readonly clock: Clock;
 }
@@ -122,14 +129,14 @@ export class ScoreRole implements Role, LogListener {
     private readonly dependencies: ScoreDependencies,
     private readonly context: RoleContext,
   ) {
-    const { config, codec, scorer } = dependencies;
+    const { config, codec } = dependencies;
     this.samples = new SamplesCodec(codec);
     this.format = new OutputFormat(codec, dependencies.connection.topicPrefix, config);
     this.assets = new AssetTable(codec, (record, error) =>
       context.log.warn({ topic: record.topic, offset: record.offset, code: error.code }, 'asset record left out'),
     );
     this.age = new SampleAge(context.log);
-    this.assessor = new Assessor(scorer, config, (model) =>
+    this.assessor = new Assessor(config, (model) =>
       context.log.warn(
         { model, profile: config.decisions.profile },
         'no price of this model: its GPUs get no decision',
@@ -469,18 +476,22 @@ export class ScoreRole implements Role, LogListener {
   private async score(unit: Unit): Promise<Unit> {
     const started = performance.now();
     const turn = new Turn();
+    // One model a unit: another one begins between two of them.
+    const scorer = this.dependencies.models.take();
     for (const { state } of this.owned.values()) {
       const { rows } = state;
       if (rows.count === 0) continue;
-      const predictions = await this.dependencies.scorer.score(rows);
+      const predictions = await scorer.score(rows);
       for (let from = 0; from < rows.count; from += ASSESSED_ROWS) {
         const until = Math.min(rows.count, from + ASSESSED_ROWS);
-        this.dependencies.instruments.undecided(this.assessor.assess(state, predictions, from, until, unit.work));
+        this.dependencies.instruments.undecided(
+          this.assessor.assess(state, scorer, predictions, from, until, unit.work),
+        );
         if (turn.isOver()) await turn.next();
       }
       state.settle();
     }
-    await this.keep(unit);
+    await this.keep(unit, scorer);
     const usedMs = performance.now() - started;
     this.budget.spend(usedMs);
     unit.modelSeconds = usedMs / 1000;
@@ -488,10 +499,10 @@ export class ScoreRole implements Role, LogListener {
   }
 
   /** Adds to a unit what is to be known of the states after it. */
-  private async keep({ work, offsets, isLast }: Unit): Promise<void> {
+  private async keep({ work, offsets, isLast }: Unit, scorer: Scorer): Promise<void> {
     for (const position of offsets) {
       const kept = this.owned.get(keyOf(position))?.kept;
-      if (kept) work.keep(await this.keeper!.records(kept, position, isLast));
+      if (kept) work.keep(await this.keeper!.records(kept, position, scorer, isLast));
     }
   }
 
@@ -552,13 +563,4 @@ export class ScoreRole implements Role, LogListener {
     this.dependencies.instruments.clientWarning('score');
     this.context.log.warn({ role: 'score' }, message);
   };
-}
-
-/** States as of offsets of a topic that is gone would be taken for states as of the new one's. */
-function madeAnew({ topic, partition, from }: OffsetGap): ActuaryError {
-  return new ActuaryError(
-    'topic_mismatch',
-    `${topic}/${partition} ends before offset ${from}, up to which it was scored: it was made anew, or its broker lost data. ` +
-      'What is kept of it belongs to what is gone: begin with a new kafka.topicPrefix, or with all engine topics and groups made anew',
-  );
 }

@@ -21,7 +21,6 @@ export class Assessor {
 
   /** @param onUnpriced called once for each model that has no price */
   constructor(
-    private readonly scorer: Scorer,
     config: Config,
     private readonly onUnpriced: (model: string) => void,
   ) {
@@ -35,6 +34,7 @@ export class Assessor {
    */
   assess(
     state: PartitionState,
+    scorer: Scorer,
     predictions: Predictions,
     from: number,
     until: number,
@@ -55,15 +55,7 @@ export class Assessor {
         // Outside of what was said before: that decides what the GPU's readings are worth saying, and they alone.
         work.absent(gpuUuid, head.as_of, head.newest_reading_at, rows.values, offset);
         work.add('predictions', gpuUuid, {
-          ...predictionOf(
-            { ...head, trigger: 'absence' },
-            metadata,
-            this.scorer,
-            predictions,
-            row,
-            rows.values,
-            offset,
-          ),
+          ...predictionOf({ ...head, trigger: 'absence' }, metadata, scorer, predictions, row, rows.values, offset),
           ...work.provenance,
         });
         continue;
@@ -82,7 +74,7 @@ export class Assessor {
         const record = predictionOf(
           { ...head, trigger: told },
           metadata,
-          this.scorer,
+          scorer,
           predictions,
           row,
           rows.values,

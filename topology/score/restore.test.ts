@@ -9,6 +9,7 @@ import { S } from '../../schema/metrics.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
 import type { WindowConfiguration } from './checkpoint-format.js';
 import { CheckpointWriter, NO_CHECKPOINT, type CheckpointPosition } from './checkpoint-writer.js';
+import { ModelMarks } from './model-record.js';
 import { PartitionState, type FoldSink } from './partition-state.js';
 import { restore, type Restored } from './restore.js';
 import { digestOf } from './state-digest.js';
@@ -123,7 +124,8 @@ class Engine {
       restored.position,
       this.nowMs,
     );
-    const kept = new KeptState(restored.state, restored.offset, restored.deltas, this.writer);
+    const marks = new ModelMarks(CHECKPOINTS, this.partition, restored.model, committed);
+    const kept = new KeptState(restored.state, restored.offset, restored.deltas, this.writer, marks);
     const from = restored.offset ?? 0;
     kept.cameTo(from);
     for (let offset = from; offset < committed; offset++) {

@@ -20,6 +20,7 @@ import {
   type WindowConfiguration,
 } from './checkpoint-format.js';
 import { NO_CHECKPOINT, type CheckpointPosition } from './checkpoint-writer.js';
+import { MODEL_KEY, decodeMark, newestMark, type ModelMark } from './model-record.js';
 import type { PartitionState } from './partition-state.js';
 import { restoreFromPanes, type Pane } from './restore-panes.js';
 
@@ -31,6 +32,8 @@ export interface Restored {
   /** What was said since, in order: to be applied when reading has come to each one's offset. */
   readonly deltas: readonly Delta[];
   readonly position: CheckpointPosition;
+  /** The model that answered last; null where that is not known. */
+  readonly model: ModelMark | null;
 }
 
 export interface RestoreOptions {
@@ -59,6 +62,7 @@ interface Found {
   /** By chunk: the newest record of its rings up to a cut. */
   readonly rings: Map<number, { key: string; value: Buffer }>;
   readonly deltas: Delta[];
+  readonly models: ModelMark[];
 }
 
 /** Brings the state of a partition back from gpu.checkpoints and gpu.panes. */
@@ -68,6 +72,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const cuts = [0, 1].flatMap((generation) => cutOf(options, found, generation));
   cuts.sort((a, b) => b.number - a.number);
   const number = cuts[0]?.number ?? 0;
+  const model = newestMark(found.models, options.committed);
   const said = found.deltas.filter((delta) => delta.offset <= options.committed);
   said.sort((a, b) => a.sequence - b.sequence);
   for (const cut of cuts) {
@@ -85,13 +90,14 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       ...{ number, rings, generation: cut.generation },
       ...{ sequence: Math.max(sequence, cut.sequence), sequenceOfCut: cut.sequence },
     };
-    return { state, offset: cut.offset, deltas, position };
+    return { state, offset: cut.offset, deltas, position, model };
   }
   return {
     state: await restoreWithout(options, found, said),
     offset: undefined,
     deltas: said,
     position: { ...NO_CHECKPOINT, number, sequence },
+    model,
   };
 }
 
@@ -124,7 +130,7 @@ async function restoreWithout(
 
 /** @param newest number of the cut beyond which rings are not wanted */
 async function readCheckpoints(options: RestoreOptions, newest: number): Promise<Found> {
-  const found: Found = { records: new Map(), rings: new Map(), deltas: [] };
+  const found: Found = { records: new Map(), rings: new Map(), deltas: [], models: [] };
   const ringCuts = new Map<number, number>();
   const deltas = new Map<string, Buffer>();
   const { reader, checkpoints: topic, partition } = options;
@@ -135,7 +141,11 @@ async function readCheckpoints(options: RestoreOptions, newest: number): Promise
         if (key === null || key === undefined || value === null) continue;
         const name = key.toString();
         if (name.startsWith('delta/')) deltas.set(name, value);
-        else if (name.startsWith('ring/')) {
+        else if (name.startsWith(MODEL_KEY)) {
+          const mark = decodeMark(value);
+          if (mark === null) damaged(options, name);
+          else found.models.push(mark);
+        } else if (name.startsWith('ring/')) {
           const ring = openRing(name, value);
           if (ring === null) damaged(options, name);
           else if (ring.featureSet !== options.windows.featureSet) continue;

@@ -11,8 +11,8 @@ const MAGIC = 0x4147;
 const HEADER_BYTES = 8;
 
 /** Kinds of records by their first letter in the frame. */
-export type StateKind = 'cut' | 'hot' | 'ring' | 'remembered' | 'delta';
-const KINDS: readonly StateKind[] = ['cut', 'hot', 'ring', 'remembered', 'delta'];
+export type StateKind = 'cut' | 'hot' | 'ring' | 'remembered' | 'delta' | 'model';
+const KINDS: readonly StateKind[] = ['cut', 'hot', 'ring', 'remembered', 'delta', 'model'];
 
 export function frame(kind: StateKind, payload: Buffer): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);

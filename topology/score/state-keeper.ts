@@ -1,3 +1,4 @@
+import type { Scorer } from '../../models/scorer.js';
 import type { AvroCodec } from '../../schema/avro.js';
 import type { Clock } from '../../schema/clock.js';
 import type { Config } from '../../schema/config.js';
@@ -10,6 +11,7 @@ import { PartitionReader } from '../kafka/partition-reader.js';
 import type { Log } from '../roles/role.js';
 import { CheckpointWriter } from './checkpoint-writer.js';
 import type { Delta } from './checkpoint-format.js';
+import { ModelMarks } from './model-record.js';
 import type { PartitionState } from './partition-state.js';
 import { restore } from './restore.js';
 
@@ -33,6 +35,8 @@ export interface Kept {
   readonly delta: OutputRecord | null;
   /** All of the state, where that was due. */
   readonly cut: readonly OutputRecord[];
+  /** From where on another model answers; null where it is the one before. */
+  readonly model: OutputRecord | null;
 }
 
 /** The state of a partition, and how it is kept. */
@@ -45,6 +49,7 @@ export class KeptState {
     readonly offset: number | undefined,
     private readonly deltas: readonly Delta[],
     readonly writer: CheckpointWriter,
+    readonly models: ModelMarks,
   ) {}
 
   /** Applies what was said in units of work up to an offset, now that the windows are as of it. */
@@ -91,6 +96,8 @@ export class StateKeeper {
   ): Promise<Map<string, KeptState>> {
     const { config, codec, clock, log, makeState, stopping } = this.options;
     const kept = new Map<string, KeptState>();
+    const committedOf = (partition: TopicPartition): number =>
+      committed.find((position) => keyOf(position) === keyOf(partition))?.offset ?? 0;
     const startedMs = clock.now();
     let saidMs = startedMs;
     try {
@@ -102,7 +109,7 @@ export class StateKeeper {
           panes: this.panes,
           samples: this.samples,
           partition: partition.partition,
-          committed: committed.find((position) => keyOf(position) === keyOf(partition))?.offset ?? 0,
+          committed: committedOf(partition),
           windows: config.windows,
           makeState,
           log,
@@ -125,7 +132,8 @@ export class StateKeeper {
           restored.position,
           clock.now(),
         );
-        kept.set(keyOf(partition), new KeptState(restored.state, restored.offset, restored.deltas, writer));
+        const models = new ModelMarks(this.checkpoints, partition.partition, restored.model, committedOf(partition));
+        kept.set(keyOf(partition), new KeptState(restored.state, restored.offset, restored.deltas, writer, models));
       }
       const gpus = [...kept.values()].reduce((sum, { state }) => sum + state.windows.size, 0);
       log.info({ role: 'score', gpus, ms: clock.now() - startedMs }, 'windows restored');
@@ -137,23 +145,31 @@ export class StateKeeper {
 
   /**
    * What is to be written with a unit of work after which the state is as of an offset.
+   * @param scorer the model that answered in it
    * @param isLast the unit did what reading the source again would not do: a cut is due whatever the time
    * @throws ActuaryError kafka_failed where the last cut cannot be written
    */
   async records(
-    { state, writer }: KeptState,
+    { state, writer, models }: KeptState,
     { partition, offset }: TopicPartitionOffset,
+    scorer: Scorer,
     isLast: boolean,
   ): Promise<Kept> {
     const delta = writer.delta(state, offset);
-    if (!isLast && !writer.isDue(offset, this.options.clock.now())) return { delta, cut: [] };
+    const model = models.answered(scorer, offset);
+    if (model !== null) {
+      const { fromOffset, modelVersion, runId } = models.newest!;
+      const fields = { role: 'score', partition, fromOffset, model: modelVersion, run_id: runId };
+      this.options.log.info(fields, 'another model answers from here on');
+    }
+    if (!isLast && !writer.isDue(offset, this.options.clock.now())) return { delta, cut: [], model };
     try {
       const { high } = await this.reader.watermarks({ topic: this.panes, partition });
-      return { delta, cut: await writer.cut(state, offset, high, this.options.clock.now()) };
+      return { delta, cut: await writer.cut(state, offset, high, this.options.clock.now()), model };
     } catch (error) {
       if (isLast || !(error instanceof ActuaryError)) throw error;
       this.options.warn(`no checkpoint now, the next unit of work tries again: ${error.message}`);
-      return { delta, cut: [] };
+      return { delta, cut: [], model };
     }
   }
 

@@ -67,7 +67,8 @@ export class UnitOfWork implements FoldSink {
   }
 
   /** What is to be known of a partition's state after this unit. */
-  keep({ delta, cut }: Kept): void {
+  keep({ delta, cut, model }: Kept): void {
+    if (model !== null) this.records.push(model);
     if (delta !== null) this.records.push(delta);
     for (const record of cut) this.cuts.push(record);
   }

@@ -1,0 +1,117 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ActuaryError, messageOf } from '../schema/errors.js';
+import { MANIFEST_FILE, parseManifest } from './manifest.js';
+
+/** What an alias of a registered model stands for now. */
+export interface RegisteredModel {
+  readonly version: string;
+  readonly runId: string | null;
+  /** Path of the artifacts below the server's artifact root. */
+  readonly artifacts: string;
+}
+
+export interface MlflowOptions {
+  readonly url: string;
+  /** Bearer token; null where the server asks for none. Never part of a message. */
+  readonly token: string | null;
+  readonly timeoutMs: number;
+  /** Ends whatever is being waited for. */
+  readonly stopped: AbortSignal;
+}
+
+const ARTIFACTS = 'mlflow-artifacts:/';
+/** A missing alias or model is not always a 404. */
+const ABSENT = new Set(['RESOURCE_DOES_NOT_EXIST', 'INVALID_PARAMETER_VALUE']);
+
+/** The part of MLflow's REST API by which a model is found and fetched. The server has to serve its artifacts. */
+export class MlflowClient {
+  constructor(private readonly options: MlflowOptions) {}
+
+  /**
+   * @returns null where there is no such model or alias
+   * @throws ActuaryError mlflow_unreachable; model_missing: its artifacts are elsewhere
+   */
+  async byAlias(name: string, alias: string): Promise<RegisteredModel | null> {
+    const query = new URLSearchParams({ name, alias }).toString();
+    const answer = await this.get(`/api/2.0/mlflow/registered-models/alias?${query}`);
+    if (!answer.ok) {
+      const { error_code } = (await answer.json().catch(() => ({}))) as { error_code?: string };
+      if (ABSENT.has(error_code ?? '')) return null;
+      throw unreachable(`${name}@${alias}: HTTP ${answer.status} ${error_code ?? ''}`);
+    }
+    const { model_version: found } = (await answer.json()) as {
+      model_version: { version: string; run_id?: string };
+    };
+    const uri = await this.downloadUri(name, found.version);
+    if (!uri.startsWith(ARTIFACTS))
+      throw new ActuaryError(
+        'model_missing',
+        `version ${found.version} of ${name} is kept outside the tracking server: start it with --serve-artifacts`,
+      );
+    return {
+      version: found.version,
+      runId: found.run_id === undefined || found.run_id === '' ? null : found.run_id,
+      // mlflow-artifacts:/a/b and mlflow-artifacts://host/a/b are both in use.
+      artifacts: uri
+        .slice(ARTIFACTS.length)
+        .replace(/^\/[^/]+/, '')
+        .replace(/^\/+/, ''),
+    };
+  }
+
+  /**
+   * Fetches the files of a model's manifest into a directory; whether they are the right ones is not looked at.
+   * @throws ActuaryError mlflow_unreachable; model_unsealed, model_corrupt, model_missing
+   */
+  async fetchInto({ artifacts, version }: RegisteredModel, directory: string): Promise<void> {
+    await mkdir(directory, { recursive: true });
+    const bytes = await this.artifact(artifacts, MANIFEST_FILE);
+    if (bytes === null)
+      throw new ActuaryError('model_unsealed', `version ${version} of the registered model has no ${MANIFEST_FILE}`);
+    const manifest = parseManifest(bytes.toString('utf8'), `${MANIFEST_FILE} of version ${version}`);
+    for (const name of Object.keys(manifest.files)) {
+      const file = await this.artifact(artifacts, name);
+      if (file === null)
+        throw new ActuaryError('model_missing', `version ${version} of the registered model has no ${name}`);
+      await writeFile(join(directory, name), file);
+    }
+    await writeFile(join(directory, MANIFEST_FILE), bytes);
+  }
+
+  private async downloadUri(name: string, version: string): Promise<string> {
+    const query = new URLSearchParams({ name, version }).toString();
+    const answer = await this.get(`/api/2.0/mlflow/model-versions/get-download-uri?${query}`);
+    if (!answer.ok) throw unreachable(`download URI of version ${version}: HTTP ${answer.status}`);
+    return ((await answer.json()) as { artifact_uri: string }).artifact_uri;
+  }
+
+  private async artifact(artifacts: string, name: string): Promise<Buffer | null> {
+    const path = `${artifacts}/${name}`.split('/').map(encodeURIComponent).join('/');
+    const answer = await this.get(`/api/2.0/mlflow-artifacts/artifacts/${path}`);
+    if (answer.status === 404) return null;
+    if (!answer.ok) throw unreachable(`artifact ${name}: HTTP ${answer.status}`);
+    try {
+      return Buffer.from(await answer.arrayBuffer());
+    } catch (error) {
+      throw unreachable(`artifact ${name}: ${messageOf(error)}`, error);
+    }
+  }
+
+  private async get(path: string): Promise<Response> {
+    const { url, token, timeoutMs, stopped } = this.options;
+    try {
+      return await fetch(url.replace(/\/+$/, '') + path, {
+        headers: token === null ? {} : { authorization: `Bearer ${token}` },
+        signal: AbortSignal.any([stopped, AbortSignal.timeout(timeoutMs)]),
+      });
+    } catch (error) {
+      const cause = (error as { cause?: unknown }).cause;
+      throw unreachable(cause === undefined ? messageOf(error) : messageOf(cause), error);
+    }
+  }
+}
+
+function unreachable(what: string, cause?: unknown): ActuaryError {
+  return new ActuaryError('mlflow_unreachable', `MLflow: ${what}`, { cause });
+}

@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort, run, start, type Running } from '../../bench/support/processes.js';
+import { packageRoot } from '../../schema/package-root.js';
+import { eventuallyAnswered } from './client.js';
+
+/** Pinned: what the engine is held against. */
+const MLFLOW = 'mlflow==3.17.2';
+
+const venv = (): string => join(packageRoot(), '.cache', 'mlflow', 'venv');
+
+/** A tracking server of MLflow, with its registry and its artifacts, in processes of its own. */
+export class MlflowServer {
+  private constructor(
+    readonly url: string,
+    private readonly running: Running,
+  ) {}
+
+  /** Installs MLflow once a checkout. @param directory for its database and artifacts */
+  static async start(directory: string): Promise<MlflowServer> {
+    const python = join(venv(), 'bin', 'python');
+    if (!existsSync(join(venv(), 'bin', 'mlflow'))) {
+      await mkdir(join(venv(), '..'), { recursive: true });
+      await run('python3', ['-m', 'venv', '--clear', venv()]);
+      await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', MLFLOW]);
+    }
+    const port = await freePort();
+    const running = start(
+      join(venv(), 'bin', 'mlflow'),
+      [
+        ...['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1', '--serve-artifacts'],
+        ...['--backend-store-uri', `sqlite:///${join(directory, 'mlflow.db')}`],
+        ...['--artifacts-destination', join(directory, 'artifacts')],
+      ],
+      {
+        env: { ...process.env, MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false', MLFLOW_DISABLE_TELEMETRY: 'true' },
+      },
+    );
+    const url = `http://127.0.0.1:${port}`;
+    await eventuallyAnswered(
+      'MLflow',
+      async () => {
+        if (!(await fetch(`${url}/health`)).ok) throw new Error(running.output());
+      },
+      120_000,
+    );
+    return new MlflowServer(url, running);
+  }
+
+  /** Uploads a model directory as the artifacts of a new run and registers it. @returns version and run */
+  async register(name: string, directory: string): Promise<{ version: string; runId: string }> {
+    const { run: made } = await this.post<{ run: { info: { run_id: string; experiment_id: string } } }>('runs/create', {
+      experiment_id: '0',
+      start_time: 0,
+    });
+    const { run_id: runId, experiment_id: experiment } = made.info;
+    const path = `${experiment}/${runId}/artifacts/model`;
+    for (const file of await readdir(directory)) {
+      const body = await readFile(join(directory, file));
+      const answer = await fetch(`${this.url}/api/2.0/mlflow-artifacts/artifacts/${path}/${file}`, {
+        method: 'PUT',
+        body,
+      });
+      if (!answer.ok) throw new Error(`${file}: HTTP ${answer.status}`);
+    }
+    await this.post('registered-models/create', { name }).catch(() => undefined);
+    const { model_version: registered } = await this.post<{ model_version: { version: string } }>(
+      'model-versions/create',
+      { name, source: `mlflow-artifacts:/${path}`, run_id: runId },
+    );
+    return { version: registered.version, runId };
+  }
+
+  async setAlias(name: string, alias: string, version: string): Promise<void> {
+    await this.post('registered-models/alias', { name, alias, version });
+  }
+
+  /** Ends it, workers and all. */
+  async kill(): Promise<void> {
+    await this.running.stop();
+  }
+
+  private async post<T>(path: string, body: object): Promise<T> {
+    const answer = await fetch(`${this.url}/api/2.0/mlflow/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`${path}: HTTP ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+}

@@ -1,0 +1,152 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readIfThere } from '../../models/manifest.js';
+import { MlflowClient, type RegisteredModel } from '../../models/mlflow.js';
+import { OnnxScorer } from '../../models/onnx-scorer.js';
+import type { Config } from '../../schema/config.js';
+import { ActuaryError } from '../../schema/errors.js';
+import type { Log } from '../roles/role.js';
+import { checkFits, type ModelInstruments, type ModelsInForce } from './models.js';
+
+/** Of the wait between two looks, at most, while MLflow does not answer. */
+const LONGEST_BACKOFF = 8;
+const CURRENT = 'current.json';
+
+export interface MlflowFollowerOptions {
+  readonly settings: Config['model']['mlflow'];
+  readonly featureSet: 'v1' | 'v2';
+  readonly instruments: ModelInstruments;
+  readonly log: Log;
+}
+
+/**
+ * Follows an alias of a registered model. What it stands for is fetched into a cache, checked and warmed up there, and
+ * offered to the score role. A version that does not pass is refused, once. MLflow being away changes nothing.
+ */
+export class MlflowFollower {
+  private readonly client: MlflowClient;
+  private readonly stopped = new AbortController();
+  private running: Promise<void> = Promise.resolve();
+  /** Version that was last dealt with, be it that it was refused. */
+  private dealtWith: string | null = null;
+  private failuresInARow = 0;
+
+  /** @param options settings.url is one */
+  constructor(private readonly options: MlflowFollowerOptions) {
+    const { url, token, timeoutMs } = options.settings;
+    this.client = new MlflowClient({ url: url!, token, timeoutMs, stopped: this.stopped.signal });
+  }
+
+  /**
+   * The model to begin with: that of the alias, or while MLflow is away or its model is refused, the last one that
+   * passed here. @returns null where there is neither
+   */
+  async first(): Promise<OnnxScorer | null> {
+    return (await this.fetched()) ?? (await this.cached());
+  }
+
+  start(models: ModelsInForce): void {
+    this.running = this.run(models);
+  }
+
+  async close(): Promise<void> {
+    this.stopped.abort();
+    await this.running;
+  }
+
+  /** Looks once. */
+  async look(models: ModelsInForce): Promise<void> {
+    const model = await this.fetched();
+    if (model === null) return;
+    if (model.digest === models.newest.digest) await model.close();
+    else models.offer(model);
+  }
+
+  /** The model of the alias, where it is another one than was last dealt with and passes. */
+  private async fetched(): Promise<OnnxScorer | null> {
+    const { settings, instruments, log } = this.options;
+    const { name, alias } = settings;
+    let found: RegisteredModel | null;
+    try {
+      found = await this.client.byAlias(name, alias);
+      this.failuresInARow = 0;
+      if (found === null || found.version === this.dealtWith) return null;
+      const model = await this.bringIn(found);
+      log.info(
+        { model: model.modelVersion, run_id: model.runId, digest: model.digest, version: found.version },
+        `${name}@${alias} is checked and warm`,
+      );
+      return model;
+    } catch (error) {
+      if (!(error instanceof ActuaryError)) throw error;
+      if (error.code === 'mlflow_unreachable') {
+        // Said when it goes away, not as long as it is.
+        if (this.failuresInARow++ === 0) log.warn({ code: error.code }, `${error.message}: the model in force stays`);
+      } else {
+        instruments.modelRefused(error.code);
+        log.error({ code: error.code }, `model refused, the one before stays: ${error.message}`);
+      }
+      return null;
+    }
+  }
+
+  private async bringIn(found: RegisteredModel): Promise<OnnxScorer> {
+    const { settings, featureSet } = this.options;
+    const place = join(settings.cacheDirectory, `${settings.name}-${found.version}`);
+    const fetching = `${place}.next`;
+    await rm(fetching, { recursive: true, force: true });
+    await mkdir(settings.cacheDirectory, { recursive: true });
+    await this.client.fetchInto(found, fetching);
+    // Whole, and so worth a judgement: what could not be fetched is tried again instead.
+    this.dealtWith = found.version;
+    const model = await OnnxScorer.load(fetching);
+    try {
+      checkFits(model, featureSet);
+      await rm(place, { recursive: true, force: true });
+      await rename(fetching, place);
+      const current = join(settings.cacheDirectory, CURRENT);
+      await writeFile(`${current}.next`, JSON.stringify({ name: settings.name, version: found.version }) + '\n');
+      await rename(`${current}.next`, current);
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
+    return model;
+  }
+
+  /** The last model that passed. */
+  private async cached(): Promise<OnnxScorer | null> {
+    const { settings, featureSet, log } = this.options;
+    const text = await readIfThere(join(settings.cacheDirectory, CURRENT));
+    if (text === null) return null;
+    try {
+      const { name, version } = JSON.parse(text.toString('utf8')) as { name: string; version: string };
+      if (name !== settings.name) return null;
+      const model = await OnnxScorer.load(join(settings.cacheDirectory, `${name}-${version}`));
+      checkFits(model, featureSet);
+      log.info({ model: model.modelVersion, version }, 'the model comes from the cache');
+      return model;
+    } catch (error) {
+      log.warn({ code: error instanceof ActuaryError ? error.code : 'model_corrupt' }, `model cache: ${String(error)}`);
+      return null;
+    }
+  }
+
+  private async run(models: ModelsInForce): Promise<void> {
+    const { signal } = this.stopped;
+    while (!signal.aborted) {
+      const factor = Math.min(LONGEST_BACKOFF, 2 ** this.failuresInARow);
+      try {
+        await delay(this.options.settings.everyMs * factor, undefined, { signal, ref: false });
+      } catch {
+        return;
+      }
+      try {
+        await this.look(models);
+      } catch (error) {
+        this.options.log.error({ code: 'internal' }, `following MLflow: ${String(error)}`);
+      }
+    }
+  }
+}
