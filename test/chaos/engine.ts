@@ -11,6 +11,9 @@ import { SOURCES, SOURCES_SETTING } from './sources.js';
 export const PARTITIONS = [0, 1, 2, 3];
 const CAUGHT_UP_TIMEOUT_MS = 120_000;
 
+/** The coordinator of a broker that has just come back may be loading. */
+const NOT_YET: ReadonlyMap<number, number> = new Map();
+
 /** An engine of a run: its topics, its group, its database. */
 export interface EnginePlace {
   readonly brokers: string;
@@ -45,9 +48,10 @@ export async function ingested({ brokers, topicPrefix }: EnginePlace): Promise<v
     await eventually(
       `all of ${topic} to be ingested`,
       async () => {
-        const offsets = await client.committed(`${topicPrefix}gpu-actuary.ingest`, topic);
+        const offsets = await client.committed(`${topicPrefix}gpu-actuary.ingest`, topic).catch(() => NOT_YET);
         // Of a partition to which no GPU reports nothing is ever committed.
-        const isRead = (partition: number): boolean => Math.max(0, offsets.get(partition)!) === ends.get(partition);
+        const isRead = (partition: number): boolean =>
+          Math.max(0, offsets.get(partition) ?? NaN) === ends.get(partition);
         return partitions.every(isRead) ? true : undefined;
       },
       CAUGHT_UP_TIMEOUT_MS,
@@ -68,7 +72,8 @@ export async function scored(
   await eventually(
     'all samples to be scored',
     async () => {
-      const offsets = await client.committed(`${topicPrefix}gpu-actuary.score`, topicName(topicPrefix, 'samples'));
+      const samples = topicName(topicPrefix, 'samples');
+      const offsets = await client.committed(`${topicPrefix}gpu-actuary.score`, samples).catch(() => NOT_YET);
       return PARTITIONS.every((partition) => offsets.get(partition) === ends.get(partition)) ? true : undefined;
     },
     CAUGHT_UP_TIMEOUT_MS,

@@ -27,6 +27,7 @@ const RETRY_MS = 500;
 const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
 /** The broker is away: the client gives up then, where it goes on by itself after other errors of that sort. */
 const AWAY_ERRORS = new Set(['KafkaJSGroupCoordinatorNotFound', 'KafkaJSNoBrokerAvailableError']);
+const isAway = (error: unknown): boolean => error instanceof Error && AWAY_ERRORS.has(error.name);
 /** The group is being rearranged: the partitions are going or gone, and their next owner repeats the work. */
 const REBALANCE_ERRORS = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 
@@ -124,11 +125,8 @@ export class KafkaJsLog implements BlockConsumer {
       throw new ActuaryError('kafka_unreachable', `Kafka at ${brokers}: ${messageOf(error)}`, { cause: error });
     }
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      const isAway = AWAY_ERRORS.has(payload.error.name);
-      if (payload.restart || isAway) this.options.onTransientError(payload.error.message);
-      if (payload.restart) return;
-      if (isAway) void delay(RETRY_MS).then(() => (this.closed ? undefined : this.run()));
-      else this.failure = new ActuaryError('kafka_failed', payload.error.message, { cause: payload.error });
+      if (payload.restart) this.options.onTransientError(payload.error.message);
+      else this.ended(payload.error);
     });
     consumer.on(consumer.events.REBALANCING, () => this.change(() => this.revoke()));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -239,9 +237,17 @@ export class KafkaJsLog implements BlockConsumer {
         this.next.set(keyOf(partition), Number(fetched.lastOffset()) + 1);
       },
     });
-    joined.catch((error: Error) => {
+    joined.catch((error: Error) => this.ended(error));
+  }
+
+  /** The client has given up: it is set to work again if all that it misses is the broker. */
+  private ended(error: Error): void {
+    if (!isAway(error)) {
       this.failure = new ActuaryError('kafka_failed', error.message, { cause: error });
-    });
+      return;
+    }
+    this.options.onTransientError(error.message);
+    void delay(RETRY_MS).then(() => (this.closed ? undefined : this.run()));
   }
 
   /** Puts a batch on offer; resolves when it no longer is. @returns whether all of it was taken */
@@ -354,7 +360,7 @@ export class KafkaJsLog implements BlockConsumer {
         return await question();
       } catch (error) {
         const { retriable, cause } = error as { retriable?: boolean; cause?: { retriable?: boolean } };
-        if (this.closed || !(retriable || cause?.retriable)) throw error;
+        if (this.closed || !(retriable || cause?.retriable || isAway(error))) throw error;
         this.options.onTransientError(messageOf(error));
         await delay(RETRY_MS);
       }

@@ -4,6 +4,8 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { eventually, TestClient } from '../../test/support/client.js';
 import { describeWith } from '../../test/support/requirements.js';
+import { Fleet } from '../../simulator/fleet.js';
+import { messagesOf } from '../../simulator/messages.js';
 import { loadConfiguration } from '../configuration.js';
 import { startEngine, type Engine, type RoleName } from '../runtime.js';
 
@@ -171,6 +173,54 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     });
     await engine.stop();
     await expect(start('grown.', ['score'])).rejects.toMatchObject({ code: 'topic_mismatch' });
+  });
+
+  it('gpu.samples ends before what was scored of it: stops with topic_mismatch, for its state is of what is gone', async () => {
+    const samples = 'anew.gpu.samples';
+    await admin.createTopics({ topics: [{ topic: 'raw-anew', numPartitions: 1 }] });
+    const fleet = new Fleet({ gpus: 8, seed: 5, startMs: Date.UTC(2026, 5, 1), days: 1, cadenceMs: 60_000 });
+    const { value: scrape } = fleet.scrapes().next() as { value: Parameters<typeof messagesOf>[0] };
+    const messages = [...messagesOf(scrape, 'wide-json-flat')];
+    await client.produce(
+      'raw-anew',
+      messages.map(({ key, value, timeMs }) => ({ key, value, timestampMs: timeMs })),
+    );
+    const before = await start(
+      'anew.',
+      ['ingest', 'score'],
+      ['sources=[{topics: [raw-anew], format: wide-json-flat, keyed: true}]'],
+    );
+    const scored = async (): Promise<boolean> => {
+      const ends = (await admin.fetchTopicOffsets(samples)).map(({ high }) => Number(high));
+      const offsets = await client.committed('anew.gpu-actuary.score', samples);
+      return ends.some((end) => end > 0) && ends.every((end, partition) => end === 0 || offsets.get(partition)! > 0);
+    };
+    await eventually('all samples to be scored', () =>
+      scored()
+        .then((is) => (is ? true : undefined))
+        .catch(() => undefined),
+    );
+    await before.stop();
+    // As if the broker had lost the newest of it: a topic that is deleted takes the group's offsets with it.
+    await eventually('the group to be empty', () =>
+      admin
+        .setOffsets({
+          groupId: 'anew.gpu-actuary.score',
+          topic: samples,
+          partitions: [{ partition: 0, offset: '1000' }],
+        })
+        .then(
+          () => true,
+          () => undefined,
+        ),
+    );
+    const after = await start('anew.', ['score']);
+    expect(await failure(after)).toMatchObject({
+      code: 'topic_mismatch',
+      message: expect.stringMatching(
+        /anew\.gpu\.samples\/0 ends before offset 1000, up to which it was scored/,
+      ) as string,
+    });
   });
 
   it('a source does not exist: stops with topic_missing and its name', async () => {

@@ -35,14 +35,8 @@ import { AssetTable } from '../score/asset-table.js';
 import { Drain, type DrainProgress } from '../score/draining.js';
 import { ModelBudget } from '../score/model-budget.js';
 import type { ModelsInForce } from '../score/models.js';
-import {
-  describe,
-  madeAnew,
-  passOverMissing,
-  shareRestored,
-  type Owned,
-  type PartitionStates,
-} from '../score/owned.js';
+import { describe, shareRestored, type Owned, type PartitionStates } from '../score/owned.js';
+import { SourceEnd, madeAnew } from '../score/source-end.js';
 import { PartitionState } from '../score/partition-state.js';
 import { StateKeeper } from '../score/state-keeper.js';
 import { ThreadLoad } from '../score/thread-load.js';
@@ -107,6 +101,7 @@ export class ScoreRole implements Role, LogListener {
       this.context.log.warn({ role: 'score', code: 'transaction_failed' }, message);
     },
   });
+  private readonly sourceEnd = new SourceEnd();
   /** Counts assignments and revocations. */
   private assignments = 0;
   private running: Promise<void> = Promise.resolve();
@@ -148,7 +143,7 @@ export class ScoreRole implements Role, LogListener {
     const { connection } = this.dependencies;
     const onGap = (role: string, gap: OffsetGap): void => {
       connection.onGap?.(role, gap);
-      if (gap.cause === 'anew') throw madeAnew(gap);
+      if (gap.cause === 'anew') throw madeAnew({ ...gap, offset: gap.from });
     };
     const reading = { ...connection, onGap };
     this.consumer = openLog(reading, 'score', [topicName(connection.topicPrefix, 'samples')], this.warn);
@@ -416,7 +411,11 @@ export class ScoreRole implements Role, LogListener {
       offsets.set(keyOf(record), { ...owned.partition, offset: owned.next });
     }
     if (records.length === 0)
-      passOverMissing(this.owned.values(), (partition) => this.consumer!.endReachedAt(partition));
+      this.sourceEnd.look(
+        this.owned.values(),
+        (partition) => this.consumer!.endReachedAt(partition),
+        performance.now(),
+      );
     if (records.length === 0 && this.behind) this.behind = this.lag() > 0;
     const isLast =
       records.length === 0 &&

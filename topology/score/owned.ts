@@ -1,6 +1,4 @@
-import { ActuaryError } from '../../schema/errors.js';
 import type { TopicPartition } from '../kafka/log.js';
-import type { OffsetGap } from '../kafka/offset-gap.js';
 import type { PartitionState } from './partition-state.js';
 import { digestOf } from './state-digest.js';
 import type { KeptState } from './state-keeper.js';
@@ -42,19 +40,4 @@ export function shareRestored(owned: Iterable<Owned>): number {
     restored += next - start;
   }
   return restored < toRestore ? restored / toRestore : 1;
-}
-
-/** A source that ends before what was answered for: retention took the rest, and there is no more to rebuild from. */
-export function passOverMissing(owned: Iterable<Owned>, endReachedAt: (partition: TopicPartition) => number): void {
-  for (const one of owned)
-    if (one.next < one.mutedUntil && endReachedAt(one.partition) >= one.mutedUntil) one.next = one.mutedUntil;
-}
-
-/** States as of offsets of a topic that is gone would be taken for states as of the new one's. */
-export function madeAnew({ topic, partition, from }: OffsetGap): ActuaryError {
-  return new ActuaryError(
-    'topic_mismatch',
-    `${topic}/${partition} ends before offset ${from}, up to which it was scored: it was made anew, or its broker lost data. ` +
-      'What is kept of it belongs to what is gone: begin with a new kafka.topicPrefix, or with all engine topics and groups made anew',
-  );
 }
