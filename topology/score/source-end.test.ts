@@ -25,6 +25,14 @@ describe('the end of a source that is read again', () => {
     expect(one.next).toBe(20);
   });
 
+  it('counts anew where the partition was taken away and came back', () => {
+    const end = new SourceEnd();
+    end.look([{ partition, mutedUntil: 100, next: 10 }], () => 10, 0);
+    const again = [{ partition, mutedUntil: 100, next: 10 }];
+    end.look(again, () => 10, 40_000);
+    expect(() => end.look(again, () => 10, 70_000)).toThrow(/ends before offset 100/);
+  });
+
   it('passes over what retention took', () => {
     const one = { partition, mutedUntil: 100, next: 10 };
     new SourceEnd().look([one], () => 120, 0);

@@ -13,8 +13,11 @@ type Advancing = Reading & { next: number };
  * that. Without it they would be silent for as long as it takes until the source has grown as far again.
  */
 export class SourceEnd {
-  /** Since when a partition has been at its end, and where: it is no end if it goes on. */
-  private readonly stuck = new Map<number, { next: number; sinceMs: number }>();
+  /**
+   * Since when a partition has been at its end, and where: it is no end if it goes on. By assignment: of one that was
+   * taken away and came back the end is met anew.
+   */
+  private readonly stuck = new WeakMap<Advancing, { next: number; sinceMs: number }>();
 
   /**
    * To be called when a poll has given nothing.
@@ -29,11 +32,11 @@ export class SourceEnd {
       // Retention took the rest, and there is no more to rebuild from.
       if (next < mutedUntil && end >= mutedUntil) one.next = mutedUntil;
       if (one.next >= mutedUntil || end < 0) {
-        this.stuck.delete(partition.partition);
+        this.stuck.delete(one);
         continue;
       }
-      const before = this.stuck.get(partition.partition);
-      if (before?.next !== next) this.stuck.set(partition.partition, { next, sinceMs: nowMs });
+      const before = this.stuck.get(one);
+      if (before?.next !== next) this.stuck.set(one, { next, sinceMs: nowMs });
       else if (nowMs - before.sinceMs >= PATIENCE_MS) throw madeAnew({ ...partition, offset: mutedUntil });
     }
   }
