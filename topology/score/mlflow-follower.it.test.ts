@@ -19,11 +19,11 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
   const logged: string[] = [];
   const silent = (): void => undefined;
   const write = (fields: object, message: string): void => void logged.push(JSON.stringify(fields) + message);
-  const follower = (url: string): MlflowFollower =>
+  const follower = (url: string, cache = 'cache'): MlflowFollower =>
     new MlflowFollower({
       settings: {
         ...{ url, token: 'a secret token', name: NAME, alias: 'champion', everyMs: 1_000, timeoutMs: 10_000 },
-        cacheDirectory: join(root, 'cache'),
+        cacheDirectory: join(root, cache),
       },
       featureSet: 'v2',
       instruments: { modelInForce: silent, modelSwitched: silent, modelRefused: (code) => refused.push(code) },
@@ -73,10 +73,14 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
     await publish('other-features');
     expect(await look()).toBe('model-2');
     await publish('unsealed', (directory) => rmSync(join(directory, 'manifest.json')));
-    expect(await look()).toBe('model-2');
-    expect(refused.slice(0, 3)).toEqual(['model_corrupt', 'model_mismatch', 'model_unsealed']);
+    expect([await look(), await look()]).toEqual(['model-2', 'model-2']);
+    expect(refused).toEqual(['model_corrupt', 'model_mismatch', 'model_unsealed']);
     await publish('model-3');
     expect(await look()).toBe('model-3');
+
+    writeFileSync(join(root, 'no-directory'), '');
+    expect(await follower(server.url, 'no-directory').first()).toBeNull();
+    expect(logged.filter((line) => line.includes('output_unwritable'))).toHaveLength(1);
 
     await server.kill();
     isUp = false;

@@ -5,7 +5,7 @@ import { readIfThere } from '../../models/manifest.js';
 import { MlflowClient, type RegisteredModel } from '../../models/mlflow.js';
 import { OnnxScorer } from '../../models/onnx-scorer.js';
 import type { Config } from '../../schema/config.js';
-import { ActuaryError } from '../../schema/errors.js';
+import { ActuaryError, messageOf } from '../../schema/errors.js';
 import type { Log } from '../roles/role.js';
 import { checkFits, type ModelInstruments, type ModelsInForce } from './models.js';
 
@@ -67,7 +67,7 @@ export class MlflowFollower {
   private async fetched(): Promise<OnnxScorer | null> {
     const { settings, instruments, log } = this.options;
     const { name, alias } = settings;
-    let found: RegisteredModel | null;
+    let found: RegisteredModel | null = null;
     try {
       found = await this.client.byAlias(name, alias);
       this.failuresInARow = 0;
@@ -79,11 +79,18 @@ export class MlflowFollower {
       );
       return model;
     } catch (error) {
-      if (!(error instanceof ActuaryError)) throw error;
+      if (!(error instanceof ActuaryError)) {
+        if (!isOfFiles(error)) throw error;
+        // It says nothing of the model: it is fetched again.
+        this.dealtWith = null;
+        log.error({ code: 'output_unwritable' }, `${messageOf(error)}: the model before stays`);
+        return null;
+      }
       if (error.code === 'mlflow_unreachable') {
         // Said when it goes away, not as long as it is.
         if (this.failuresInARow++ === 0) log.warn({ code: error.code }, `${error.message}: the model in force stays`);
       } else {
+        this.dealtWith = found?.version ?? this.dealtWith;
         instruments.modelRefused(error.code);
         log.error({ code: error.code }, `model refused, the one before stays: ${error.message}`);
       }
@@ -118,9 +125,9 @@ export class MlflowFollower {
   /** The last model that passed. */
   private async cached(): Promise<OnnxScorer | null> {
     const { settings, featureSet, log } = this.options;
-    const text = await readIfThere(join(settings.cacheDirectory, CURRENT));
-    if (text === null) return null;
     try {
+      const text = await readIfThere(join(settings.cacheDirectory, CURRENT));
+      if (text === null) return null;
       const { name, version } = JSON.parse(text.toString('utf8')) as { name: string; version: string };
       if (name !== settings.name) return null;
       const model = await OnnxScorer.load(join(settings.cacheDirectory, `${name}-${version}`));
@@ -150,3 +157,6 @@ export class MlflowFollower {
     }
   }
 }
+
+/** A full disk, a directory that may not be written to. */
+const isOfFiles = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
