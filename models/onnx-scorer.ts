@@ -40,10 +40,11 @@ export class OnnxScorer implements Scorer {
     { card, manifest, digest }: ModelFiles,
     readonly explainer: Explainer | null,
     private readonly session: InferenceSession,
+    runId: string | null,
   ) {
     this.card = card;
     this.digest = digest;
-    this.runId = manifest?.run_id ?? null;
+    this.runId = runId ?? manifest?.run_id ?? null;
     this.modelVersion = card.model_version;
     this.featureSet = card.feature_set;
     this.width = card.features.length;
@@ -57,9 +58,10 @@ export class OnnxScorer implements Scorer {
 
   /**
    * Loads a model directory, tries the model on empty rows and has it compute its golden batch.
+   * @param runId training run, where a registry names it; else it is the manifest's
    * @throws ActuaryError model_missing, model_corrupt, model_mismatch or model_golden
    */
-  static async load(directory: string): Promise<OnnxScorer> {
+  static async load(directory: string, runId: string | null = null): Promise<OnnxScorer> {
     const files = await readModel(directory);
     const explainer = await Explainer.load(join(directory, 'model.json'), files.card.features);
     // The runtime reports its use to its maker, and keeps files in the home and temporary directories for that, unless
@@ -80,7 +82,7 @@ export class OnnxScorer implements Scorer {
         { cause: error },
       );
     }
-    const scorer = new OnnxScorer(files, explainer, session);
+    const scorer = new OnnxScorer(files, explainer, session, runId);
     try {
       await scorer.probe();
     } catch (error) {

@@ -116,6 +116,7 @@ export class SurvivalBaseline {
       coverage: 0,
       confidence: 0,
       model_version: this.modelVersion,
+      run_id: null,
       feature_set: 'assets',
       top_factors: null,
     };

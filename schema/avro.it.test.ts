@@ -1,9 +1,12 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import avro from 'avsc';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort } from '../bench/support/processes.js';
 import { describeWith } from '../test/support/requirements.js';
 import { startRegistry, type Registry } from '../test/support/registry.js';
 import { AVRO_TOPICS, AvroCodec, schemaText } from './avro.js';
+import { packageRoot } from './package-root.js';
 
 interface Schema {
   fields: { name: string; type: unknown; default?: unknown }[];
@@ -80,6 +83,15 @@ await describeWith('mvn', 'the codec with a real schema registry', () => {
     const header = Buffer.alloc(5);
     header.writeUInt32BE((registered.body as { id: number }).id, 1);
     expect(await codec.decode('labels', Buffer.concat([header, body]))).toMatchObject(label);
+  });
+
+  it('takes the schema of this version where the registry guards that of a former one', async () => {
+    const former = await readFile(join(packageRoot(), 'schema', 'earlier', 'gpu.predictions.1003.avsc'), 'utf8');
+    await request('POST', '/subjects/g.gpu.predictions-value/versions', { schemaType: 'AVRO', schema: former });
+    await request('PUT', '/config/g.gpu.predictions-value', { compatibility: 'FULL' });
+    expect((await AvroCodec.open(registry.url, 'g.')).unguarded).toEqual([]);
+    const { body } = await request('GET', '/subjects/g.gpu.predictions-value/versions');
+    expect(body).toEqual([1, 2]);
   });
 
   it('calls an id unknown that the registry does not have', async () => {

@@ -6,13 +6,21 @@ import { join } from 'node:path';
 import avro from 'avsc';
 import { describe, expect, it } from 'vitest';
 import { PANE_RECORD_FIELDS } from '../operators/window/pane-record.js';
-import { AVRO_TOPICS, AvroCodec, DecodeError, schemaText } from './avro.js';
+import { AVRO_TOPICS, AvroCodec, DecodeError, HEADER_BYTES, schemaText } from './avro.js';
 import { FEATURES } from './features.js';
 import { packageRoot } from './package-root.js';
 import { TOPICS } from './topics.js';
 
 interface AvroSchema {
   fields: { name: string; type: unknown; default?: unknown }[];
+}
+/** A message of a former version, under the fixed id that it had. */
+function formerMessage(key: (typeof AVRO_TOPICS)[number], id: number, record: object): Buffer {
+  const file = join(packageRoot(), 'schema', 'earlier', `${TOPICS[key].name}.${id}.avsc`);
+  const writer = avro.Type.forSchema(JSON.parse(readFileSync(file, 'utf8')) as avro.Schema);
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt32BE(id, 1);
+  return Buffer.concat([header, writer.toBuffer(record)]);
 }
 const schemaOf = (key: (typeof AVRO_TOPICS)[number]): AvroSchema => JSON.parse(schemaText(key)) as AvroSchema;
 
@@ -32,6 +40,7 @@ const prediction = {
   coverage: 1,
   confidence: 0.9,
   model_version: 'test',
+  run_id: 'run-7',
   feature_set: 'v1',
   top_factors: null,
   emitted_at: 1_764_000_000_456,
@@ -65,17 +74,17 @@ describe('the codec', () => {
     const codec = await AvroCodec.open(null, '');
     const message = codec.encode('predictions', prediction);
     expect(message[0]).toBe(0);
-    expect(message.readUInt32BE(1)).toBe(1003);
+    expect(message.readUInt32BE(1)).toBe(1011);
     expect({ ...(await codec.decode<object>('predictions', message)) }).toEqual(prediction);
   });
 
   it('reads assets that a version without batch and place wrote', async () => {
     const codec = await AvroCodec.open(null, '');
-    const writer = avro.Type.forSchema(
-      JSON.parse(readFileSync(join(packageRoot(), 'schema', 'earlier', 'gpu.assets.1008.avsc'), 'utf8')) as avro.Schema,
-    );
-    const body = writer.toBuffer({ gpu_uuid: 'GPU-a', model: 'H100', deployment_date: '2024-02-01' });
-    const message = Buffer.concat([Buffer.from([0, 0, 0, 0x03, 0xf0]), body]);
+    const message = formerMessage('assets', 1008, {
+      gpu_uuid: 'GPU-a',
+      model: 'H100',
+      deployment_date: '2024-02-01',
+    });
     expect({ ...(await codec.decode<object>('assets', message)) }).toMatchObject({
       gpu_uuid: 'GPU-a',
       deployment_date: '2024-02-01',
@@ -83,6 +92,12 @@ describe('the codec', () => {
       slot: null,
     });
     expect(codec.encode('assets', { gpu_uuid: 'GPU-a', batch: 'B7', slot: 3 }).readUInt32BE(1)).toBe(1010);
+  });
+
+  it('reads predictions that a version without the training run wrote', async () => {
+    const codec = await AvroCodec.open(null, '');
+    const message = formerMessage('predictions', 1003, prediction);
+    expect({ ...(await codec.decode<object>('predictions', message)) }).toEqual({ ...prediction, run_id: null });
   });
 
   it('writes null for features that are not given', async () => {
@@ -98,7 +113,7 @@ describe('the codec', () => {
     ['nothing', Buffer.alloc(0), 'malformed'],
     ['another format', Buffer.from('{"gpu_uuid":"GPU-a"}'), 'malformed'],
     ['an unknown schema id', Buffer.from([0, 0, 0, 0, 7, 1, 2, 3]), 'unknown_schema'],
-    ['a body that ends early', Buffer.from([0, 0, 0, 3, 0xeb, 10]), 'malformed'],
+    ['a body that ends early', Buffer.from([0, 0, 0, 3, 0xf3, 10]), 'malformed'],
   ])('refuses %s with a code', async (_name, message, code) => {
     const codec = await AvroCodec.open(null, '');
     const error = await codec.decode('predictions', message).then(

@@ -30,7 +30,10 @@ export function schemaText(key: TopicKey): string {
 }
 
 /** Fixed ids of former versions: what a compacted topic holds under them is still read. */
-const EARLIER: readonly { readonly key: TopicKey; readonly id: number }[] = [{ key: 'assets', id: 1008 }];
+const EARLIER: readonly { readonly key: TopicKey; readonly id: number }[] = [
+  { key: 'assets', id: 1008 },
+  { key: 'predictions', id: 1003 },
+];
 
 function earlierSchemaText(key: TopicKey, id: number): string {
   return readFileSync(join(packageRoot(), 'schema', 'earlier', `${TOPICS[key].name}.${id}.avsc`), 'utf8');

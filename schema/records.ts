@@ -47,6 +47,8 @@ export interface PredictionRecord extends OutputRecord {
   coverage: number;
   confidence: number;
   model_version: string;
+  /** Training run that made the model, as the tracking server names it; null where that is not known. */
+  run_id: string | null;
   feature_set: string;
   /** What moves the 30-day risk, strongest first; null where the model has no trees beside it. */
   top_factors: TopFactor[] | null;

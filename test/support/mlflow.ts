@@ -64,7 +64,7 @@ export class MlflowServer {
       });
       if (!answer.ok) throw new Error(`${file}: HTTP ${answer.status}`);
     }
-    await this.post('registered-models/create', { name }).catch(() => undefined);
+    if (!(await this.isRegistered(name))) await this.post('registered-models/create', { name });
     const { model_version: registered } = await this.post<{ model_version: { version: string } }>(
       'model-versions/create',
       { name, source: `mlflow-artifacts:/${path}`, run_id: runId },
@@ -79,6 +79,13 @@ export class MlflowServer {
   /** Ends it, workers and all. */
   async kill(): Promise<void> {
     await this.running.stop();
+  }
+
+  private async isRegistered(name: string): Promise<boolean> {
+    const query = new URLSearchParams({ name }).toString();
+    const answer = await fetch(`${this.url}/api/2.0/mlflow/registered-models/get?${query}`);
+    if (answer.ok || answer.status === 404) return answer.ok;
+    throw new Error(`registered-models/get: HTTP ${answer.status} ${await answer.text()}`);
   }
 
   private async post<T>(path: string, body: object): Promise<T> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -286,7 +286,12 @@ describe('simulate and replay', () => {
     const features = jsonLines(text).find((line) => 'features' in line)!.features as Record<string, number>;
     expect(features.gpu_age_days).toBeGreaterThan(0);
     const heuristic = await run([...args, '--emit', 'predictions', '--set', 'model.directory=null']);
-    expect(jsonLines(heuristic.stdout)[0]).toMatchObject({ model_version: 'heuristic', confidence: 0 });
+    expect(jsonLines(heuristic.stdout)[0]).toMatchObject({ model_version: 'heuristic', run_id: null, confidence: 0 });
+    const sealed = join(directory, 'sealed');
+    cpSync(join(packageRoot(), 'models', 'champion'), sealed, { recursive: true });
+    await run(['model', 'seal', sealed, '--run-id', 'run-9']);
+    const named = await run([...args, '--emit', 'predictions', '--set', `model.directory=${sealed}`]);
+    expect(jsonLines(named.stdout)[0]).toMatchObject({ run_id: 'run-9' });
   });
 
   it('judge times only against a given now', async () => {

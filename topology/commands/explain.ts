@@ -79,6 +79,7 @@ async function explain(given: readonly Given[], scorer: Scorer, asJson: boolean)
         failure_prob_30d: prob30d[row],
         failure_prob_90d: prob90d[row],
         model_version: scorer.modelVersion,
+        run_id: scorer.runId,
         top_factors: factors.map((factor) => ({ ...factor, words: factorInWords(factor) })),
         heads: Object.fromEntries(
           explainer.contributions(rows.values, offset).map(({ head, base, contributions }) => [

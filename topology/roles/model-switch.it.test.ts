@@ -21,6 +21,7 @@ interface Prediction {
   readonly gpu_uuid: string;
   readonly as_of: number;
   readonly model_version: string;
+  readonly run_id: string | null;
 }
 
 await describeWith('kraft', 'another model, under load and over a crash', () => {
@@ -134,7 +135,9 @@ await describeWith('kraft', 'another model, under load and over a crash', () => 
       const versions = list.sort((a, b) => a.as_of - b.as_of).map(({ model_version }) => model_version);
       expect([...versions].sort()).toEqual(versions);
     }
-    expect(new Set(all.map(({ model_version }) => model_version))).toEqual(new Set(['model-1', 'model-2', 'model-3']));
+    expect(new Set(all.map(({ model_version, run_id }) => `${model_version}: ${run_id}`))).toEqual(
+      new Set(['model-1: null', 'model-2: run of model-2', 'model-3: run of model-3']),
+    );
 
     const marks = new Map<number, ModelMark[]>();
     for (const { key, value, partition } of await client.readAll('gpu.checkpoints'))

@@ -37,7 +37,7 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
     change?.(directory);
     const registered = await server.register(NAME, directory);
     await server.setAlias(NAME, 'champion', registered.version);
-    return registered.version;
+    return registered.runId;
   };
 
   beforeAll(async () => {
@@ -53,13 +53,13 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
     const one = follower(server.url);
     expect(await one.first()).toBeNull();
     expect(refused).toEqual([]);
-    await publish('model-1');
+    const run = await publish('model-1');
     const models = new ModelsInForce((await one.first())!);
     const look = async (): Promise<string> => {
       await one.look(models);
       return models.take().modelVersion;
     };
-    expect(models.current).toMatchObject({ modelVersion: 'model-1', runId: 'run of model-1' });
+    expect(models.current).toMatchObject({ modelVersion: 'model-1', runId: run });
     expect(await look()).toBe('model-1');
     await publish('model-2');
     expect(await look()).toBe('model-2');
@@ -75,8 +75,13 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
     await publish('unsealed', (directory) => rmSync(join(directory, 'manifest.json')));
     expect([await look(), await look()]).toEqual(['model-2', 'model-2']);
     expect(refused).toEqual(['model_corrupt', 'model_mismatch', 'model_unsealed']);
-    await publish('model-3');
+    const firstRun = await publish('model-3');
     expect(await look()).toBe('model-3');
+    expect(models.current.runId).toBe(firstRun);
+    const lastRun = await publish('model-3');
+    expect(await look()).toBe('model-3');
+    expect(models.current.runId).toBe(lastRun);
+    expect(lastRun).not.toBe(firstRun);
 
     writeFileSync(join(root, 'no-directory'), '');
     expect(await follower(server.url, 'no-directory').first()).toBeNull();
@@ -89,7 +94,7 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
     await models.closeAll();
     const two = follower(server.url);
     const again = await two.first();
-    expect(again?.modelVersion).toBe('model-3');
+    expect(again).toMatchObject({ modelVersion: 'model-3', runId: lastRun });
     await again?.close();
     expect(logged.join('\n')).not.toContain('a secret token');
   }, 300_000);

@@ -13,6 +13,13 @@ import { checkFits, type ModelInstruments, type ModelsInForce } from './models.j
 const LONGEST_BACKOFF = 8;
 const CURRENT = 'current.json';
 
+/** What current.json says of the model that passed last. */
+interface Cached {
+  readonly name: string;
+  readonly version: string;
+  readonly run_id: string | null;
+}
+
 export interface MlflowFollowerOptions {
   readonly settings: Config['model']['mlflow'];
   readonly featureSet: 'v1' | 'v2';
@@ -59,7 +66,9 @@ export class MlflowFollower {
   async look(models: ModelsInForce): Promise<void> {
     const model = await this.fetched();
     if (model === null) return;
-    if (model.digest === models.newest.digest) await model.close();
+    // The same files may come of another run: its name is what predictions are to bear then.
+    const { digest, runId } = models.newest;
+    if (model.digest === digest && model.runId === runId) await model.close();
     else models.offer(model);
   }
 
@@ -107,13 +116,14 @@ export class MlflowFollower {
     await this.client.fetchInto(found, fetching);
     // Whole, and so worth a judgement: what could not be fetched is tried again instead.
     this.dealtWith = found.version;
-    const model = await OnnxScorer.load(fetching);
+    const model = await OnnxScorer.load(fetching, found.runId);
     try {
       checkFits(model, featureSet);
       await rm(place, { recursive: true, force: true });
       await rename(fetching, place);
       const current = join(settings.cacheDirectory, CURRENT);
-      await writeFile(`${current}.next`, JSON.stringify({ name: settings.name, version: found.version }) + '\n');
+      const kept: Cached = { name: settings.name, version: found.version, run_id: found.runId };
+      await writeFile(`${current}.next`, JSON.stringify(kept) + '\n');
       await rename(`${current}.next`, current);
     } catch (error) {
       await model.close();
@@ -128,9 +138,9 @@ export class MlflowFollower {
     try {
       const text = await readIfThere(join(settings.cacheDirectory, CURRENT));
       if (text === null) return null;
-      const { name, version } = JSON.parse(text.toString('utf8')) as { name: string; version: string };
+      const { name, version, run_id } = JSON.parse(text.toString('utf8')) as Cached;
       if (name !== settings.name) return null;
-      const model = await OnnxScorer.load(join(settings.cacheDirectory, `${name}-${version}`));
+      const model = await OnnxScorer.load(join(settings.cacheDirectory, `${name}-${version}`), run_id);
       checkFits(model, featureSet);
       log.info({ model: model.modelVersion, version }, 'the model comes from the cache');
       return model;

@@ -42,7 +42,7 @@ export class ModelMarks {
   answered({ modelVersion, runId, digest }: Scorer, offset: number): OutputRecord | null {
     const fromOffset = this.answeredTo;
     this.answeredTo = offset;
-    if (this.last?.digest === digest) return null;
+    if (this.last?.digest === digest && this.last.runId === runId) return null;
     const sequence = (this.last?.sequence ?? 0) + 1;
     this.last = { sequence, fromOffset, modelVersion, runId, digest };
     const key = `${MODEL_KEY}${sequence % SWITCHES}`;

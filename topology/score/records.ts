@@ -51,6 +51,7 @@ export function predictionOf(
     coverage,
     confidence: scorer.confidence(prob30d, coverage),
     model_version: scorer.modelVersion,
+    run_id: scorer.runId,
     feature_set: scorer.featureSet,
     top_factors: scorer.explainer?.topFactors(values, offset, prob7d, prob30d) ?? null,
   };
