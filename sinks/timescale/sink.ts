@@ -183,8 +183,14 @@ async function copy(client: pg.Client, table: string, rows: readonly Row[]): Pro
 }
 
 async function remove(client: pg.Client, table: string, rows: readonly Row[]): Promise<void> {
-  const [column] = rows[0].columns;
-  await client.query(`DELETE FROM ${table} WHERE ${column} = ANY($1)`, [rows.map(({ cells }) => cells[0])]);
+  const { columns } = rows[0];
+  const places = rows.map(
+    (_, row) => `(${columns.map((_, column) => `$${row * columns.length + column + 1}`).join(', ')})`,
+  );
+  await client.query(
+    `DELETE FROM ${table} WHERE (${columns.join(', ')}) IN (${places.join(', ')})`,
+    rows.flatMap(({ cells }) => cells),
+  );
 }
 
 async function upsert(client: pg.Client, table: string, keys: readonly string[], rows: readonly Row[]): Promise<void> {
@@ -226,10 +232,14 @@ function runsOf(rows: readonly Row[]): Row[][] {
   const runs: Row[][] = [];
   for (const row of rows) {
     const run = runs.at(-1);
-    if (run !== undefined && Boolean(run[0].removes) === Boolean(row.removes)) run.push(row);
+    if (run !== undefined && isAlike(run[0], row)) run.push(row);
     else runs.push([row]);
   }
   return runs;
+}
+
+function isAlike(one: Row, other: Row): boolean {
+  return Boolean(one.removes) === Boolean(other.removes) && one.columns.length === other.columns.length;
 }
 
 function byTable(rows: readonly Row[]): Map<string, Row[]> {

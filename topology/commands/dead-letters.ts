@@ -1,15 +1,14 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Message } from 'node-rdkafka';
-import { DAY_MS, HOUR_MS, MINUTE_MS, systemClock } from '../../schema/clock.js';
 import { DEAD_LETTER_CODES } from '../../schema/outcome.js';
 import { isoTime } from '../../schema/records.js';
 import { topicName } from '../../schema/topics.js';
 import { readToEnd } from '../kafka/bounded-reader.js';
 import { connectionOf } from '../kafka/connection.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import { parseSince } from './times.js';
 
 const SHOWN_CHARACTERS = 120;
-const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
 
 /** A dead letter, as it is shown. */
 export interface ListedLetter {
@@ -98,13 +97,6 @@ function headersOf({ headers }: Message): Record<string, string | undefined> {
   return Object.fromEntries(
     (headers ?? []).flatMap((header) => Object.entries(header).map(([name, value]) => [name, String(value)])),
   );
-}
-
-function parseSince(text: string): number {
-  const ago = /^(\d+)([smhd])$/.exec(text);
-  const time = ago === null ? Date.parse(text) : systemClock.now() - Number(ago[1]) * UNITS_MS[ago[2]];
-  if (Number.isNaN(time)) throw new InvalidArgumentError('expected 90s, 15m, 2h, 7d, or an ISO 8601 time');
-  return Math.max(0, time);
 }
 
 function parseCode(text: string): string {

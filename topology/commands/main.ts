@@ -7,7 +7,9 @@ import { deadLettersCommand } from './dead-letters.js';
 import { decideCommand } from './decide.js';
 import { demoCommand } from './demo.js';
 import { drainCommand } from './drain.js';
+import { evaluateCommand } from './evaluate.js';
 import { explainCommand } from './explain.js';
+import { labelsCommand } from './labels.js';
 import { modelCommand } from './model.js';
 import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
@@ -54,9 +56,11 @@ export async function main(
     trainingSetCommand,
     decideCommand,
     explainCommand,
+    evaluateCommand,
     topicsCommand,
     deadLettersCommand,
     dbCommand,
+    labelsCommand,
     modelCommand,
     configCommand,
   ])

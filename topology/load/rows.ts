@@ -1,4 +1,5 @@
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
+import { namedByLabelKey } from '../../schema/label-key.js';
 import { fromSamplesRecord } from '../../schema/samples.js';
 import { METRIC_COLUMNS, MinuteRows, ROW_MS } from '../../sinks/timescale/minute-rows.js';
 import type { Row } from '../../sinks/timescale/sink.js';
@@ -77,8 +78,11 @@ export class RowMaker {
   private removal(topic: LoadTopic, { topic: name, partition, offset, key }: LogRecord): void {
     if (topic === 'samples' || key === null) return;
     const { name: table } = OUTPUT_TABLES[topic];
-    if (UPSERT_KEYS[table] === undefined) return;
+    const keys = UPSERT_KEYS[table];
+    if (keys === undefined) return;
     const origin = { topic: name, partition, offset };
-    this.unit.rows.push({ table, columns: ['gpu_uuid'], cells: [key.toString('utf8')], removes: true, origin });
+    const named = key.toString('utf8');
+    const cells = topic === 'labels' ? namedByLabelKey(named) : [named];
+    this.unit.rows.push({ table, columns: keys.slice(0, cells.length), cells, removes: true, origin });
   }
 }
