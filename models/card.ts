@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { Type, type Static } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
-import { ActuaryError, messageOf } from '../schema/errors.js';
+import { ActuaryError } from '../schema/errors.js';
 import { FEATURES } from '../schema/features.js';
 import { FAILURE_TYPES } from '../schema/records.js';
+import { checked, parseChecked } from './checked-json.js';
 import { parseGolden, type Golden } from './golden.js';
 import {
   MANIFEST_FILE,
@@ -77,15 +77,7 @@ export async function readModel(directory: string): Promise<ModelFiles> {
   const cardText = (await read('card.json')).toString('utf8');
   const onnx = await read('model.onnx');
   const goldenBytes = sealed?.get('golden.json') ?? (await readIfThere(join(directory, 'golden.json')));
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(cardText);
-  } catch (error) {
-    throw new ActuaryError('model_corrupt', `${cardFile} is not JSON: ${messageOf(error)}. ${TRAIN_HINT}`, {
-      cause: error,
-    });
-  }
-  const card = checkCard(parsed, cardFile);
+  const card = checkCard(parseChecked(Type.Unknown(), cardText, cardFile, TRAIN_HINT), cardFile);
   const found = sha256(onnx);
   if (found !== card.sha256)
     throw new ActuaryError(
@@ -108,11 +100,8 @@ export async function readModel(directory: string): Promise<ModelFiles> {
  * Checks that a card is complete and that its model fits this engine's features.
  * @throws ActuaryError model_corrupt or model_mismatch
  */
-export function checkCard(card: unknown, name: string): ModelCard {
-  if (!Value.Check(Card, card)) {
-    const error = Value.Errors(Card, card).First();
-    throw new ActuaryError('model_corrupt', `${name}: ${error?.path ?? ''} ${error?.message ?? ''}. ${TRAIN_HINT}`);
-  }
+export function checkCard(value: unknown, name: string): ModelCard {
+  const card = checked(Card, value, name, TRAIN_HINT);
   const unfit = (what: string): ActuaryError =>
     new ActuaryError('model_mismatch', `${name}: ${what}. Train a model for this version with \`npm run train\`.`);
   card.features.forEach((feature, index) => {

@@ -1,8 +1,8 @@
 import { Type, type Static } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
-import { ActuaryError, messageOf } from '../schema/errors.js';
+import { ActuaryError } from '../schema/errors.js';
 import { FEATURE_COUNT, type FeatureRows } from '../schema/features.js';
 import { FAILURE_TYPES } from '../schema/records.js';
+import { corrupt, parseChecked } from './checked-json.js';
 import type { Predictions, Scorer } from './scorer.js';
 import { HORIZON_DAYS } from './survival.js';
 
@@ -13,6 +13,7 @@ import { HORIZON_DAYS } from './survival.js';
 
 /** The graph is float32; on the committed champion it differs from float64 by less than a tenth of this. */
 const TOLERANCE = 1e-5;
+const HINT = "Restore the model's files together, or train anew.";
 
 const row = (length: number) => Type.Array(Type.Number(), { minItems: length, maxItems: length });
 const Golden = Type.Object({
@@ -28,24 +29,12 @@ export type Golden = Static<typeof Golden>;
  * @throws ActuaryError model_corrupt
  */
 export function parseGolden(text: string, width: number, name: string): Golden {
-  const corrupt = (what: string, cause?: unknown): ActuaryError =>
-    new ActuaryError('model_corrupt', `${name}: ${what}. Restore the model's files together, or train anew.`, {
-      cause,
-    });
-  let golden: unknown;
-  try {
-    golden = JSON.parse(text);
-  } catch (error) {
-    throw corrupt(`not JSON: ${messageOf(error)}`, error);
-  }
-  if (!Value.Check(Golden, golden)) {
-    const error = Value.Errors(Golden, golden).First();
-    throw corrupt(`${error?.path ?? ''} ${error?.message ?? ''}`);
-  }
+  const golden = parseChecked(Golden, text, name, HINT);
   const { features, failure_prob, failure_type_prob } = golden;
   if (failure_prob.length !== features.length || failure_type_prob.length !== features.length)
-    throw corrupt('as many answers as rows were expected');
-  if (features.some((values) => values.length !== width)) throw corrupt(`rows of ${width} features were expected`);
+    throw corrupt(name, 'as many answers as rows were expected', HINT);
+  if (features.some((values) => values.length !== width))
+    throw corrupt(name, `rows of ${width} features were expected`, HINT);
   return golden;
 }
 

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type, type Static } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
 import { ActuaryError, messageOf } from '../schema/errors.js';
+import { corrupt, parseChecked } from './checked-json.js';
 
 /** manifest.json makes a model directory one unit: what belongs to it, byte for byte, and which training run made it. */
 
 export const MANIFEST_FILE = 'manifest.json';
+const HINT = 'Seal the model anew with `gpu-actuary model seal`.';
 /** Without these a directory is no model. */
 export const REQUIRED_FILES = ['card.json', 'model.onnx', 'golden.json'] as const;
 /** What a model may have beside them: the trees, for explanations. */
@@ -31,21 +32,9 @@ export const sha256 = (bytes: Buffer | string): string => createHash('sha256').u
 
 /** @throws ActuaryError model_corrupt: these bytes are no manifest, or it leaves out what a model consists of */
 export function parseManifest(text: string, name: string): Manifest {
-  const corrupt = (what: string, cause?: unknown): ActuaryError =>
-    new ActuaryError('model_corrupt', `${name}: ${what}. Seal the model anew with \`gpu-actuary model seal\`.`, {
-      cause,
-    });
-  let manifest: unknown;
-  try {
-    manifest = JSON.parse(text);
-  } catch (error) {
-    throw corrupt(`not JSON: ${messageOf(error)}`, error);
-  }
-  if (!Value.Check(Manifest, manifest)) {
-    const error = Value.Errors(Manifest, manifest).First();
-    throw corrupt(`${error?.path ?? ''} ${error?.message ?? ''}`);
-  }
-  for (const file of REQUIRED_FILES) if (manifest.files[file] === undefined) throw corrupt(`it does not name ${file}`);
+  const manifest = parseChecked(Manifest, text, name, HINT);
+  for (const file of REQUIRED_FILES)
+    if (manifest.files[file] === undefined) throw corrupt(name, `it does not name ${file}`, HINT);
   return manifest;
 }
 

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Type, type Static } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
 import { DAY_MS } from '../schema/clock.js';
 import type { Config } from '../schema/config.js';
 import { dateMs } from '../schema/dates.js';
@@ -9,6 +8,7 @@ import { ActuaryError, messageOf } from '../schema/errors.js';
 import { gpuModelFamily } from '../schema/gpu-models.js';
 import { packageRoot } from '../schema/package-root.js';
 import type { AssetRecord, PredictionRecord, Trigger } from '../schema/records.js';
+import { parseChecked } from './checked-json.js';
 import { estimatedTtfDays, HORIZON_DAYS } from './survival.js';
 
 /**
@@ -17,6 +17,7 @@ import { estimatedTtfDays, HORIZON_DAYS } from './survival.js';
  */
 
 const DAYS_PER_YEAR = 365.25;
+const HINT = 'Restore it, or make it anew with `python3 -m training.survival train`.';
 /** Facts of the model in their order, behind the quarter of age. */
 const FACTS = ['batch_new', 'col', 'row', 'col_odd', 'cage', 'slot', 'node', 'made_week', 'serial'] as const;
 /** Batches of the lifetimes that the shape was learned from; another name is a batch of which nothing is known. */
@@ -77,16 +78,7 @@ export class SurvivalBaseline {
     } catch (error) {
       throw new ActuaryError('model_missing', `survival baseline ${file}: ${messageOf(error)}`, { cause: error });
     }
-    let artefact: unknown;
-    try {
-      artefact = JSON.parse(text);
-    } catch (error) {
-      throw new ActuaryError('model_corrupt', `survival baseline ${file}: ${messageOf(error)}`, { cause: error });
-    }
-    if (!Value.Check(Artefact, artefact)) {
-      const first = Value.Errors(Artefact, artefact).First();
-      throw new ActuaryError('model_corrupt', `survival baseline ${file}: ${first?.path}: ${first?.message}`);
-    }
+    const artefact = parseChecked(Artefact, text, `survival baseline ${file}`, HINT);
     return new SurvivalBaseline(artefact, rates);
   }
 

@@ -1,6 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
-import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { checked, corrupt, parseChecked } from '../checked-json.js';
 
 /** The trees behind a model's graph, as training leaves them in model.json: XGBoost's own JSON, a booster a head. */
 
@@ -38,6 +37,7 @@ export interface HazardHead {
   readonly trees: readonly Tree[];
 }
 
+const HINT = 'Restore it with the model.onnx that it belongs to.';
 const HAZARD = /^hazard_(\d+)_(\d+)$/;
 
 /**
@@ -46,33 +46,20 @@ const HAZARD = /^hazard_(\d+)_(\d+)$/;
  * @throws ActuaryError model_corrupt
  */
 export function readHazardHeads(text: string, features: readonly string[], file: string): HazardHead[] {
-  const corrupt = (what: string, cause?: unknown): ActuaryError =>
-    new ActuaryError('model_corrupt', `${file}: ${what}. Restore it with the model.onnx that it belongs to.`, {
-      cause,
-    });
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw corrupt(`not JSON: ${messageOf(error)}`, error);
-  }
-  if (!Value.Check(ModelTrees, parsed)) throw corrupt(`no features and heads`);
-  if (parsed.features.join() !== features.join()) throw corrupt('its features are not those of the card');
+  const parsed = parseChecked(ModelTrees, text, file, HINT);
+  if (parsed.features.join() !== features.join()) throw corrupt(file, 'its features are not those of the card', HINT);
   const heads: HazardHead[] = [];
   for (const [name, head] of Object.entries(parsed.heads)) {
     const days = HAZARD.exec(name);
     if (days === null) continue;
-    if (!Value.Check(Head, head)) {
-      const error = Value.Errors(Head, head).First();
-      throw corrupt(`${name}: ${error?.path ?? ''} ${error?.message ?? ''}`);
-    }
-    const { trees } = head.learner.gradient_booster.model;
+    const { trees } = checked(Head, head, `${file}: ${name}`, HINT).learner.gradient_booster.model;
     trees.forEach((tree, index) => {
-      if (!isSound(tree, features.length)) throw corrupt(`${name}: tree ${index} is no binary tree of these features`);
+      if (!isSound(tree, features.length))
+        throw corrupt(file, `${name}: tree ${index} is no binary tree of these features`, HINT);
     });
     heads.push({ name, fromDays: Number(days[1]), toDays: Number(days[2]), trees });
   }
-  if (heads.length === 0) throw corrupt('no hazard head');
+  if (heads.length === 0) throw corrupt(file, 'no hazard head', HINT);
   return heads.sort((a, b) => a.fromDays - b.fromDays);
 }
 
