@@ -422,7 +422,7 @@ export class ScoreRole implements Role, LogListener {
       (this.draining?.isDue(this.owned, (partition) => this.consumer!.endReachedAt(partition)) ?? false);
     const elapsedMs = (isLoaded || this.behind) && !isLast ? startedMs - this.lastUnitMs : Infinity;
     this.lastUnitMs = startedMs;
-    this.absences!.place(this.owned.values());
+    this.absences!.place(this.owned.values(), !Number.isNaN(this.keeper?.share ?? NaN));
     let rows = 0;
     let waitedMs = 0;
     for (const [key, { partition, state, mutedUntil, next }] of this.owned) {

@@ -1,10 +1,9 @@
-import { parseAbsenceNotice, type AbsenceNotice } from '../../schema/absence.js';
+import { parseAbsenceNotice } from '../../schema/absence.js';
 import { topicName } from '../../schema/topics.js';
-import { DUE_ABSENCE } from '../../operators/due.js';
-import { FEATURE_COUNT } from '../../schema/features.js';
 import type { KafkaConnection, Warn } from '../kafka/connection.js';
 import type { LogRecord } from '../kafka/log.js';
 import { TableReader } from '../kafka/table-reader.js';
+import { AbsenceNotices } from './absence-notices.js';
 import type { Owned } from './owned.js';
 
 /**
@@ -14,7 +13,7 @@ import type { Owned } from './owned.js';
  */
 export class Absences {
   private readonly reader: TableReader;
-  private waiting: AbsenceNotice[] = [];
+  private readonly notices = new AbsenceNotices();
 
   constructor(connection: KafkaConnection, warn: Warn) {
     this.reader = new TableReader(
@@ -34,29 +33,15 @@ export class Absences {
     return this.reader.close();
   }
 
-  /** Adds rows of the absent GPUs among those owned. Who has been heard since, by this process, is not absent. */
-  place(owned: Iterable<Owned>): void {
-    if (this.waiting.length === 0) return;
-    const notices = this.waiting;
-    this.waiting = [];
-    for (const { state, next, mutedUntil } of owned) {
-      if (next < mutedUntil) continue;
-      const { windows, rows } = state;
-      for (const { gpu_uuid, newest_reading_at, as_of } of notices) {
-        const slot = windows.find(gpu_uuid);
-        if (slot < 0 || windows.newestMs(slot) > newest_reading_at) continue;
-        const newestMs = windows.newestMs(slot);
-        const row = rows.add(slot, Math.max(as_of, newestMs), newestMs, DUE_ABSENCE);
-        windows.features(slot, rows.asOfMs[row], rows.values, row * FEATURE_COUNT);
-        rows.metadata[row] = windows.metadata(slot);
-      }
-    }
+  /** As {@link AbsenceNotices.place}. */
+  place(owned: Iterable<Owned>, isRestoring: boolean): void {
+    this.notices.place(owned, isRestoring);
   }
 
   private readonly take = (records: readonly LogRecord[]): Promise<void> => {
     for (const { value } of records) {
       const notice = parseAbsenceNotice(value);
-      if (notice !== null) this.waiting.push(notice);
+      if (notice !== null) this.notices.take(notice);
     }
     return Promise.resolve();
   };

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -86,6 +86,9 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
     writeFileSync(join(root, 'no-directory'), '');
     expect(await follower(server.url, 'no-directory').first()).toBeNull();
     expect(logged.filter((line) => line.includes('output_unwritable'))).toHaveLength(1);
+
+    // The three that passed last, and nothing of those that did not.
+    expect(readdirSync(join(root, 'cache')).sort()).toEqual(['current.json', `${NAME}-2`, `${NAME}-6`, `${NAME}-7`]);
 
     await server.kill();
     isUp = false;

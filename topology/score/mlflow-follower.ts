@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readIfThere } from '../../models/manifest.js';
@@ -12,6 +12,8 @@ import { checkFits, type ModelInstruments, type ModelsInForce } from './models.j
 /** Of the wait between two looks, at most, while MLflow does not answer. */
 const LONGEST_BACKOFF = 8;
 const CURRENT = 'current.json';
+/** Versions that the cache keeps: the one in force, and those to look at when something is asked of it. */
+const KEPT_VERSIONS = 3;
 
 /** What current.json says of the model that passed last. */
 interface Cached {
@@ -108,16 +110,17 @@ export class MlflowFollower {
   }
 
   private async bringIn(found: RegisteredModel): Promise<OnnxScorer> {
-    const { settings, featureSet } = this.options;
+    const { settings, featureSet, log } = this.options;
     const place = join(settings.cacheDirectory, `${settings.name}-${found.version}`);
     const fetching = `${place}.next`;
-    await rm(fetching, { recursive: true, force: true });
     await mkdir(settings.cacheDirectory, { recursive: true });
-    await this.client.fetchInto(found, fetching);
-    // Whole, and so worth a judgement: what could not be fetched is tried again instead.
-    this.dealtWith = found.version;
-    const model = await OnnxScorer.load(fetching, found.runId);
+    let model: OnnxScorer | null = null;
     try {
+      await rm(fetching, { recursive: true, force: true });
+      await this.client.fetchInto(found, fetching);
+      // Whole, and so worth a judgement: what could not be fetched is tried again instead.
+      this.dealtWith = found.version;
+      model = await OnnxScorer.load(fetching, found.runId);
       checkFits(model, featureSet);
       await rm(place, { recursive: true, force: true });
       await rename(fetching, place);
@@ -125,11 +128,29 @@ export class MlflowFollower {
       const kept: Cached = { name: settings.name, version: found.version, run_id: found.runId };
       await writeFile(`${current}.next`, JSON.stringify(kept) + '\n');
       await rename(`${current}.next`, current);
+      // A model that passed speaks, whatever is left of others.
+      await this.prune().catch((error: unknown) => log.warn({ code: 'output_unwritable' }, messageOf(error)));
+      return model;
     } catch (error) {
-      await model.close();
+      await model?.close();
+      // Nothing is left of what did not pass; a disk that is in trouble is told of by the first error.
+      await rm(fetching, { recursive: true, force: true }).catch(() => undefined);
       throw error;
     }
-    return model;
+  }
+
+  /** Takes the oldest versions of this model out of the cache. */
+  private async prune(): Promise<void> {
+    const { cacheDirectory, name } = this.options.settings;
+    const versions: { readonly place: string; readonly sinceMs: number }[] = [];
+    for (const entry of await readdir(cacheDirectory)) {
+      if (!entry.startsWith(`${name}-`) || !/^\d+$/.test(entry.slice(name.length + 1))) continue;
+      const place = join(cacheDirectory, entry);
+      // Fetched anew each time that the alias comes back to it.
+      versions.push({ place, sinceMs: (await stat(place)).mtimeMs });
+    }
+    versions.sort((a, b) => b.sinceMs - a.sinceMs);
+    for (const { place } of versions.slice(KEPT_VERSIONS)) await rm(place, { recursive: true, force: true });
   }
 
   /** The last model that passed. */
