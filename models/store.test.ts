@@ -2,6 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { packageRoot } from '../schema/package-root.js';
 import { anotherModel, champion } from '../test/support/models.js';
 import { writeManifest } from './manifest.js';
 import { ModelStore, verifySealed } from './store.js';
@@ -48,6 +49,12 @@ describe('a model directory', () => {
       await writeFile(join(at('a'), 'manifest.json'), text);
       await expect(verifySealed(at('a'))).rejects.toMatchObject({ code: 'model_corrupt' });
     }
+  });
+
+  it('is what the repository holds: the champion is sealed, and its files are those of the manifest', async () => {
+    const { card, manifest } = await verifySealed(join(packageRoot(), 'models', 'champion'));
+    expect(Object.keys(manifest!.files)).toContain('model.json');
+    expect(manifest!.model_version).toBe(card.model_version);
   });
 
   it('is refused when it computes something else than training did', async () => {

@@ -6,7 +6,6 @@ The candidate itself is then made from all of it but the GPUs that calibrate.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from history import HistoryError, read_history
 from horizons import FAILURE_TYPES, HORIZONS
 from model import Model
 from report import comparison_table
+from tracking import NotTracked, finish, fingerprint
 from training_set import TrainingSet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +136,7 @@ def train_candidate(options: argparse.Namespace) -> None:
                 f"{HORIZONS[column]:.0f}d": flat(one.metrics["candidate"]) for column, one in enumerate(results) if one is not None
             },
         },
-        "data": {"source": "history", "rows": len(data), "gpus": int(data.columns["gpu"].max()) + 1, "on_top_of": None if base is None else str(options.base)},
+        "data": {"source": "history", "sha256": fingerprint([*options.input, options.assets, options.labels]), "rows": len(data), "gpus": int(data.columns["gpu"].max()) + 1, "on_top_of": None if base is None else str(options.base)},
         "training": {"trees": dict(zip(["hazard_0_7", "hazard_7_30", "hazard_30_90", "failure_type"], final.trees))},
     }  # fmt: skip
     written = write(options.out, final, card, parity_rows(data), golden(final, data))
@@ -149,8 +149,8 @@ def train_candidate(options: argparse.Namespace) -> None:
         tables="\n\n".join(tables),
     )  # fmt: skip
     (options.out / "report.md").write_text(text)
-    subprocess.run([*CLI, "model", "seal", str(options.out)], check=True, stdout=subprocess.DEVNULL)
     print(f"wrote {written['model_version']} and report.md to {options.out}")
+    finish(options.out, [options.out / "report.md", options.out / "reliability.png"])
 
 
 def main() -> int:
@@ -167,6 +167,9 @@ def main() -> int:
     except HistoryError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return 2
+    except NotTracked as error:
+        print(f"mlflow_unreachable: the candidate is written and sealed, but not logged: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

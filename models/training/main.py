@@ -5,6 +5,7 @@ Run by train.sh. Everything is seeded: the same build gives the same model.
 
 import argparse
 import resource
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from horizons import FAILURE_TYPES, HORIZONS
 from model import Model
 from oracle import Observable, full_windows
 from report import COST_RATIOS, MODEL, type_accuracy, write_report
+from tracking import NotTracked, finish, fingerprint, reports_in
 from training_set import TrainingSet, read_training_set
 
 #: Features of v1 come first in the engine's row.
@@ -109,6 +111,7 @@ def main() -> None:
         },
         "data": {
             "source": "gpu-actuary training-set: docs/training-set.md",
+            "sha256": fingerprint([options.data]),
             "learned_from": "the true risk of simulated GPUs, which is the expectation of what becomes of them; kinds of failure from those that fail",
             "features_not_learned_from": {
                 "names": BOUND_TO_CADENCE,
@@ -140,6 +143,10 @@ def main() -> None:
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; "
         f"wrote {written['model_version']} to {options.out}, its report to {options.report}"
     )
+    try:
+        finish(options.out, reports_in(options.report))
+    except NotTracked as error:
+        sys.exit(f"mlflow_unreachable: the model is written and sealed, but not logged: {error}")
 
 
 if __name__ == "__main__":

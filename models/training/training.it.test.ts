@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FEATURE_COUNT } from '../../schema/features.js';
 import { packageRoot } from '../../schema/package-root.js';
 import { OnnxScorer } from '../onnx-scorer.js';
+import { verifySealed } from '../store.js';
 
 const run = promisify(execFile);
 const training = join(packageRoot(), 'models', 'training');
@@ -59,6 +60,8 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
     const report = join(directory, 'report');
     await run(venv, ['-B', join(training, 'main.py'), '--data', data, '--out', out, '--report', report]);
     expect(readFileSync(join(report, 'champion.md'), 'utf8')).toContain('observable oracle');
+    // Training seals what it writes.
+    expect((await verifySealed(out)).manifest?.run_id).toBeNull();
     const scorer = await OnnxScorer.load(out);
     const { features, failure_prob } = JSON.parse(readFileSync(join(out, 'golden.json'), 'utf8')) as {
       features: (number | null)[][];

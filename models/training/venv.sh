@@ -8,9 +8,14 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
   echo "training needs Python 3.11 or newer; set PYTHON to one (found: $("$python" --version 2>&1 || echo none))" >&2
   exit 1
 fi
-if ! cmp -s "$here/requirements.txt" "$here/.venv/requirements.txt"; then
+requirements=("$here/requirements.txt")
+if [ -n "${MLFLOW_TRACKING_URI:-}" ]; then
+  requirements+=("$here/requirements-mlflow.txt")
+fi
+wanted="$(cat "${requirements[@]}")"
+if [ "$wanted" != "$(cat "$here/.venv/requirements.txt" 2>/dev/null)" ]; then
   echo "Installing Python packages into models/training/.venv ..."
   "$python" -m venv --clear "$here/.venv"
-  "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
-  cp "$here/requirements.txt" "$here/.venv/requirements.txt"
+  "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check "${requirements[@]/#/--requirement=}"
+  printf '%s\n' "$wanted" > "$here/.venv/requirements.txt"
 fi

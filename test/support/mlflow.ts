@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, run, start, type Running } from '../../bench/support/processes.js';
 import { packageRoot } from '../../schema/package-root.js';
 import { eventuallyAnswered } from './client.js';
 
-/** Pinned: what the engine is held against. */
-const MLFLOW = 'mlflow==3.17.2';
+/** Pinned: what the engine is held against, and what logging a model takes beside it. */
+const PACKAGES = ['mlflow==3.17.2', 'onnx==1.23.2', 'onnxruntime==1.30.0'];
 
 const venv = (): string => join(packageRoot(), '.cache', 'mlflow', 'venv');
+const installed = (): string => join(venv(), 'packages.txt');
 
 /** A tracking server of MLflow, with its registry and its artifacts, in processes of its own. */
 export class MlflowServer {
@@ -20,10 +21,11 @@ export class MlflowServer {
   /** Installs MLflow once a checkout. @param directory for its database and artifacts */
   static async start(directory: string): Promise<MlflowServer> {
     const python = join(venv(), 'bin', 'python');
-    if (!existsSync(join(venv(), 'bin', 'mlflow'))) {
+    if (!existsSync(installed()) || (await readFile(installed(), 'utf8')) !== PACKAGES.join()) {
       await mkdir(join(venv(), '..'), { recursive: true });
-      await run('python3', ['-m', 'venv', '--clear', venv()]);
-      await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', MLFLOW]);
+      await run('python3', ['-m', 'venv', venv()]);
+      await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
+      await writeFile(installed(), PACKAGES.join());
     }
     const port = await freePort();
     const running = start(
@@ -70,6 +72,24 @@ export class MlflowServer {
       { name, source: `mlflow-artifacts:/${path}`, run_id: runId },
     );
     return { version: registered.version, runId };
+  }
+
+  /** Logs and registers a model directory as training does. @returns version and run */
+  async track(directory: string, report: string): Promise<{ version: string; runId: string }> {
+    const script = join(packageRoot(), 'models', 'training', 'tracking.py');
+    const said = await run(join(venv(), 'bin', 'python'), ['-B', script, '--model', directory, '--report', report], {
+      env: { ...process.env, MLFLOW_TRACKING_URI: this.url },
+    });
+    const named = /logged as run (\w+), registered as version (\d+)/.exec(said);
+    if (named === null) throw new Error(`tracking said: ${said}`);
+    return { version: named[2], runId: named[1] };
+  }
+
+  /** A question of the REST API. */
+  async get<T>(path: string, query: Record<string, string>): Promise<T> {
+    const answer = await fetch(`${this.url}/api/2.0/mlflow/${path}?${new URLSearchParams(query).toString()}`);
+    if (!answer.ok) throw new Error(`${path}: HTTP ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as T;
   }
 
   async setAlias(name: string, alias: string, version: string): Promise<void> {

@@ -11,6 +11,7 @@ const CHECKS = {
   java: () => has('java', ['-version']),
   mvn: () => has('mvn'),
   python: () => has('python3'),
+  'kraft and python': async () => (await brokerNeeds()) === null && (await has('python3')),
   chromium: () => has('chromium'),
   promtool: () => has('promtool'),
   procfs: () => Promise.resolve(existsSync('/proc/self/stat')),

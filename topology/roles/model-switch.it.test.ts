@@ -11,18 +11,11 @@ import { eventually, TestClient } from '../../test/support/client.js';
 import { EngineCommand } from '../../test/support/engine-command.js';
 import { anotherModel } from '../../test/support/models.js';
 import { describeWith } from '../../test/support/requirements.js';
+import { everythingScored, keysOf, predictionsOf, versionsByGpu } from '../../test/support/scored.js';
 import { decodeMark, type ModelMark } from '../score/model-record.js';
 
 const RAW = 'raw';
-/** Where nothing is committed for so long, all was read. */
-const QUIET_MS = 5_000;
 const NOW_MS = Date.UTC(2026, 0, 1);
-interface Prediction {
-  readonly gpu_uuid: string;
-  readonly as_of: number;
-  readonly model_version: string;
-  readonly run_id: string | null;
-}
 
 await describeWith('kraft', 'another model, under load and over a crash', () => {
   let broker: Broker;
@@ -60,13 +53,6 @@ await describeWith('kraft', 'another model, under load and over a crash', () => 
     await anotherModel(join(root, version), version, `run of ${version}`);
     await new ModelStore(serving).promote(join(root, version), NOW_MS);
   };
-  const predictions = async (prefix: string): Promise<Prediction[]> => {
-    const reads = await client.readAll(`${prefix}gpu.predictions`);
-    return Promise.all(reads.map(({ value }) => codec.decode<Prediction>('predictions', value!)));
-  };
-  const keysOf = (all: readonly Prediction[]): string[] =>
-    all.map(({ gpu_uuid, as_of }) => `${gpu_uuid} ${as_of}`).sort();
-
   beforeAll(async () => {
     broker = await startBroker({ heap: '512m' });
     client = new TestClient([broker.brokers]);
@@ -102,39 +88,16 @@ await describeWith('kraft', 'another model, under load and over a crash', () => 
     expect(second.said('role started').length).toBeGreaterThan(0);
     await produce(2_000);
     const reference = run('ref.', 'null');
-    for (const prefix of ['ref.', '']) {
-      let [scored, quietSince] = [-1, performance.now()];
-      await eventually(
-        'all scored',
-        async () => {
-          const done = await client
-            .committed(`${prefix}gpu-actuary.score`, `${prefix}gpu.samples`)
-            .catch(() => new Map<number, number>());
-          const sum = [...done.values()].reduce((total, offset) => total + Math.max(0, offset), 0);
-          if (sum !== scored) quietSince = performance.now();
-          scored = sum;
-          const raw = await client.committed(`${prefix}gpu-actuary.ingest`, RAW).catch(() => new Map<number, number>());
-          const rawEnds = await client.ends(RAW);
-          const isRead = [...rawEnds].every(([partition, end]) => Math.max(0, raw.get(partition) ?? 0) >= end);
-          return isRead && scored > 0 && performance.now() - quietSince > QUIET_MS ? true : undefined;
-        },
-        120_000,
-      );
-    }
+    for (const prefix of ['ref.', '']) await everythingScored(client, prefix, RAW);
     expect(second.alive).toBe(true);
     await second.end('SIGTERM');
     await reference.end('SIGTERM');
 
-    const all = await predictions('');
+    const all = await predictionsOf(client, codec, '');
     const keys = keysOf(all);
     expect(new Set(keys).size).toBe(keys.length);
-    expect(keys).toEqual(keysOf(await predictions('ref.')));
-    const byGpu = new Map<string, Prediction[]>();
-    for (const one of all) byGpu.set(one.gpu_uuid, [...(byGpu.get(one.gpu_uuid) ?? []), one]);
-    for (const list of byGpu.values()) {
-      const versions = list.sort((a, b) => a.as_of - b.as_of).map(({ model_version }) => model_version);
-      expect([...versions].sort()).toEqual(versions);
-    }
+    expect(keys).toEqual(keysOf(await predictionsOf(client, codec, 'ref.')));
+    for (const versions of versionsByGpu(all).values()) expect([...versions].sort()).toEqual(versions);
     expect(new Set(all.map(({ model_version, run_id }) => `${model_version}: ${run_id}`))).toEqual(
       new Set(['model-1: null', 'model-2: run of model-2', 'model-3: run of model-3']),
     );
