@@ -16,6 +16,7 @@ import { endOnInterrupt } from './support/interrupt.js';
 import { KafkaAdmin } from './support/kafka-admin.js';
 import { latencyFigures } from './support/latency-figures.js';
 import { LiveFleet, type Round } from './support/live-fleet.js';
+import { ModelSwitches, WATCH_MS } from './support/model-switches.js';
 import type { RunOptions } from './support/options.js';
 import { connectionTo, fillWindows } from './support/prepare.js';
 import { provenance } from './support/provenance.js';
@@ -30,6 +31,7 @@ export interface LatencyOptions extends RunOptions {
   readonly warmUpRounds: number;
   readonly burstRounds: number;
   readonly burstMs: number;
+  readonly switchRounds: number;
   readonly together: boolean;
   readonly database: boolean;
   readonly prefill: boolean;
@@ -49,11 +51,13 @@ const LATE_MS = 100;
 export async function benchLatency(cluster: Cluster, options: LatencyOptions): Promise<object> {
   const admin = await KafkaAdmin.open(cluster);
   const postgres = options.database ? await startEmbeddedPostgres() : null;
+  const models = await ModelSwitches.make(options.switchRounds * options.cadenceMs);
   const forget = endOnInterrupt(async () => postgres?.stop());
   try {
     if (postgres !== null) await migrateDatabase(postgres.url);
-    return await live(cluster, admin, postgres?.url ?? null, options);
+    return await live(cluster, admin, postgres?.url ?? null, models, options);
   } finally {
+    models.remove();
     await postgres?.stop();
     forget();
     await admin.close();
@@ -64,6 +68,7 @@ async function live(
   cluster: Cluster,
   admin: KafkaAdmin,
   databaseUrl: string | null,
+  models: ModelSwitches,
   options: LatencyOptions,
 ): Promise<object> {
   const topicPrefix = `bench-${Date.now()}.`;
@@ -79,6 +84,7 @@ async function live(
   const config = {
     sources: [{ topics: [topic], format: 'wide-json-flat', keyed: true }],
     predictions: { emit: 'always' },
+    model: { directory: models.directory, watchMs: WATCH_MS },
     ...(databaseUrl === null ? {} : { database: { url: databaseUrl } }),
   };
   const engine = await EngineProcesses.start(cluster, {
@@ -86,7 +92,8 @@ async function live(
     config: { ...config, kafka: { brokers: cluster.brokers, topicPrefix, partitions: options.partitions } },
     sets: options.set,
   });
-  const rounds = options.warmUpRounds + options.rounds + options.burstRounds;
+  const burstRound = options.warmUpRounds + options.rounds + options.switchRounds;
+  const rounds = burstRound + options.burstRounds;
   const predicted = new Arrivals(options.gpus, rounds);
   const raw = new Arrivals(options.gpus, rounds);
   const fleet = new LiveFleet(cluster, topic, options.gpus, (gpu, round, atMs) => {
@@ -141,7 +148,16 @@ async function live(
     own.disable();
     const lateMs = fleet.latestMs;
     await jumping;
-    say(`${options.rounds} rounds measured; ${options.burstRounds} with all GPUs in ${options.burstMs} ms`);
+    say(`${options.rounds} rounds measured; ${options.switchRounds} with another model every moment`);
+    await watch.begin();
+    const switched = models.run();
+    await send(options.switchRounds, options.cadenceMs);
+    const switches = await switched;
+    const switching = await watch.end();
+    const taken = await switchesOf(engine);
+    say(
+      `${switches} models, ${taken} of which answered; ${options.burstRounds} rounds with all GPUs in ${options.burstMs} ms`,
+    );
     await watch.begin();
     await send(options.burstRounds, options.burstMs);
     await delay(LAST_ONES_MS);
@@ -150,7 +166,8 @@ async function live(
     const untilRound = options.warmUpRounds + options.rounds;
     const even = predicted.latencies(options.warmUpRounds, untilRound);
     const bare = raw.latencies(options.warmUpRounds, untilRound);
-    const inBurst = predicted.latencies(untilRound, rounds);
+    const inSwitches = predicted.latencies(untilRound, burstRound);
+    const inBurst = predicted.latencies(burstRound, rounds);
     const readings = options.gpus * options.rounds;
     const seconds = (options.rounds * options.cadenceMs) / 1000;
     const came = jumps.filter((one) => one !== null);
@@ -167,6 +184,14 @@ async function live(
         rose: came.filter(({ rise }) => rise > 0.1).length,
       },
       longestPauseMs: steady.longestPauseMs,
+      switching: {
+        ...latencyFigures(inSwitches.sorted),
+        models: switches,
+        taken,
+        predictions: inSwitches.sorted.length,
+        missing: inSwitches.missing,
+        longestPauseMs: switching.longestPauseMs,
+      },
       burst: {
         ...latencyFigures(inBurst.sorted),
         spreadMs: options.burstMs,
@@ -186,6 +211,7 @@ async function live(
         cadenceMs: options.cadenceMs,
         rounds: options.rounds,
         warmUpRounds: options.warmUpRounds,
+        switchRounds: options.switchRounds,
         burstRounds: options.burstRounds,
         processes: processes.map((roles) => roles.join(',')),
         partitions: options.partitions,
@@ -201,6 +227,12 @@ async function live(
     await fleet.close();
     await engine.stop();
   }
+}
+
+/** How many models took over from the one before. */
+async function switchesOf(engine: EngineProcesses): Promise<number> {
+  const all = await engine.metrics();
+  return all.reduce((sum, metrics) => sum + (metrics.get('gpu_actuary_model_switches_total') ?? 0), 0);
 }
 
 /** Makes one GPU after the other show faults, while the measured rounds go on, and asks for its prediction. */
