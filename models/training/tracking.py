@@ -56,6 +56,11 @@ def finish(model: Path, reports: list[Path]) -> None:
     @param reports files that say how good it is: text and plots
     """
     seal(model, None)
+    log(model, reports)
+
+
+def log(model: Path, reports: list[Path]) -> None:
+    """As `finish`, of a directory that is sealed."""
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         return
     try:
@@ -170,7 +175,9 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="directory with its report and plots")
     options = parser.parse_args()
     try:
-        finish(options.model, [] if options.report is None else reports_in(options.report))
+        if not (options.model / "manifest.json").exists():
+            seal(options.model, None)
+        log(options.model, [] if options.report is None else reports_in(options.report))
     except NotTracked as error:
         print(f"mlflow_unreachable: {error}", file=sys.stderr)
         return 1
