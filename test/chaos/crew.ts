@@ -72,6 +72,13 @@ export class Crew {
     return (await Promise.all(all)).join('\n');
   }
 
+  /** Resident memory of each process that there is, by its sort: the roles that it does. */
+  memory(): { sort: string; rssMb: number }[] {
+    return [...this.instances.values()].flatMap(({ member, rssMb }) =>
+      rssMb === null ? [] : [{ sort: member.roles.join(','), rssMb }],
+    );
+  }
+
   /** SIGTERM to all. */
   async stop(): Promise<void> {
     this.closing = true;

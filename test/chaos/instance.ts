@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { freePort, start, type Running } from '../../bench/support/processes.js';
+import { usageOf } from '../../bench/support/usage.js';
 import { packageRoot } from '../../schema/package-root.js';
 import type { Member } from './schedule.js';
 
@@ -58,6 +59,17 @@ export class Instance {
   /** Whether it has killed itself where it was to. */
   get isAtFailPoint(): boolean {
     return this.failPoint !== undefined && !this.isToEnd && this.status === 'SIGKILL';
+  }
+
+  /** Resident memory; null where its process is gone. */
+  get rssMb(): number | null {
+    const { pid } = this.running.child;
+    if (pid === undefined || this.status !== null) return null;
+    try {
+      return usageOf(pid).rssMb;
+    } catch {
+      return null;
+    }
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -43,6 +43,8 @@ async function run({ events: drawn, seed, report, outage, set }: Options): Promi
   const result = await runChaos({ events, seed, outages, sets: set, say });
   for (const [name, { records, lost, duplicated, differing }] of result.parts)
     say(`${name}: ${records} records, ${lost} lost, ${duplicated} duplicated, ${differing} differing`);
+  for (const [sort, { beforeMb, sinceMb }] of result.memory)
+    say(`memory of a ${sort} process: ${beforeMb} MB at most before, ${sinceMb} MB at most from then on`);
   const { verdict } = result;
   for (const example of verdict.examples) say(example);
   if (report !== undefined) writeFileSync(report, reportOf(result, seed, new Date().toISOString().slice(0, 10)));

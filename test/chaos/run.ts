@@ -6,6 +6,7 @@ import { Crew, type UnwantedEnd } from './crew.js';
 import { connectionTo, ingested, loaded, PARTITIONS, scored, settingsOf, type EnginePlace } from './engine.js';
 import { Feeder } from './feeder.js';
 import type { PartitionDigest } from './instance.js';
+import { MemoryWatch, type MemoryPeaks } from './memory-watch.js';
 import { actualOfSources, expectedOfSources } from './origins.js';
 import { readTables, readTopics } from './outputs.js';
 import { SampleLog } from './sample-log.js';
@@ -81,6 +82,7 @@ export interface ChaosResult {
   readonly parts: ReadonlyMap<string, Verdict>;
   readonly verdict: Verdict;
   readonly unwanted: readonly UnwantedEnd[];
+  readonly memory: MemoryPeaks;
 }
 
 /** Disturbs a whole engine, and compares what it says with what one says that nobody disturbs. */
@@ -107,8 +109,9 @@ export async function runChaos({ seed, events: count, outages, sets, say }: Chao
     const feeder = await Feeder.open(connectionTo(place), seed);
     feeder.start();
     for (const member of first) await crew.start(member);
+    const memory = new MemoryWatch(crew);
     const began = performance.now();
-    await disturb(surroundings, crew, events, outages !== undefined, say);
+    await disturb(surroundings, crew, events, outages !== undefined, say, () => memory.disturbed());
     const endedMs = Date.now();
     const seconds = Math.round((performance.now() - began) / 1000);
     await delay(QUIET_MS);
@@ -120,6 +123,8 @@ export async function runChaos({ seed, events: count, outages, sets, say }: Chao
     const { items: said, refused } = await readTopics(place, samples);
     await loaded(place, samples, said, crew, say);
     const stored = await readTables(place.databaseUrl);
+    // Catching up with what came meanwhile is part of it.
+    const peaks = memory.end();
     await crew.stop();
 
     const parts = new Map<string, Verdict>();
@@ -132,7 +137,7 @@ export async function runChaos({ seed, events: count, outages, sets, say }: Chao
     return {
       ...{ events, seconds, parts, messages: feeder.messages, batches: samples.messages.length },
       batchesMeanwhile: samples.messages.filter(({ timestamp }) => timestamp! < endedMs).length,
-      ...{ atFailPoint: crew.atFailPoint, unwanted: crew.unwanted },
+      ...{ atFailPoint: crew.atFailPoint, unwanted: crew.unwanted, memory: peaks },
       verdict: together([...parts.values()]),
     };
   } catch (error) {
@@ -150,6 +155,7 @@ async function disturb(
   events: readonly ChaosEvent[],
   oneByOne: boolean,
   say: (words: string) => void,
+  begins: () => void,
 ): Promise<void> {
   const rolesOf = (name: string): readonly string[] => POOLS.find((pool) => name.startsWith(`${pool.name}-`))!.roles;
   const underWay: Promise<void>[] = [];
@@ -158,6 +164,7 @@ async function disturb(
     if (event.atWork) await crew.atWork(event.target);
     const { kind, target, forMs, failPoint } = event;
     const details = [...(forMs > 0 ? [`${forMs} ms`] : []), ...(failPoint === undefined ? [] : [failPoint])];
+    begins();
     say(`${index + 1}/${events.length} ${[`${kind} ${target}`, ...details].join(', ')}`);
     const isAround = target === 'broker' || target === 'database';
     const over = isAround ? surroundings.strike(event) : crew.strike(event, rolesOf);
