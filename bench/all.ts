@@ -16,6 +16,7 @@ const QUESTIONS: readonly (readonly string[])[] = [
   ['engine', '--profile'],
   ['latency'],
   ['scale'],
+  ['overload'],
   ['peers'],
 ];
 const WITHOUT_BROKER = new Set(['windows', 'memory', 'explain']);

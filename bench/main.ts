@@ -5,6 +5,7 @@ import { benchEngine } from './engine.js';
 import { benchExplain } from './explain.js';
 import { benchIngest } from './ingest.js';
 import { benchLatency, type LatencyOptions } from './latency.js';
+import { benchOverload, CASES, type OverloadOptions } from './overload.js';
 import { benchPeers } from './peers.js';
 import { peersCommand, type PeersOptions } from './peers/options.js';
 import { drawPlots } from './plots.js';
@@ -80,6 +81,24 @@ onCluster(program.command('recovery'), 12)
   .option('--static', 'the process is a static member of its group (kafka.staticMembership)', false)
   .action((options: RecoveryOptions) =>
     publish(options, () => withCluster(options, (cluster) => benchRecovery(cluster, options))),
+  );
+onCluster(program.command('overload'))
+  .description('more than can be kept up with: memory, rate, what is passed over and how late it all is')
+  .addOption(
+    new Option('--case <case>', 'a burst for a minute, or a consumer that comes back a day behind')
+      .choices([...CASES, 'both'])
+      .default('both'),
+  )
+  .option('--cadence-ms <n>', 'each GPU is read once in so much time', whole, 10_000)
+  .option('--live-seconds <n>', 'how long the fleet sends what it usually does, before and afterwards', whole, 20)
+  .option('--burst-factor <n>', 'how many times as much it sends in the burst', whole, 100)
+  .option('--burst-seconds <n>', 'how long the burst lasts', whole, 60)
+  .option('--behind-hours <n>', 'how far behind the consumer is', whole, 24)
+  .option('--behind-cadence-ms <n>', "event time between a GPU's readings meanwhile", whole, 120_000)
+  .option('--steady-samples <n>', 'samples at the usual cadence, for the rate to compare with', whole, 3_000_000)
+  .option('--processes <n>', 'processes with ingest and score', whole, 1)
+  .action((options: OverloadOptions) =>
+    publish(options, () => withCluster(options, (cluster) => benchOverload(cluster, options))),
   );
 peersCommand(program.command('peers'))
   .description('the engine beside programs for Flink and Kafka Streams, in turn on the same topic')

@@ -282,6 +282,14 @@ export const ConfigSchema = Type.Object(
           'Share of undecodable messages among the last 10,000 of a source beyond which ingest stops: the format is wrong',
       }),
     }),
+    memory: section('Memory', {
+      bufferMb: Type.Integer({
+        minimum: 16,
+        default: 512,
+        description:
+          'What this process may hold of what it has read and not yet written, its roles and their Kafka clients together (MB); windows, checkpoints being written and the view of the fleet come on top',
+      }),
+    }),
     database: section('TimescaleDB or PostgreSQL', {
       url: nullable(
         Type.String({ pattern: '^postgres(ql)?://' }),

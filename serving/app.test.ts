@@ -280,6 +280,17 @@ describe('operations', () => {
     expect(ready.json()).toMatchObject({ ready: true, roles: { serve: { detail: '3 GPUs' } } });
   });
 
+  it('is ready while one role waits alone and others work, says so, and is not where it is the only one', async () => {
+    const load = { role: 'load', ready: false, detail: 'waiting for the database: down', waitsAlone: true };
+    const both = serverOf(1, { readiness: () => [{ role: 'serve', ready: true, detail: '3 GPUs' }, load] });
+    const answer = await both.app.inject('/readyz');
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({ roles: { load: { ready: false, detail: load.detail } } });
+    expect((await both.app.inject('/metrics')).body).toContain('gpu_actuary_role_ready{role="load"} 0');
+    const alone = serverOf(1, { readiness: () => [load] });
+    expect((await alone.app.inject('/readyz')).statusCode).toBe(503);
+  });
+
   it('is not ready before a role has started', async () => {
     const { app } = serverOf(1, { readiness: () => [] });
     expect((await app.inject('/readyz')).statusCode).toBe(503);

@@ -46,6 +46,11 @@ export const METRICS = {
 
   ingestMessages: counter('ingest_messages', 'Raw messages read', 'source'),
   ingestSamples: counter('ingest_samples', 'Samples that raw messages gave', 'source'),
+  ingestLateness: gauge(
+    'ingest_lateness_seconds',
+    'From the record timestamp of the newest raw message read to when it was read',
+    'source',
+  ),
   readingsRejected: counter('readings_rejected', 'Readings that do not count, by reason', 'reason'),
   deadLetters: counter('dead_letters', 'Dead letters written, by code', 'code'),
 
@@ -55,6 +60,10 @@ export const METRICS = {
   scoreLongestWait: gauge(
     'score_longest_wait_seconds',
     'Longest that a due GPU has waited for the model in the last unit of work; above 0 only while behind',
+  ),
+  scoreLateness: gauge(
+    'score_lateness_seconds',
+    'From the event time of the newest sample of the last unit of work to its commit: how old predictions are at best',
   ),
   scoreUndecided: counter('score_undecided', 'Decisions that were due and could not be made, by code', 'code'),
   scoreUnit: seconds('score_unit', 'Time of a unit of work, from its poll to its commit', WORK_SECONDS),
@@ -79,6 +88,12 @@ export const METRICS = {
 
   recordsWritten: counter('records_written', "Records written to the engine's topics", 'topic'),
   lag: gauge('lag_records', 'Records between what a role has committed and the end of its topics', 'role'),
+  buffered: gauge(
+    'buffered_bytes',
+    'Most that a role held of what it had read and not written, in the last one to two minutes, without its clients',
+    'role',
+  ),
+  bufferLimit: gauge('buffer_limit_bytes', "A role's share of memory.bufferMb, its clients included", 'role'),
   offsetGaps: counter(
     'offset_gaps',
     'Times that what was to be read next was gone: expired or made anew',

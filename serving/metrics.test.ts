@@ -19,12 +19,14 @@ describe('EngineMetrics', () => {
   it('is what the roles call their instruments', async () => {
     const metrics = metricsAt(new ManualClock(NOW_MS));
     const instruments: Instruments = metrics;
-    instruments.ingested('raw', 10, 8);
+    instruments.ingested('raw', 10, 8, NOW_MS - 1_500);
     instruments.readingsRejected('sentinel', 3);
     instruments.deadLettered('malformed', 2);
     instruments.recordsWritten('features', 5);
     instruments.undecided({ no_health: 0, no_price: 4 });
     instruments.lag('score', 17);
+    instruments.buffered('score', 3_000, 64_000);
+    instruments.buffered('score', 1_000, 64_000);
     metrics.loaded(new Map([['gpu_features', 40]]), 0.02);
     expect(await sample(metrics, 'gpu_actuary_ingest_messages_total{source="raw"}')).toBe(10);
     expect(await sample(metrics, 'gpu_actuary_ingest_samples_total{source="raw"}')).toBe(8);
@@ -34,6 +36,9 @@ describe('EngineMetrics', () => {
     expect(await sample(metrics, 'gpu_actuary_score_undecided_total{code="no_price"}')).toBe(4);
     expect(await sample(metrics, 'gpu_actuary_score_undecided_total{code="no_health"}')).toBeUndefined();
     expect(await sample(metrics, 'gpu_actuary_lag_records{role="score"}')).toBe(17);
+    expect(await sample(metrics, 'gpu_actuary_ingest_lateness_seconds{source="raw"}')).toBe(1.5);
+    expect(await sample(metrics, 'gpu_actuary_buffered_bytes{role="score"}')).toBe(3_000);
+    expect(await sample(metrics, 'gpu_actuary_buffer_limit_bytes{role="score"}')).toBe(64_000);
     expect(await sample(metrics, 'gpu_actuary_load_rows_total{table="gpu_features"}')).toBe(40);
     expect(await sample(metrics, 'gpu_actuary_load_commits_total')).toBe(1);
   });
@@ -48,9 +53,11 @@ describe('EngineMetrics', () => {
       longestWaitSeconds: 0,
       modelSeconds: 0.01,
       unitSeconds: 0.02,
+      newestMs: NOW_MS - 20_000,
     };
     metrics.scored({ ...unit, latencySeconds: 3 });
     metrics.scored({ ...unit, latencySeconds: NaN });
+    expect(await sample(metrics, 'gpu_actuary_score_lateness_seconds')).toBe(20);
     clock.advance(1.5 * MINUTE_MS);
     metrics.scored({ ...unit, latencySeconds: 0.5 });
     expect(await sample(metrics, 'gpu_actuary_score_latency_max_seconds')).toBe(3);

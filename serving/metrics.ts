@@ -26,6 +26,8 @@ export interface ScoredUnitCounts {
   readonly longestWaitSeconds: number;
   readonly modelSeconds: number;
   readonly unitSeconds: number;
+  /** Event time of the newest sample, epoch ms; NaN without one. */
+  readonly newestMs: number;
   /** NaN where nothing was answered for. */
   readonly latencySeconds: number;
 }
@@ -38,6 +40,7 @@ export interface ScoredUnitCounts {
 export class EngineMetrics {
   private readonly registry = new Registry();
   private readonly latencyMax: SlidingMax;
+  private readonly bufferedMost = new Map<string, SlidingMax>();
   private databaseAwaySinceMs: number | null = null;
 
   constructor(
@@ -55,6 +58,9 @@ export class EngineMetrics {
     );
     this.latencyMax = new SlidingMax(clock);
     this.onCollect('scoreLatencyMax', (latencyMax) => latencyMax.set(this.latencyMax.value()));
+    this.onCollect('buffered', (buffered) => {
+      for (const [role, most] of this.bufferedMost) buffered.set({ role }, most.value());
+    });
     this.onCollect('loadWaiting', (waiting) =>
       waiting.set(this.databaseAwaySinceMs === null ? 0 : (this.clock.now() - this.databaseAwaySinceMs) / 1000),
     );
@@ -72,10 +78,14 @@ export class EngineMetrics {
 
   // ingest
 
-  /** A cycle of a source: messages read and the samples they gave. */
-  ingested(source: string, messages: number, samples: number): void {
+  /**
+   * A cycle of a source: messages read and the samples they gave.
+   * @param newestMs record timestamp of the last message, epoch ms
+   */
+  ingested(source: string, messages: number, samples: number, newestMs: number): void {
     this.counter('ingestMessages').inc({ source }, messages);
     this.counter('ingestSamples').inc({ source }, samples);
+    if (!Number.isNaN(newestMs)) this.gauge('ingestLateness').set({ source }, (this.clock.now() - newestMs) / 1000);
   }
 
   readingsRejected(reason: string, count: number): void {
@@ -95,6 +105,7 @@ export class EngineMetrics {
     this.gauge('scoreLongestWait').set(unit.longestWaitSeconds);
     this.histogram('scoreUnit').observe(unit.unitSeconds);
     this.histogram('scoreModel').observe(unit.modelSeconds);
+    if (!Number.isNaN(unit.newestMs)) this.gauge('scoreLateness').set((this.clock.now() - unit.newestMs) / 1000);
     if (Number.isNaN(unit.latencySeconds)) return;
     this.histogram('scoreLatency').observe(unit.latencySeconds);
     this.latencyMax.add(unit.latencySeconds);
@@ -147,6 +158,14 @@ export class EngineMetrics {
   offsetsLost(role: string, cause: string, offsets: number): void {
     this.counter('offsetGaps').inc({ role, cause });
     this.counter('offsetsLost').inc({ role }, offsets);
+  }
+
+  /** Bytes that a role holds of what it has read and not written yet, and how many it may. */
+  buffered(role: string, bytes: number, limitBytes: number): void {
+    let most = this.bufferedMost.get(role);
+    if (most === undefined) this.bufferedMost.set(role, (most = new SlidingMax(this.clock)));
+    most.add(bytes);
+    this.gauge('bufferLimit').set({ role }, limitBytes);
   }
 
   clientWarning(role: string): void {

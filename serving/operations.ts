@@ -9,6 +9,8 @@ export interface RoleReadiness {
   readonly ready: boolean;
   /** What is being waited for, or how it goes; one line. */
   readonly detail: string;
+  /** Where it is not ready: it waits for something outside that no other role of the process needs. */
+  readonly waitsAlone?: boolean;
 }
 
 export interface OperationsDependencies {
@@ -23,8 +25,8 @@ export interface OperationsDependencies {
 const Roles = Type.Record(Type.String(), Type.Object({ ready: Type.Boolean(), detail: Type.String() }));
 
 /**
- * The routes that every process serves, whatever its roles: /healthz (it runs), /readyz (all its roles do their work),
- * /metrics and /debug/state.
+ * The routes that every process serves, whatever its roles: /healthz (it runs), /readyz (its roles do their work; one
+ * that waits for what no other needs is told of, and keeps these from nothing), /metrics and /debug/state.
  */
 export function registerOperations(app: FastifyInstance, dependencies: OperationsDependencies): void {
   const { readiness, metrics, build, debugState } = dependencies;
@@ -58,7 +60,8 @@ export function registerOperations(app: FastifyInstance, dependencies: Operation
       const states = readiness();
       const roles = Object.fromEntries(states.map(({ role, ready, detail }) => [role, { ready, detail }]));
       const waiting = states.filter(({ ready }) => !ready);
-      if (states.length > 0 && waiting.length === 0) return { ready: true, roles };
+      const isAtWork = waiting.every(({ waitsAlone }) => waitsAlone === true) && waiting.length < states.length;
+      if (isAtWork) return { ready: true, roles };
       const message =
         states.length === 0
           ? 'no role has started yet'

@@ -23,6 +23,8 @@ export interface KafkaSinkOptions {
   readonly clientId: string;
   /** Largest message, bytes. */
   readonly maxMessageBytes: number;
+  /** Most that waits to be sent; {@link KafkaSink.write} waits beyond it. */
+  readonly queueKilobytes?: number;
   readonly onTransientError: (message: string) => void;
   /** Further librdkafka properties, which go before all others. */
   readonly overrides?: Readonly<Record<string, string | number | boolean>>;
@@ -54,7 +56,7 @@ export class KafkaSink {
     const config: ProducerGlobalConfig = {
       'linger.ms': 5,
       'queue.buffering.max.messages': 200_000,
-      'queue.buffering.max.kbytes': 262_144,
+      'queue.buffering.max.kbytes': options.queueKilobytes ?? 262_144,
       'message.max.bytes': options.maxMessageBytes,
       'topic.metadata.refresh.interval.ms': 10_000,
       ...(options.properties as ProducerGlobalConfig),

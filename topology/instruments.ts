@@ -7,8 +7,11 @@ import type { ModelInstruments } from './score/models.js';
  * Prometheus metrics; tests count with it.
  */
 export interface Instruments extends ModelInstruments {
-  /** A cycle of a source: messages read, samples and dead letters they gave. */
-  ingested(source: string, messages: number, samples: number): void;
+  /**
+   * A cycle of a source: messages read, and the samples they gave.
+   * @param newestMs record timestamp of the last message, epoch ms
+   */
+  ingested(source: string, messages: number, samples: number, newestMs: number): void;
   readingsRejected(reason: string, count: number): void;
   deadLettered(code: DeadLetterCode, count: number): void;
   /** A unit of work of the score role. */
@@ -18,6 +21,8 @@ export interface Instruments extends ModelInstruments {
   recordsWritten(topic: TopicKey, count: number): void;
   /** Records between what a role has committed and the end of its topics. */
   lag(role: string, records: number): void;
+  /** Bytes that a role holds of what it has read and not written yet, and how many it may. */
+  buffered(role: string, bytes: number, limitBytes: number): void;
   gpusTracked(count: number, windowBytes: number): void;
   /** Alerts that fire, by name; and GPUs that are silent. */
   alerting(firing: ReadonlyMap<string, number>, silentGpus: number): void;
@@ -32,6 +37,8 @@ export interface ScoredUnit {
   readonly longestWaitSeconds: number;
   readonly modelSeconds: number;
   readonly unitSeconds: number;
+  /** Event time of the newest sample, epoch ms; NaN without one. */
+  readonly newestMs: number;
   /** From the write of the oldest batch to gpu.samples to the acknowledgement of its outputs; NaN while muted. */
   readonly latencySeconds: number;
 }

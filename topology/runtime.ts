@@ -14,6 +14,7 @@ import { listen } from '../serving/listen.js';
 import { EngineMetrics, type BuildInfo } from '../serving/metrics.js';
 import { maskSecrets } from './configuration.js';
 import { AlertStage } from './alerts/stage.js';
+import { shareOf, type BufferingRole } from './kafka/buffers.js';
 import { connectionOf, type KafkaConnection } from './kafka/connection.js';
 import { describeGap, lostOffsets } from './kafka/offset-gap.js';
 import { clientBuild, probeCluster } from './kafka/probe.js';
@@ -89,15 +90,20 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   const topics = await prepareTopics(config, connection, log);
   const watch = embedded ? null : new TopicWatch(connection, topics, context.fail);
 
+  // Whoever serves may be the one that watches for alerts.
+  const buffering: BufferingRole[] = [...roles, ...(roles.includes('serve') ? (['alerts'] as const) : [])];
+  const share = (role: BufferingRole): KafkaConnection => shareOf(connection, buffering, role);
   const view = new FleetView(systemClock);
   const alerts = new AlertView();
   const load: LoadParts | null =
-    roles.includes('load') || roles.includes('serve') ? openLoad(config, connection, codec, metrics, context) : null;
+    roles.includes('load') || roles.includes('serve') ? openLoad(config, share('load'), codec, metrics, context) : null;
   const running: Role[] = [];
   if (roles.includes('serve'))
-    running.push(new ServeRole({ connection, codec, view, alerts, instruments: metrics }, context));
+    running.push(new ServeRole({ connection: share('serve'), codec, view, alerts, instruments: metrics }, context));
   if (roles.includes('serve'))
-    running.push(new AlertStage({ config, connection, codec, instruments: metrics, clock: systemClock }, context));
+    running.push(
+      new AlertStage({ config, connection: share('alerts'), codec, instruments: metrics, clock: systemClock }, context),
+    );
   if (roles.includes('load')) {
     if (load === null) log.info({}, 'no database is configured: the load role has nothing to do');
     else running.push(load.role);
@@ -105,14 +111,17 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   const score =
     models === null
       ? null
-      : new ScoreRole({ config, connection, codec, models, instruments: metrics, clock: systemClock }, context);
+      : new ScoreRole(
+          { config, connection: share('score'), codec, models, instruments: metrics, clock: systemClock },
+          context,
+        );
   if (score !== null) running.push(score);
   if (roles.includes('ingest')) {
     running.push(
       new IngestRole(
         {
           config,
-          connection,
+          connection: share('ingest'),
           codec,
           instruments: metrics,
           decoderOf: ({ format, profUnit }) =>

@@ -28,6 +28,7 @@ export function connectionTo(cluster: Cluster, topicPrefix: string): KafkaConnec
     instance: 'bench',
     sessionTimeoutMs: 30_000,
     guarantee: 'at-least-once',
+    bufferBytes: 512e6,
     embedded: cluster.kind === 'embedded',
   };
 }

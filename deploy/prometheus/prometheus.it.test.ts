@@ -27,12 +27,13 @@ await describeWith('promtool', 'Prometheus', () => {
 
   it('finds nothing to complain of in /metrics', async () => {
     const metrics = new EngineMetrics({ version: '1.2.3', commit: 'abc' }, new ManualClock(1_764_000_000_000));
-    metrics.ingested('raw', 10, 8);
+    metrics.ingested('raw', 10, 8, 1_764_000_000_000);
     metrics.readingsRejected('sentinel', 3);
     metrics.deadLettered('malformed', 2);
     metrics.recordsWritten('features', 5);
     metrics.undecided({ no_health: 1, no_price: 4 });
     metrics.lag('score', 17);
+    metrics.buffered('score', 3_000, 64_000);
     metrics.loaded(new Map([['gpu_features', 40]]), 0.02);
     const checked = promtool(['check', 'metrics'], await metrics.expose());
     expect(checked.output).toBe('');

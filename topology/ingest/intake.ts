@@ -25,6 +25,8 @@ export interface Decoded {
   readonly letters: readonly SourceLetter[];
   /** Records that gave no sample because they could not be read. */
   readonly undecodable: number;
+  /** Record timestamp of the last one, epoch ms; NaN where there was none. */
+  readonly newestMs: number;
 }
 
 /** A dead letter, and the offset of the raw message it was made of. */
@@ -88,6 +90,7 @@ export class Intake implements SampleSink {
     this.samples = 0;
     let records = 0;
     let undecodable = 0;
+    this.referenceMs = NaN;
     while (cursor.next()) {
       records++;
       this.offset = cursor.offset;
@@ -109,7 +112,7 @@ export class Intake implements SampleSink {
     if (warning !== null) onWarning(warning);
     const { samples, letters } = this;
     this.letters = [];
-    return { records, samples, letters, undecodable };
+    return { records, samples, letters, undecodable, newestMs: this.referenceMs };
   }
 
   gpu(uuid: string): SinkGpu {

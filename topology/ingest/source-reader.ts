@@ -2,6 +2,7 @@ import { lastValueFrom, type Observable } from 'rxjs';
 import type { BatchBuilder } from '../../schema/batch.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
+import { placeBytes } from '../kafka/buffers.js';
 import type { CommitIntervals } from '../kafka/commit-intervals.js';
 import type { SourceParts } from '../kafka/connection.js';
 import {
@@ -21,19 +22,22 @@ import type { Router } from './router.js';
 import { UndecodableShare } from './undecodable-share.js';
 import { byPartitionOf, newUnit, shareOf, WHOLE, type Unit } from './unit.js';
 
-/** One poll never takes more than about this much. */
+/** One poll never takes more than about this much, or what the budget leaves. */
 const MAX_POLL_BYTES = 8 * 1024 * 1024;
 /**
  * Records worth decoding: whoever has so many does not wait for more, which come anyway while these are decoded.
  * Waiting for more left the processor idle for half of the time.
  */
 const ENOUGH_BYTES = 2 * 1024 * 1024;
-/** One unit of work never takes more than about this much, so that memory and transactions stay bounded. */
+/** One unit of work never takes more than about this much, so that memory and transactions stay bounded; or less. */
 const MAX_UNIT_BYTES = 16 * 1024 * 1024;
 const POLL_WAIT_MS = 50;
-/** A partition whose samples wait for slower ones is not read further beyond this many. */
+/** A partition whose samples wait for slower ones is not read further beyond this many, or what the budget leaves. */
 const PAUSE_ABOVE_SAMPLES = 20_000;
-const RESUME_BELOW_SAMPLES = 5_000;
+/** Of those: where it is read on. */
+const RESUME_BELOW_SHARE = 0.25;
+/** What a sample that waits takes, about. */
+const SAMPLE_BYTES = 512;
 
 export interface SourceReaderOptions extends SourceParts, CommitIntervals {
   readonly name: string;
@@ -42,13 +46,18 @@ export interface SourceReaderOptions extends SourceParts, CommitIntervals {
   /** Null where a partition holds its GPUs in order; otherwise the partitions are read in step. */
   readonly collector: BatchBuilder | null;
   readonly lingerMs: number;
+  /** What this source may hold of what was read and is not written. */
+  readonly bufferBytes: number;
   /** Beyond this share of undecodable messages the source is not read on. */
   readonly maxUndecodable: number;
   readonly router: Router;
   /** Takes what the router handed over, encoded. */
   readonly batches: () => OutputRecord[];
   readonly warn: (message: string) => void;
-  readonly onRecords: (records: number, samples: number) => void;
+  /** @param newestMs record timestamp of the last one, epoch ms */
+  readonly onRecords: (records: number, samples: number, newestMs: number) => void;
+  /** What is held now, bytes; and records that are there to be read. */
+  readonly onHeld: (bytes: number, lag: number) => void;
   /** So many batches were committed. */
   readonly onBatches: (count: number) => void;
 }
@@ -72,11 +81,15 @@ export class SourceReader implements LogListener {
   private readonly busy = new Busy();
   private readonly undecodable = new UndecodableShare();
   private wrong: ActuaryError | undefined;
+  private readonly maxUnitBytes: number;
+  /** Of the outputs of the unit that is being written. */
+  private writingBytes = 0;
   /** Counts assignments and revocations. */
   private generation = 0;
   hasAssignment = false;
 
   constructor(private readonly options: SourceReaderOptions) {
+    this.maxUnitBytes = Math.min(MAX_UNIT_BYTES, placeBytes(options.bufferBytes));
     this.inStep = new InStep((key, next) => {
       const position = this.positions.get(key);
       if (position === undefined) return false;
@@ -174,7 +187,7 @@ export class SourceReader implements LogListener {
       }
       this.decode(unit, blocks);
       const untilMs = lagOf(this.options.consumer, this.positions.values()) > 0 ? unit.untilBehindMs : unit.untilMs;
-      const isOver = performance.now() >= untilMs || unit.bytes >= MAX_UNIT_BYTES;
+      const isOver = performance.now() >= untilMs || unit.bytes >= this.maxUnitBytes;
       if (!isOver && blocks.length > 0 && !this.stopping && this.wrong === undefined) continue;
       // In hand from here on, without a moment in which its partitions could be revoked.
       this.busy.begin();
@@ -186,13 +199,14 @@ export class SourceReader implements LogListener {
   private async collect(unit: Unit): Promise<RecordBlock[]> {
     const { consumer, lingerMs, commitIntervalMs, catchUpCommitIntervalMs } = this.options;
     const blocks: RecordBlock[] = [];
+    const most = Math.min(MAX_POLL_BYTES, this.maxUnitBytes - unit.bytes);
     let bytes = 0;
     // A unit that goes on beyond its interval, being behind, lingers no more for each load than one that begins.
     let untilMs = performance.now() < unit.untilMs ? unit.untilMs : Infinity;
     do {
       const { generation } = this;
       const waitMs = Math.max(0, Math.min(POLL_WAIT_MS, untilMs - performance.now()));
-      const polled = await consumer.pollBlocks(MAX_POLL_BYTES - bytes, waitMs);
+      const polled = await consumer.pollBlocks(Math.max(1, most - bytes), waitMs);
       if (generation !== this.generation) blocks.length = 0;
       for (const block of polled) {
         blocks.push(block);
@@ -206,7 +220,7 @@ export class SourceReader implements LogListener {
       }
       if (untilMs === Infinity)
         untilMs = now + (commitIntervalMs > 0 ? Math.min(lingerMs, commitIntervalMs) : lingerMs);
-    } while (!this.stopping && bytes < ENOUGH_BYTES && performance.now() < untilMs);
+    } while (!this.stopping && bytes < Math.min(ENOUGH_BYTES, most) && performance.now() < untilMs);
     unit.bytes += bytes;
     return blocks;
   }
@@ -217,6 +231,7 @@ export class SourceReader implements LogListener {
     let records = 0;
     let samples = 0;
     let undecodable = 0;
+    let newestMs = NaN;
     for (const [share, own] of byPartition ? byPartitionOf(blocks) : [[WHOLE, blocks] as const]) {
       for (const block of own) {
         const key = keyOf(block);
@@ -232,6 +247,7 @@ export class SourceReader implements LogListener {
         records += decoded.records;
         samples += decoded.samples;
         undecodable += decoded.undecodable;
+        if (!(newestMs >= decoded.newestMs)) newestMs = decoded.newestMs;
       }
       // A batch holds samples of one share.
       if (collector === null) this.drain(unit, share);
@@ -240,7 +256,7 @@ export class SourceReader implements LogListener {
       this.inStep.release(router.take);
       this.regulate();
     }
-    if (records > 0) onRecords(records, samples);
+    if (records > 0) onRecords(records, samples, newestMs);
     this.judge(records, undecodable);
   }
 
@@ -261,7 +277,19 @@ export class SourceReader implements LogListener {
       held.splice(0, count);
       this.handedOn.set(key, offset);
     }
+    this.tellHeld(unit);
     return unit;
+  }
+
+  /** All that is in memory at this moment, the fullest of a unit's life: the unit before is being written. */
+  private tellHeld(unit: Unit): void {
+    let outputBytes = 0;
+    for (const { records } of unit.shares.values()) for (const { value } of records) outputBytes += value?.length ?? 0;
+    let waiting = 0;
+    for (const key of this.positions.keys()) waiting += this.inStep.waiting(key);
+    const bytes = unit.bytes + outputBytes + this.writingBytes + SAMPLE_BYTES * waiting;
+    this.options.onHeld(bytes, lagOf(this.options.consumer, this.positions.values()));
+    this.writingBytes = outputBytes;
   }
 
   /** Batches in the making go into a share. */
@@ -288,12 +316,14 @@ export class SourceReader implements LogListener {
   }
 
   private regulate(): void {
+    const places = SAMPLE_BYTES * Math.max(1, this.positions.size);
+    const most = Math.min(PAUSE_ABOVE_SAMPLES, placeBytes(this.options.bufferBytes) / places);
     for (const [key, position] of this.positions) {
       const waiting = this.inStep.waiting(key);
-      if (waiting > PAUSE_ABOVE_SAMPLES && !this.paused.has(key)) {
+      if (waiting > most && !this.paused.has(key)) {
         this.options.consumer.pause([position]);
         this.paused.set(key, position);
-      } else if (waiting < RESUME_BELOW_SAMPLES && this.paused.has(key)) {
+      } else if (waiting < RESUME_BELOW_SHARE * most && this.paused.has(key)) {
         this.options.consumer.resume([position]);
         this.paused.delete(key);
       }

@@ -1,6 +1,7 @@
 import type { Config } from '../../schema/config.js';
 import { KafkaSink } from '../../sinks/kafka.js';
 import { TransactionalSink } from '../../sinks/kafka-transactions.js';
+import { bufferBytesOf, producerKilobytes } from './buffers.js';
 import { GroupOffsets } from './group-offsets.js';
 import { KafkaJsLog } from './kafkajs-log.js';
 import type { BlockConsumer, TopicPartition } from './log.js';
@@ -23,6 +24,8 @@ export interface KafkaConnection {
   /** Members of the groups of score and load go by the name of the instance, and may come back under it. */
   readonly staticMembership?: boolean;
   readonly guarantee: Config['kafka']['guarantee'];
+  /** What may be held of what was read and is not written yet, by whoever has this connection (memory.bufferMb). */
+  readonly bufferBytes: number;
   /** True for the in-process cluster of the demo, which cannot create topics by request. */
   readonly embedded: boolean;
   /** Told of what was gone before a role read it. */
@@ -39,6 +42,7 @@ export function connectionOf(config: Config, embedded = false): KafkaConnection 
     staticMembership: config.kafka.staticMembership,
     // The in-process cluster takes transactions and isolates none: what was aborted would be read.
     guarantee: embedded ? 'at-least-once' : config.kafka.guarantee,
+    bufferBytes: bufferBytesOf(config),
     embedded,
   };
 }
@@ -75,6 +79,7 @@ export function openLog(
     clientId: `${connection.topicPrefix}gpu-actuary.${role}.${connection.instance}`,
     topics,
     sessionTimeoutMs: connection.sessionTimeoutMs,
+    bufferBytes: connection.bufferBytes,
     groupInstanceId: connection.staticMembership && STATIC_ROLES.has(role) ? connection.instance : undefined,
     onTransientError: warn,
     onGap: (gap) => connection.onGap?.(role, gap),
@@ -93,6 +98,7 @@ export async function openSink(
     properties: connection.properties,
     clientId: `${connection.topicPrefix}gpu-actuary.${role}.${connection.instance}`,
     maxMessageBytes,
+    queueKilobytes: producerKilobytes(connection.bufferBytes, maxMessageBytes),
     onTransientError: warn,
   });
   await sink.open();
@@ -124,6 +130,7 @@ export async function openWriter(
     transactionalId: `${connection.topicPrefix}gpu-actuary.${name}.${connection.instance}`,
     name: role,
     maxMessageBytes,
+    queueKilobytes: producerKilobytes(connection.bufferBytes, maxMessageBytes),
     onTransientError: warn,
     stopping,
   });
@@ -179,6 +186,7 @@ export async function openSource(connection: KafkaConnection, question: SourceQu
     clientId,
     topics,
     sessionTimeoutMs: connection.sessionTimeoutMs,
+    bufferBytes: connection.bufferBytes,
     onTransientError: warn,
     onGap: (gap: OffsetGap) => connection.onGap?.('ingest', gap),
   };
@@ -201,6 +209,7 @@ export async function openSource(connection: KafkaConnection, question: SourceQu
         transactionalId: `${group}/${name}`,
         name: 'ingest',
         maxMessageBytes: question.maxMessageBytes,
+        queueKilobytes: producerKilobytes(connection.bufferBytes, question.maxMessageBytes),
         onTransientError: warn,
         stopping: question.stopping,
       }),

@@ -37,7 +37,12 @@ describe('a group member over kafkajs', () => {
     let seen = 0;
     const read = async (until: number): Promise<void> => {
       const options = { brokers: kafka.brokers, group: 'readers', clientId: 'reader', topics: [topic] };
-      const log = new KafkaJsLog({ ...options, sessionTimeoutMs: 10_000, onTransientError: () => undefined });
+      const log = new KafkaJsLog({
+        ...options,
+        sessionTimeoutMs: 10_000,
+        bufferBytes: 64e6,
+        onTransientError: () => undefined,
+      });
       await log.start({ assigned: () => Promise.resolve([]), revoked: () => Promise.resolve() });
       while (seen < until) {
         for (const block of await log.pollBlocks(10_000, 1_000)) {
@@ -79,7 +84,14 @@ describe('a group member over kafkajs', () => {
     await sink.partitions(topic);
     await sink.write([{ topic, partition: 0, key: null, value: Buffer.from('a'.repeat(1000)) }]);
     await sink.flush();
-    const log = new KafkaJsLog({ ...options, group: 'g', clientId: 'c', topics: [topic], sessionTimeoutMs: 10_000 });
+    const log = new KafkaJsLog({
+      ...options,
+      group: 'g',
+      clientId: 'c',
+      topics: [topic],
+      sessionTimeoutMs: 10_000,
+      bufferBytes: 64e6,
+    });
     await log.start({ assigned: () => Promise.resolve([]), revoked: () => Promise.resolve() });
     const failure = await (async () => {
       for (;;) await log.pollBlocks(1, 1_000);

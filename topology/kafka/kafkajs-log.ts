@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, Consumer } from 'kafkajs';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { placeBytes } from './buffers.js';
 import type { FetchedPartition } from './fetched-partition.js';
 import { blockKafkaJs } from './kafkajs-blocks.js';
 import {
@@ -18,7 +19,7 @@ import { subscribedRange } from './subscribed-range.js';
 /** Partitions whose batches are held ready side by side. */
 const CONCURRENCY = 16;
 const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
-/** Of one fetch. What is taken from one is worked on while the next is under way: about twice this is in memory. */
+/** Of one fetch, or less. What is taken from one is worked on while the next is under way: twice this is in memory. */
 const MAX_BYTES = 8 * 1024 * 1024;
 /** A handler that waits for its batch to be taken tells the group so often that it lives. */
 const HEARTBEAT_MS = 1_000;
@@ -37,6 +38,8 @@ export interface KafkaJsLogOptions {
   readonly clientId: string;
   readonly topics: readonly string[];
   readonly sessionTimeoutMs: number;
+  /** What it may hold, its caller's units of work included (buffers.ts). */
+  readonly bufferBytes: number;
   readonly onTransientError: (message: string) => void;
   readonly onGap?: (gap: OffsetGap) => void;
   /** Says where the group is in what is assigned, in place of what the client asks itself, and fences it before. */
@@ -102,13 +105,14 @@ export class KafkaJsLog implements BlockConsumer {
         },
     });
     this.admin = kafka.admin();
+    const maxBytes = Math.min(MAX_BYTES, placeBytes(options.bufferBytes));
     this.consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: options.sessionTimeoutMs,
       heartbeatInterval: Math.min(3_000, Math.floor(options.sessionTimeoutMs / 3)),
       maxWaitTimeInMs: 100,
-      maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
-      maxBytes: MAX_BYTES,
+      maxBytesPerPartition: Math.min(MAX_BYTES_PER_PARTITION, maxBytes),
+      maxBytes,
       partitionAssigners: [subscribedRange],
     });
   }

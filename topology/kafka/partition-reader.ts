@@ -15,6 +15,7 @@ const ENDS_TIMEOUT_MS = 5_000;
 const IDLE_MS = 5;
 const MAX_RECORDS = 2_000;
 const RETRY_MS = 500;
+const MOST_QUEUED_BYTES = 64 * 1024 * 1024;
 
 export interface Watermarks {
   /** Oldest offset there is, and the one after the newest, committed or not. */
@@ -46,7 +47,8 @@ export class PartitionReader {
         'enable.auto.offset.store': false,
         'isolation.level': isolation,
         'enable.partition.eof': true,
-        'queued.max.messages.kbytes': 65_536,
+        // While state is brought back nothing else is held: this may have more than its place.
+        'queued.max.messages.kbytes': Math.floor(Math.min(MOST_QUEUED_BYTES, connection.bufferBytes / 2) / 1024),
         'fetch.message.max.bytes': 8 * 1024 * 1024,
         'fetch.wait.max.ms': 50,
       }) as ConsumerGlobalConfig;

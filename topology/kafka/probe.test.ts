@@ -12,6 +12,7 @@ const connection = (properties: KafkaConnection['properties']): KafkaConnection 
   instance: 'test',
   sessionTimeoutMs: 10_000,
   guarantee: 'exactly-once',
+  bufferBytes: 64e6,
   embedded: false,
 });
 const probe = (properties: KafkaConnection['properties']): Promise<void> =>

@@ -28,6 +28,7 @@ describe('a group member over node-rdkafka', () => {
       clientId: 'reader',
       topics: [topic],
       sessionTimeoutMs: 10_000,
+      bufferBytes: 64e6,
     });
     await log.start({ assigned: () => Promise.resolve([]), revoked: () => Promise.resolve() });
     const next = new Array<number>(partitions).fill(0);
@@ -57,7 +58,14 @@ describe('a group member over node-rdkafka', () => {
     const partitions = await sink.partitions(topic);
     const assigned = new Map<string, number>();
     const join = async (clientId: string): Promise<RdKafkaLog> => {
-      const log = new RdKafkaLog({ ...common, group: 'g', clientId, topics: [topic], sessionTimeoutMs: 6_000 });
+      const log = new RdKafkaLog({
+        ...common,
+        group: 'g',
+        clientId,
+        topics: [topic],
+        sessionTimeoutMs: 6_000,
+        bufferBytes: 64e6,
+      });
       await log.start({
         assigned: (mine) => Promise.resolve(void assigned.set(clientId, mine.length)).then(() => []),
         revoked: () => Promise.resolve(void assigned.set(clientId, 0)),

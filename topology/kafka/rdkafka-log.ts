@@ -6,6 +6,7 @@ import rdkafka, {
   type Message,
 } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
+import { fetchBounds, placeBytes } from './buffers.js';
 import { committedOffsets, WAIT_ERRORS } from './group-offsets.js';
 import {
   BEGINNING,
@@ -50,6 +51,8 @@ export interface RdKafkaLogOptions {
   readonly clientId: string;
   readonly topics: readonly string[];
   readonly sessionTimeoutMs: number;
+  /** What it may hold, its caller's units of work included (buffers.ts). */
+  readonly bufferBytes: number;
   /** Makes the member a static one: it does not leave when it is closed, and gets its partitions back under this name. */
   readonly groupInstanceId?: string;
   /** Called with errors the client recovers from by itself (broker down, timeouts). */
@@ -78,6 +81,8 @@ export class RdKafkaLog implements LogConsumer {
   private pendingCommit: { resolve: (outcome: CommitOutcome) => void; reject: (error: Error) => void } | undefined;
   private commitQueue: Promise<unknown> = Promise.resolve();
   private readonly stash: Message[] = [];
+  /** Not read while the outcome of a commit is awaited: the stash is full. */
+  private readonly held = new Map<string, TopicPartition>();
   /** Counts assignments and revocations. */
   private generation = 0;
   private readonly ends = new Map<string, number>();
@@ -91,7 +96,7 @@ export class RdKafkaLog implements LogConsumer {
       'enable.auto.offset.store': false,
       'auto.commit.interval.ms': 0,
       // Messages beyond this wait in the broker, not in memory.
-      'queued.max.messages.kbytes': 65_536,
+      ...fetchBounds(options.bufferBytes),
       'fetch.wait.max.ms': 100,
       'fetch.error.backoff.ms': 100,
       'allow.auto.create.topics': true,
@@ -275,8 +280,26 @@ export class RdKafkaLog implements LogConsumer {
       const { generation } = this;
       const messages = await this.consume(PUMP_RECORDS);
       if (generation === this.generation) this.stash.push(...messages);
+      if (this.held.size === 0 && this.stashedBytes() > placeBytes(this.options.bufferBytes)) this.hold();
       if (this.pendingCommit !== undefined) await delay(1);
     }
+    this.release();
+  }
+
+  private stashedBytes(): number {
+    return this.stash.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** A broker that takes its time with a commit, and none with records, would fill the stash without an end. */
+  private hold(): void {
+    for (const [key, partition] of this.assignment) if (!this.paused.has(key)) this.held.set(key, partition);
+    this.consumer.pause([...this.held.values()].map((partition) => ({ ...partition })));
+  }
+
+  private release(): void {
+    const going = [...this.held].filter(([key]) => !this.paused.has(key) && this.assignment.has(key));
+    this.held.clear();
+    if (going.length > 0) this.consumer.resume(going.map(([, partition]) => ({ ...partition })));
   }
 
   /** One call after the other: two at once would part the messages of a partition between them. */
@@ -360,8 +383,10 @@ export class RdKafkaLog implements LogConsumer {
     this.assignment = new Map(partitions.map((partition) => [keyOf(partition), partition]));
     this.ends.clear();
     // The client remembers a pause beyond the assignment, and would never read a partition that comes back.
-    if (this.paused.size > 0) this.consumer.resume([...this.paused.values()].map((partition) => ({ ...partition })));
+    const paused = [...this.paused.values(), ...this.held.values()];
+    if (paused.length > 0) this.consumer.resume(paused.map((partition) => ({ ...partition })));
     this.paused.clear();
+    this.held.clear();
     this.consumer.assign(
       partitions.map(({ topic, partition }) => ({
         topic,

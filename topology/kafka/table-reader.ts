@@ -6,6 +6,7 @@ import rdkafka, {
 } from 'node-rdkafka';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ActuaryError } from '../../schema/errors.js';
+import { fetchBounds } from './buffers.js';
 import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
 import { BEGINNING, keyOf, type LogRecord, type TopicPartition } from './log.js';
 
@@ -41,7 +42,8 @@ export class TableReader {
       'enable.auto.offset.store': false,
       'isolation.level': 'read_committed',
       'enable.partition.eof': true,
-      'queued.max.messages.kbytes': 65_536,
+      // Beside the role's own reader.
+      ...fetchBounds(connection.bufferBytes / 2),
       'fetch.wait.max.ms': 100,
       'allow.auto.create.topics': true,
     };

@@ -265,6 +265,44 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
   };
   const ONCE = (count: number): number[] => new Array<number>(count).fill(1);
 
+  it('gpu.samples goes backwards while it is read, made anew with less in it: stops with topic_mismatch', async () => {
+    const topic = 'backwards.gpu.samples';
+    const engine = await start('backwards.', ['score']);
+    const failed = failure(engine);
+    await poison('backwards.');
+    await lettersOf(engine, 'backwards.', 20);
+    await admin.deleteTopics({ topics: [topic] });
+    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 2 }] });
+    await client.produce(
+      topic,
+      [0, 1].map((partition) => ({ value: 'no batch', partition })),
+    );
+    expect(await failed).toMatchObject({
+      code: 'topic_mismatch',
+      message: expect.stringMatching(/backwards\.gpu\.samples\/\d ends before offset 10, up to which/) as string,
+    });
+    expect(said.filter(({ code }) => code === 'offsets_lost')).toContainEqual(
+      expect.objectContaining({ role: 'score', topic, cause: 'anew', from: 10, to: 0 }),
+    );
+  });
+
+  it('a source is of another format: stops with dead_letter_limit, with letters of what it could not read', async () => {
+    const topic = 'raw-wrong';
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
+    const messages = Array.from({ length: 11_000 }, () => ({ key: 'host', value: 'no JSON' }));
+    await client.produce(topic, messages);
+    const engine = await start(
+      'wrong.',
+      ['ingest'],
+      [`sources=[{topics: [${topic}], format: wide-json, keyed: true}]`],
+    );
+    expect(await failure(engine)).toMatchObject({
+      code: 'dead_letter_limit',
+      message: expect.stringMatching(/raw-wrong: 100 % of the last \d+ messages/) as string,
+    });
+    expect(await client.count('wrong.gpu.dead-letter')).toBeGreaterThanOrEqual(10_000);
+  });
+
   it('fewer replicas are in sync than a topic asks for: says so, waits, and goes on with nothing lost or twice', async () => {
     const engine = await start('isr.', ['score']);
     const demand = (replicas: string): Promise<unknown> =>

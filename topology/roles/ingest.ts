@@ -52,6 +52,8 @@ export class IngestRole implements Role {
   private sink: KafkaSink | undefined;
   private partitionCount = 0;
   private readonly readings: Reading[] = [];
+  /** What each source holds, and what there is of it to be read; this role's metrics are their sums. */
+  private readonly held = new Map<string, { readonly bytes: number; readonly lag: number }>();
   private stopped = false;
 
   constructor(
@@ -125,6 +127,7 @@ export class IngestRole implements Role {
         async () => {
           await reading.reader?.stop();
           reading.reader = null;
+          this.held.delete(name);
         },
         this.context.fail,
       ),
@@ -155,7 +158,9 @@ export class IngestRole implements Role {
     keyed: boolean,
     client: SourceClient,
   ): Promise<SourceReader> {
-    const { config, connection, instruments } = this.dependencies;
+    const { config, instruments } = this.dependencies;
+    const whole = this.dependencies.connection;
+    const connection = { ...whole, bufferBytes: whole.bufferBytes / config.sources.length };
     const rejections = new RejectionCounter();
     const topic = topicName(connection.topicPrefix, 'samples');
     let ready: OutputRecord[] = [];
@@ -187,6 +192,7 @@ export class IngestRole implements Role {
       }),
       collector,
       lingerMs: config.ingest.lingerMs,
+      bufferBytes: connection.bufferBytes,
       ...commitIntervals(connection.guarantee, config.kafka),
       maxUndecodable: config.deadLetter.maxRatio,
       router,
@@ -196,9 +202,22 @@ export class IngestRole implements Role {
         return batches;
       },
       warn: this.warn,
-      onRecords: (records, samples) => {
-        instruments.ingested(name, records, samples);
+      onRecords: (records, samples, newestMs) => {
+        instruments.ingested(name, records, samples, newestMs);
         rejections.flush((reason, count) => instruments.readingsRejected(reason, count));
+      },
+      onHeld: (bytes, lag) => {
+        this.held.set(name, { bytes, lag });
+        const all = [...this.held.values()];
+        instruments.buffered(
+          'ingest',
+          all.reduce((sum, one) => sum + one.bytes, 0),
+          whole.bufferBytes,
+        );
+        instruments.lag(
+          'ingest',
+          all.reduce((sum, one) => sum + one.lag, 0),
+        );
       },
       onBatches: (count) => instruments.recordsWritten('samples', count),
     });

@@ -30,6 +30,8 @@ import type { Readiness, Role, RoleContext } from './role.js';
 
 const POLL_RECORDS = 2_000;
 const POLL_WAIT_MS = 100;
+/** What a cell of a row takes in memory, about. */
+const CELL_BYTES = 32;
 /** How long a stop lets the database finish what it was given. */
 const STOP_PATIENCE_MS = 10_000;
 
@@ -118,7 +120,9 @@ export class LoadRole implements Role, LogListener {
       topicName(connection.topicPrefix, 'deadLetter'),
       (code, count) => metrics.deadLettered(code, count),
     );
-    this.consumer = openLog(connection, 'load', [...this.topics.keys()], this.warn);
+    // Rows take several times what the records did that they are made of.
+    const reading = { ...connection, bufferBytes: connection.bufferBytes / 2 };
+    this.consumer = openLog(reading, 'load', [...this.topics.keys()], this.warn);
     await this.consumer.start(this);
     this.running = lastValueFrom(this.chain(), { defaultValue: undefined })
       .then(() => undefined, this.context.fail)
@@ -127,7 +131,7 @@ export class LoadRole implements Role, LogListener {
 
   readiness(): Readiness {
     const { trouble } = this.patience;
-    if (trouble !== null) return { ready: false, detail: trouble };
+    if (trouble !== null) return { ready: false, detail: trouble, waitsAlone: true };
     return this.assignedOnce
       ? { ready: true, detail: `${this.owned.size} partitions` }
       : { ready: false, detail: 'waiting for partitions' };
@@ -261,7 +265,15 @@ export class LoadRole implements Role, LogListener {
       unit.touched.add(owned);
       await this.rows.add(topic, owned, record);
     }
+    this.tellBuffered(records, unit);
     return unit;
+  }
+
+  private tellBuffered(records: readonly LogRecord[], { rows }: LoadUnit): void {
+    const { connection, metrics } = this.dependencies;
+    const read = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    const made = rows.reduce((sum, { cells }) => sum + cells.length * CELL_BYTES, 0);
+    metrics.buffered('load', read + made, connection.bufferBytes);
   }
 
   /**

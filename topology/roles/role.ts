@@ -14,6 +14,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** What is being waited for, or how it goes; one line. */
   readonly detail: string;
+  /** Where it is not ready: it waits for something outside that no other role of the process needs. */
+  readonly waitsAlone?: boolean;
 }
 
 /** What a role gets from its process. */

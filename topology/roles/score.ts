@@ -7,16 +7,19 @@ import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import type { Clock } from '../../schema/clock.js';
 import type { Config } from '../../schema/config.js';
+import { FEATURE_COUNT } from '../../schema/features.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import { Turn } from '../../schema/turn.js';
 import { topicName } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES, messageLetter } from '../../sinks/dead-letter.js';
 import { RejectionCounter, type Instruments } from '../instruments.js';
+import { placeBytes } from '../kafka/buffers.js';
 import { commitIntervals } from '../kafka/commit-intervals.js';
 import { openLog, openWriter, type KafkaConnection } from '../kafka/connection.js';
 import {
   BEGINNING,
   keyOf,
+  lagOf,
   type LogListener,
   type LogRecord,
   type TopicPartition,
@@ -49,6 +52,8 @@ const POLL_WAIT_MS = 50;
 const ASSESSED_ROWS = 16;
 /** A batch that waited longer than this in gpu.samples was not scored at once: the role is behind. */
 const BEHIND_MS = 1_000;
+/** What a row takes until the model has seen it, and what may be said of it then. */
+const ROW_BYTES = 8 * FEATURE_COUNT + 1_024;
 /** Whoever asks for the state waits no longer than this for the end of a unit of work. */
 const ANSWER_WITHIN_MS = 5_000;
 
@@ -70,6 +75,8 @@ interface Unit extends InTransaction {
   /** Longest that a due GPU has waited for the model. */
   readonly waitedMs: number;
   readonly oldestMs: number;
+  /** Event time of the newest sample, epoch ms. */
+  readonly newestMs: number;
   readonly startedMs: number;
   modelSeconds: number;
   /** Closes all open panes: nothing comes after it. */
@@ -104,6 +111,17 @@ export class ScoreRole implements Role, LogListener {
   private readonly sourceEnd = new SourceEnd();
   /** Counts assignments and revocations. */
   private assignments = 0;
+  /** Batches that were read and did not go into the last unit, whose outputs became too many; of which assignment. */
+  private leftOver: { readonly records: readonly LogRecord[]; readonly assignments: number } = {
+    records: [],
+    assignments: 0,
+  };
+  /** Assignment that the last records gathered were read under. */
+  private gatheredUnder = 0;
+  /** Of what is read for a unit of work, and likewise of what it puts out. */
+  private readonly maxUnitBytes: number;
+  /** Outputs of units that are not committed yet. */
+  private outputBytes = 0;
   private running: Promise<void> = Promise.resolve();
   private readonly busy = new Busy();
   private stopping = false;
@@ -125,6 +143,7 @@ export class ScoreRole implements Role, LogListener {
     private readonly context: RoleContext,
   ) {
     const { config, codec } = dependencies;
+    this.maxUnitBytes = placeBytes(dependencies.connection.bufferBytes);
     this.samples = new SamplesCodec(codec);
     this.format = new OutputFormat(codec, dependencies.connection.topicPrefix, config);
     this.assets = new AssetTable(codec, (record, error) =>
@@ -342,7 +361,8 @@ export class ScoreRole implements Role, LogListener {
         await this.answerState();
         const records = await this.gather();
         this.busy.begin();
-        return records;
+        // From here on nothing is revoked before the unit is done; in the moment before it may have been.
+        return this.gatheredUnder === this.assignments ? records : [];
       },
       fold: (records) => this.fold(records),
       score: (unit) => this.score(unit),
@@ -361,19 +381,29 @@ export class ScoreRole implements Role, LogListener {
       kafka,
     );
     const intervalMs = this.behind ? catchUpCommitIntervalMs : commitIntervalMs;
-    let records: LogRecord[] = [];
+    let records: LogRecord[] = this.takeLeftOver();
+    let bytes = bytesOf(records);
     let until = Infinity;
     for (;;) {
+      this.gatheredUnder = this.assignments;
+      if (records.length >= score.maxBatches || bytes >= this.maxUnitBytes) return records;
       const { assignments } = this;
       const waitMs = Math.min(POLL_WAIT_MS, Math.max(0, until - performance.now()));
       const polled = await this.consumer!.poll(score.maxBatches - records.length, waitMs);
       // What was read under another assignment is read again by whoever has the partition now.
       if (assignments !== this.assignments) records = [];
       for (const record of polled) records.push(record);
+      bytes = bytesOf(records);
       if (records.length === 0) return records;
       if (until === Infinity) until = performance.now() + intervalMs;
-      if (this.stopping || records.length >= score.maxBatches || performance.now() >= until) return records;
+      if (this.stopping || performance.now() >= until) return records;
     }
+  }
+
+  private takeLeftOver(): LogRecord[] {
+    const { records, assignments } = this.leftOver;
+    this.leftOver = { records: [], assignments: 0 };
+    return assignments === this.assignments ? [...records] : [];
   }
 
   /** Decodes batches and folds them into the windows; collects what is due. */
@@ -387,7 +417,13 @@ export class ScoreRole implements Role, LogListener {
     let samples = 0;
     let skipped = 0;
     let oldestMs = NaN;
-    for (const record of records) {
+    let newestMs = NaN;
+    for (const [index, record] of records.entries()) {
+      // An hour's end makes many times as much of a batch as any other moment: the rest is the next unit's.
+      if (work.bytes + this.rowBytes() >= this.maxUnitBytes) {
+        this.leftOver = { records: records.slice(index), assignments: this.assignments };
+        break;
+      }
       const owned = this.owned.get(keyOf(record));
       if (owned === undefined) continue;
       const muted = record.offset < owned.mutedUntil;
@@ -400,6 +436,8 @@ export class ScoreRole implements Role, LogListener {
       this.behind = ageMs > BEHIND_MS;
       if (batch !== null) {
         samples += batch.count;
+        const lastMs = batch.eventTimeMs[batch.count - 1];
+        if (!(newestMs >= lastMs)) newestMs = lastMs;
         const defer = isLoaded || (config.score.adaptive && this.behind);
         skipped += owned.state.fold(batch, work, { muted, defer, nowMs: startedMs });
       }
@@ -416,7 +454,10 @@ export class ScoreRole implements Role, LogListener {
         (partition) => this.consumer!.endReachedAt(partition),
         performance.now(),
       );
-    if (records.length === 0 && this.behind) this.behind = this.lag() > 0;
+    if (records.length === 0) {
+      if (this.behind) this.behind = this.lag() > 0;
+      this.dependencies.instruments.lag('score', this.lag());
+    }
     const isLast =
       records.length === 0 &&
       (this.draining?.isDue(this.owned, (partition) => this.consumer!.endReachedAt(partition)) ?? false);
@@ -429,12 +470,14 @@ export class ScoreRole implements Role, LogListener {
       if (isLast) state.closeOpenPanes(work);
       if (state.waiting > 0 && next >= mutedUntil) {
         waitedMs = Math.max(waitedMs, startedMs - state.waitingSinceMs);
-        state.serveWaiting(elapsedMs, config.score.maxStalenessMs);
+        const most = isLast ? Infinity : Math.ceil((this.maxUnitBytes - work.bytes) / ROW_BYTES) - rows;
+        state.serveWaiting(elapsedMs, config.score.maxStalenessMs, Math.max(0, most));
       }
       rows += state.rows.count;
       // A partition that speaks proves by its offset that it is still this instance's.
       if ((state.rows.count > 0 && next >= mutedUntil) || isLast) offsets.set(key, { ...partition, offset: next });
     }
+    this.tellBuffered(bytesOf(records), work);
     return {
       work,
       offsets: [...offsets.values()],
@@ -443,6 +486,7 @@ export class ScoreRole implements Role, LogListener {
       skipped,
       waitedMs,
       oldestMs,
+      newestMs,
       startedMs,
       modelSeconds: 0,
       isLast,
@@ -491,6 +535,7 @@ export class ScoreRole implements Role, LogListener {
       state.settle();
     }
     await this.keep(unit, scorer);
+    this.outputBytes += unit.work.bytes;
     const usedMs = performance.now() - started;
     this.budget.spend(usedMs);
     unit.modelSeconds = usedMs / 1000;
@@ -515,6 +560,7 @@ export class ScoreRole implements Role, LogListener {
 
   private async commit(unit: Unit): Promise<void> {
     const { offsets } = unit;
+    this.outputBytes -= unit.work.bytes;
     if (offsets.length > 0) {
       if (!(await this.transactions.step(unit, () => this.writer!.commit(offsets)))) return;
       this.transactions.succeeded();
@@ -538,6 +584,7 @@ export class ScoreRole implements Role, LogListener {
       longestWaitSeconds: unit.waitedMs / 1000,
       modelSeconds: unit.modelSeconds,
       unitSeconds: (now - unit.startedMs) / 1000,
+      newestMs: unit.newestMs,
       latencySeconds: (now - unit.oldestMs) / 1000,
     });
     let gpus = 0;
@@ -550,16 +597,32 @@ export class ScoreRole implements Role, LogListener {
     instruments.lag('score', this.lag());
   }
 
+  /** What rows on their way to the model take. */
+  private rowBytes(): number {
+    let rows = 0;
+    for (const { state } of this.owned.values()) rows += state.rows.count;
+    return rows * ROW_BYTES;
+  }
+
+  private tellBuffered(readBytes: number, work: UnitOfWork): void {
+    const { connection, instruments } = this.dependencies;
+    instruments.buffered('score', readBytes + this.rowBytes() + work.bytes + this.outputBytes, connection.bufferBytes);
+  }
+
   /** Records between what was read and the ends of the owned partitions. */
   private lag(): number {
-    let lag = 0;
-    for (const { partition, next } of this.owned.values())
-      lag += Math.max(0, this.consumer!.endOffset(partition) - next);
-    return lag;
+    return lagOf(
+      this.consumer!,
+      [...this.owned.values()].map(({ partition, next }) => ({ ...partition, offset: next })),
+    );
   }
 
   private readonly warn = (message: string): void => {
     this.dependencies.instruments.clientWarning('score');
     this.context.log.warn({ role: 'score' }, message);
   };
+}
+
+function bytesOf(records: readonly LogRecord[]): number {
+  return records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
 }

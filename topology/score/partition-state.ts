@@ -142,11 +142,12 @@ export class PartitionState {
   /**
    * Gives waiting GPUs their turn, those that waited longest first: their features, as of now, become rows.
    * @param elapsedMs wall-clock time since this was last called; Infinity for all of them
+   * @param most rows that there is room for; whoever has no turn waits on
    */
-  serveWaiting(elapsedMs: number, maxStalenessMs: number): void {
+  serveWaiting(elapsedMs: number, maxStalenessMs: number, most = Infinity): void {
     const { windows, queue, rows } = this;
     this.sortQueue();
-    for (let turns = turnsOf(queue.length, elapsedMs, maxStalenessMs); turns > 0; turns--) {
+    for (let turns = Math.min(most, turnsOf(queue.length, elapsedMs, maxStalenessMs)); turns > 0; turns--) {
       const slot = queue.head();
       const newestMs = windows.newestMs(slot);
       const row = rows.add(slot, newestMs, newestMs, this.pull(slot));

@@ -11,6 +11,9 @@ import type { OutputRecord } from '../../sinks/kafka.js';
 import type { FoldSink } from './partition-state.js';
 import type { Kept } from './state-keeper.js';
 
+/** What a record takes in memory beside its value: the object, and the buffer's own. */
+const RECORD_BYTES = 256;
+
 /** How the score role's records become messages: codecs and topic names, one a process. */
 export class OutputFormat {
   readonly features: FeaturesEncoder;
@@ -57,6 +60,8 @@ export class UnitOfWork implements FoldSink {
   readonly counts = new Map<TopicKey, number>();
   readonly provenance: Provenance;
   lateSamples = 0;
+  /** What the records take in memory, without the cuts: these are as large as what they are of. */
+  bytes = 0;
 
   /** @param emittedAtMs wall clock, epoch ms */
   constructor(
@@ -106,9 +111,11 @@ export class UnitOfWork implements FoldSink {
   late(windows: Windows, batch: SampleBatch, row: number): void {
     this.lateSamples++;
     const detail = 'older than the last accepted reading of its metric, or of an hour that is closed';
-    this.letters.push(
-      sampleLetter(this.format.topic('deadLetter'), batch, row, 'late', detail, { ...windows.lateReadings }),
-    );
+    const letter = sampleLetter(this.format.topic('deadLetter'), batch, row, 'late', detail, {
+      ...windows.lateReadings,
+    });
+    this.letters.push(letter);
+    this.bytes += (letter.value?.length ?? 0) + RECORD_BYTES;
   }
 
   private addFeatures(
@@ -125,6 +132,7 @@ export class UnitOfWork implements FoldSink {
 
   private addEncoded(topic: TopicKey, gpuUuid: string, value: Buffer): void {
     this.records.push({ topic: this.format.topic(topic), partition: null, key: gpuUuid, value });
+    this.bytes += value.length + RECORD_BYTES;
     this.counts.set(topic, (this.counts.get(topic) ?? 0) + 1);
   }
 }
