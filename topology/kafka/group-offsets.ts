@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import rdkafka, { type KafkaConsumer, type LibrdKafkaError } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
+import { connectAll } from './connect.js';
 import type { TopicPartition, TopicPartitionOffset } from './log.js';
 
 /** The broker does not answer, or not yet. */
@@ -16,7 +17,6 @@ export const WAIT_ERRORS: ReadonlySet<number> = new Set([
 const RETRY_MS = 200;
 /** An open transaction of the one who had the partition before holds the answer back until it has ended. */
 const TIMEOUT_MS = 10_000;
-const CONNECT_TIMEOUT_MS = 30_000;
 
 export interface Asking {
   readonly closed: () => boolean;
@@ -92,18 +92,8 @@ export class GroupOffsets {
   }
 
   /** @throws ActuaryError kafka_unreachable */
-  async open(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.consumer.connect({ timeout: CONNECT_TIMEOUT_MS }, (error) => {
-        if (error)
-          reject(
-            new ActuaryError('kafka_unreachable', `Kafka at ${this.options.brokers.join(', ')}: ${error.message}`, {
-              cause: error,
-            }),
-          );
-        else resolve();
-      });
-    });
+  open(): Promise<void> {
+    return connectAll([this.consumer], this.options.brokers);
   }
 
   committed(partitions: readonly TopicPartition[]): Promise<TopicPartitionOffset[]> {

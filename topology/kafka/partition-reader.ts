@@ -6,10 +6,10 @@ import rdkafka, {
   type Message,
 } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
+import { connectAll } from './connect.js';
 import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
 import { keyOf, type TopicPartition, type TopicPartitionOffset } from './log.js';
 
-const TIMEOUT_MS = 30_000;
 /** Short of what a role that is told to stop may take. */
 const ENDS_TIMEOUT_MS = 5_000;
 const IDLE_MS = 5;
@@ -61,18 +61,7 @@ export class PartitionReader {
   /** @throws ActuaryError kafka_unreachable */
   static async open(connection: KafkaConnection, purpose: string, warn: Warn): Promise<PartitionReader> {
     const opened = new PartitionReader(connection, purpose, warn);
-    for (const client of [opened.reader, opened.ends])
-      await new Promise<void>((resolve, reject) => {
-        client.connect({ timeout: TIMEOUT_MS }, (error: LibrdKafkaError | null) => {
-          if (error)
-            reject(
-              new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${error.message}`, {
-                cause: error,
-              }),
-            );
-          else resolve();
-        });
-      });
+    await connectAll([opened.reader, opened.ends], connection.brokers);
     opened.reader.setDefaultConsumeTimeout(0);
     return opened;
   }

@@ -7,6 +7,7 @@ import rdkafka, {
 import { setTimeout as delay } from 'node:timers/promises';
 import { ActuaryError } from '../../schema/errors.js';
 import { fetchBounds } from './buffers.js';
+import { connectAll } from './connect.js';
 import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
 import { BEGINNING, keyOf, type LogRecord, type TopicPartition } from './log.js';
 
@@ -64,17 +65,7 @@ export class TableReader {
    * @throws ActuaryError kafka_unreachable, topic_missing
    */
   async start(apply: (records: readonly LogRecord[]) => Promise<void>, failed: (error: Error) => void): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.consumer.connect({ timeout: TIMEOUT_MS }, (error: LibrdKafkaError | null) => {
-        if (error)
-          reject(
-            new ActuaryError('kafka_unreachable', `Kafka at ${this.connection.brokers.join(', ')}: ${error.message}`, {
-              cause: error,
-            }),
-          );
-        else resolve();
-      });
-    });
+    await connectAll([this.consumer], this.connection.brokers);
     this.consumer.setDefaultConsumeTimeout(0);
     const partitions = (await Promise.all(this.topics.map((topic) => this.partitionsOf(topic)))).flat();
     const ends = new Map<string, number>();
