@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DAY_MS, MINUTE_MS } from '../schema/clock.js';
+import { parseAssets } from '../operators/assets.js';
+import { prometheusText } from './formats/prometheus-text.js';
+import { REFERENCE } from './worlds.js';
 import { Fleet, LABEL_DAYS, type FleetOptions } from './fleet.js';
 import { lineOf, messagesOf } from './messages.js';
 
@@ -59,6 +62,62 @@ describe('a simulated fleet', () => {
       expect(timeMs).toBeGreaterThanOrEqual(last);
       last = timeMs;
     }
+  });
+});
+
+describe('its asset register', () => {
+  const fleet = new Fleet(options({ gpus: 800 }));
+  const assets = fleet.assets();
+  const placed = assets.filter(({ batch }) => batch !== undefined);
+
+  it('names delivery and place of most boards, each place once', () => {
+    expect(placed.length).toBeGreaterThan(0.85 * assets.length);
+    expect(placed.length).toBeLessThan(assets.length);
+    const inService = placed.filter((_, index) => fleet.gpus[index].facts.generation === 0);
+    const places = inService.map(({ rack, cage, slot }) => `${rack} ${cage} ${slot}`);
+    expect(new Set(places).size).toBe(places.length);
+  });
+
+  it('is one that the engine reads', () => {
+    const text = assets.map((asset) => JSON.stringify(asset)).join('\n');
+    expect(parseAssets(text, 'assets.jsonl').size).toBe(assets.length);
+  });
+
+  it('names the deliveries by which GPUs fail alike', () => {
+    const byUuid = new Map(fleet.gpus.map(({ facts }) => [facts.uuid, facts]));
+    const lots = new Map<string, Set<number>>();
+    for (const { gpu_uuid, batch } of placed) {
+      const { host, generation } = byUuid.get(gpu_uuid)!;
+      if (generation > 0) continue;
+      lots.set(batch!, (lots.get(batch!) ?? new Set()).add(host.batch));
+    }
+    expect(lots.size).toBeGreaterThan(20);
+    for (const batches of lots.values()) expect(batches.size).toBe(1);
+  });
+});
+
+describe('exporters', () => {
+  // Changes as often as reboots: within a few days some host sees one.
+  const world = { ...REFERENCE, exporters: { ...REFERENCE.exporters, changesEveryDays: 4 } };
+
+  it('are replaced, and send other fields under other names then', () => {
+    const fleet = new Fleet(options({ world, gpus: 160, days: 6, cadenceMs: 30 * MINUTE_MS }));
+    const names = new Map<string, Set<string>>();
+    const drivers = new Map<string, Set<string>>();
+    for (const scrape of fleet.scrapes()) {
+      const text = prometheusText(scrape);
+      const host = scrape.host.name;
+      const fields = [...new Set([...text.matchAll(/^(DCGM_FI_\w+)\{/gm)].map(([, name]) => name))].sort().join();
+      names.set(host, (names.get(host) ?? new Set()).add(fields));
+      const [, driver] = /DRIVER_VERSION="([^"]+)"/.exec(text)!;
+      drivers.set(host, (drivers.get(host) ?? new Set()).add(driver));
+    }
+    const shapes = [...names.values()];
+    expect(shapes.filter((seen) => seen.size > 1).length).toBeGreaterThan(5);
+    const renamed = shapes.filter((seen) => [...seen].some((one) => one.includes('GPU_TEMP_CELSIUS')));
+    const both = renamed.filter((seen) => [...seen].some((one) => one.includes('DCGM_FI_DEV_GPU_TEMP,')));
+    expect(both.length).toBeGreaterThan(0);
+    expect([...drivers.values()].filter((seen) => seen.size > 1).length).toBeGreaterThan(0);
   });
 });
 

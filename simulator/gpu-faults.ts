@@ -1,7 +1,7 @@
 import { HOUR_MS, MINUTE_MS } from '../schema/clock.js';
 import { FAILURE_TYPES, type FailureType } from '../schema/records.js';
 import type { Random } from './random.js';
-import { HEALTHY, LOOK_ALIKE, SIGNALS } from './signals.js';
+import { healthyRates, LOOK_ALIKE, SIGNALS, type HealthyRates } from './signals.js';
 import { T } from './tally.js';
 import type { LookAlikeLaw } from './world.js';
 
@@ -32,6 +32,7 @@ export class GpuFaults {
   silentUntilMs = -Infinity;
   private readonly weakRow: boolean;
   private readonly noisyRiser: boolean;
+  private readonly healthy: HealthyRates;
 
   /** @param tally counts what happens, unrounded and never reset */
   constructor(
@@ -39,6 +40,7 @@ export class GpuFaults {
     private readonly random: Random,
     private readonly tally: Float64Array,
   ) {
+    this.healthy = healthyRates(law.noise);
     this.noisyRiser = random.chance(law.noisyRisers);
     this.weakRow = random.chance(law.weakRows);
     if (random.chance(OLD_XIDS)) this.xid = random.pick(APPLICATION_XIDS);
@@ -48,12 +50,16 @@ export class GpuFaults {
   remember(memoryDays: number, ageDays: number): void {
     const { random } = this;
     const { memory } = SIGNALS;
-    this.remapCorrectable = random.poisson(memory.correctableRemaps * memoryDays + HEALTHY.correctableRemaps * ageDays);
+    this.remapCorrectable = random.poisson(
+      memory.correctableRemaps * memoryDays + this.healthy.correctableRemaps * ageDays,
+    );
     this.remapUncorrectable = random.poisson(
-      memory.uncorrectableRemaps * memoryDays + HEALTHY.uncorrectableRemaps * ageDays,
+      memory.uncorrectableRemaps * memoryDays + this.healthy.uncorrectableRemaps * ageDays,
     );
     const weak = this.weakRow ? LOOK_ALIKE.weakRowCorrectable : 0;
-    this.eccSbeAggregate = random.poisson(memory.correctable * memoryDays + (HEALTHY.correctable + weak) * ageDays);
+    this.eccSbeAggregate = random.poisson(
+      memory.correctable * memoryDays + (this.healthy.correctable + weak) * ageDays,
+    );
     this.eccDbeAggregate = random.poisson(memory.uncorrectable * memoryDays);
     if (random.chance(1 - Math.exp(-memory.uncorrectableRemaps * memory.remapFails * memoryDays)))
       this.remapFailure = 1;
@@ -85,17 +91,17 @@ export class GpuFaults {
     const { random, tally } = this;
     const law = SIGNALS.memory;
     const weak = this.weakRow ? LOOK_ALIKE.weakRowCorrectable : 0;
-    const single = random.poisson((HEALTHY.correctable + weak + law.correctable * severity) * days);
+    const single = random.poisson((this.healthy.correctable + weak + law.correctable * severity) * days);
     if (single > 0) {
       this.eccSbeVolatile += single;
       this.eccSbeAggregate += single;
       tally[T.sbe] += single;
     }
-    if (this.happens(HEALTHY.correctableRemaps + law.correctableRemaps * severity, days)) {
+    if (this.happens(this.healthy.correctableRemaps + law.correctableRemaps * severity, days)) {
       this.remapCorrectable++;
       tally[T.remap_correctable]++;
     }
-    if (this.happens(HEALTHY.uncorrectableRemaps + law.uncorrectableRemaps * severity, days)) this.remap();
+    if (this.happens(this.healthy.uncorrectableRemaps + law.uncorrectableRemaps * severity, days)) this.remap();
     if (severity === 0) return;
     if (this.happens(law.uncorrectable * severity, days)) {
       this.eccDbeVolatile++;
@@ -121,26 +127,26 @@ export class GpuFaults {
   private links(severity: number, days: number): void {
     const { random, tally } = this;
     const law = SIGNALS.interconnect;
-    const noise = this.noisyRiser ? LOOK_ALIKE.noisyRiserReplays : HEALTHY.replays;
+    const noise = this.noisyRiser ? LOOK_ALIKE.noisyRiserReplays : this.healthy.replays;
     const replays = random.poisson((noise + law.replays * severity) * days);
     this.pcieReplays += replays;
     tally[T.pcie_replays] += replays;
-    const errors = random.poisson((HEALTHY.nvlinkErrors + law.nvlinkErrors * severity) * days);
+    const errors = random.poisson((this.healthy.nvlinkErrors + law.nvlinkErrors * severity) * days);
     this.nvlinkErrors += errors;
     tally[T.nvlink_errors] += errors;
-    if (this.happens(HEALTHY.linkErrors + law.linkErrors * severity, days)) this.raise(74, T.xid_link);
+    if (this.happens(this.healthy.linkErrors + law.linkErrors * severity, days)) this.raise(74, T.xid_link);
   }
 
   private controllers(power: number, other: number, days: number): void {
     if (power > 0 && this.happens(SIGNALS.power.halts * power, days)) this.raise(62, T.xid_power);
-    if (this.happens(HEALTHY.gspErrors + SIGNALS.other.gspErrors * other, days))
+    if (this.happens(this.healthy.gspErrors + SIGNALS.other.gspErrors * other, days))
       this.raise(this.random.chance(0.75) ? 119 : 120, T.xid_firmware);
-    if (this.happens(HEALTHY.hangs + SIGNALS.other.hangs * other, days)) this.raise(109, T.xid_firmware);
+    if (this.happens(this.healthy.hangs + SIGNALS.other.hangs * other, days)) this.raise(109, T.xid_firmware);
   }
 
   private drop(severities: Float64Array, nowMs: number, days: number): void {
     const perDay =
-      HEALTHY.dropouts +
+      this.healthy.dropouts +
       SIGNALS.interconnect.dropouts * severities[KIND.interconnect] +
       SIGNALS.other.dropouts * severities[KIND.other];
     if (!this.happens(perDay, days)) return;

@@ -1,5 +1,6 @@
 import { DAY_MS } from '../schema/clock.js';
 import { FAILURE_TYPES } from '../schema/records.js';
+import type { Exporter } from './exporter.js';
 import { GpuFaults, KIND, SEVERITY_EVERY_MS } from './gpu-faults.js';
 import { GpuLoad } from './gpu-load.js';
 import type { HostState } from './host-state.js';
@@ -31,6 +32,10 @@ const IDLE_CLOCK_MHZ = 345;
 /** A GPU's telemetry at one scrape; one object a GPU, overwritten at each. */
 export class GpuState {
   readonly work = new GpuLoad();
+  /** What tells of it now: a host may get another. */
+  exporter: Exporter;
+  /** Drivers of its host before the one of now. */
+  driverUpgrades = 0;
   readonly faults: GpuFaults;
   /** Sums since telemetry began, see tally.ts. */
   readonly tally = new Float64Array(TALLY_COUNT);
@@ -61,15 +66,16 @@ export class GpuState {
     stream = '',
   ) {
     const { model, dust } = facts.host;
-    const { lookAlikes } = life.options.world;
+    const { air, lookAlikes } = life.options.world;
     // What the board is comes from a stream of its own: it is the same whenever one looks.
     const board = new Random(seed, `board/${facts.stream}`);
-    this.resistance = model.thermalResistance * board.logNormal(1, 0.06) * (1 + dust);
+    this.resistance = model.thermalResistance * air.cooling * board.logNormal(1, 0.06) * (1 + dust);
     this.idleWatts = model.idleWatts * board.logNormal(1.04, 0.03);
     this.noisySensor = board.chance(lookAlikes.noisySensors);
     this.random = new Random(seed, `telemetry/${facts.stream}${stream}`);
     this.faults = new GpuFaults(lookAlikes, this.random, this.tally);
     this.temperatureCelsius = 30 + this.random.between(0, 10);
+    this.exporter = facts.host.exporter;
   }
 
   /** Whether the board is in its slot at a time, and not failed. */
@@ -84,6 +90,8 @@ export class GpuState {
 
   advance(nowMs: number, stepMs: number, host: HostState): void {
     if (!this.begun) this.begin(nowMs, host);
+    this.exporter = host.exporter;
+    this.driverUpgrades = host.driverUpgrades;
     if (host.driverLoads !== this.driverLoads) {
       this.driverLoads = host.driverLoads;
       this.faults.reload();

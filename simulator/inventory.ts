@@ -1,6 +1,6 @@
 import { DAY_MS } from '../schema/clock.js';
 import type { AssetRecord } from '../schema/records.js';
-import { exporterOf, EXPORTER_KINDS, type Exporter } from './exporter.js';
+import { drawExporterKind, exporterOf, type Exporter } from './exporter.js';
 import { batchQuality, CAGE_COUNT, frailtyOf } from './frailty.js';
 import { A100, H100, H200, type GpuHardware } from './gpu-hardware.js';
 import { Random } from './random.js';
@@ -19,6 +19,7 @@ export interface HostFacts {
   readonly cage: number;
   /** Number of its delivery. */
   readonly batch: number;
+  /** The one that it has at first. */
   readonly exporter: Exporter;
   readonly mig: boolean;
   readonly model: GpuHardware;
@@ -46,6 +47,8 @@ export interface GpuFacts {
   readonly position: number;
   /** When it was put to work, a midnight for the boards of the beginning. */
   readonly deploymentMs: number;
+  /** Delivery that it came with, as its owner names it. */
+  readonly lot: string;
   /** What is constant of its frailty. */
   readonly frailty: number;
 }
@@ -53,8 +56,7 @@ export interface GpuFacts {
 export function makeHost(world: World, seed: number, index: number): HostFacts {
   const random = new Random(seed, `host/${index}`);
   const { exporters, inventory, lookAlikes } = world;
-  let rest = random.uniform();
-  const kind = EXPORTER_KINDS.find((one) => (rest -= exporters.kinds[one]) < 0) ?? 'default';
+  const kind = drawExporterKind(exporters.kinds, random);
   const model = random.uniform();
   const mig = random.chance(exporters.mig);
   return {
@@ -63,7 +65,7 @@ export function makeHost(world: World, seed: number, index: number): HostFacts {
     rack: `r${Math.floor(index / HOSTS_PER_RACK)}`,
     cage: Math.floor((index % HOSTS_PER_RACK) / HOSTS_PER_CAGE),
     batch: Math.floor(index / inventory.hostsPerBatch),
-    exporter: exporterOf(kind, mig),
+    exporter: exporterOf(kind, mig, new Random(seed, `exporter/${index}`).chance(exporters.renamed)),
     mig,
     model: model < inventory.h100 ? H100 : model < inventory.h100 + inventory.h200 ? H200 : A100,
     inletOffsetCelsius: 1.5 * random.normal(),
@@ -97,6 +99,7 @@ export function makeGpu(world: World, seed: number, placing: Placing, startMs: n
   const ageDays = batch.between(...law.ageDays);
   // A spare comes from some other delivery, of a quality of its own.
   const quality = generation === 0 ? batchQuality(law, batch) : batchQuality(law, random);
+  const lot = generation === 0 ? `lot-${host.batch}` : `spare-${stream}`;
   return {
     index: slot,
     generation,
@@ -106,19 +109,24 @@ export function makeGpu(world: World, seed: number, placing: Placing, startMs: n
     host,
     position,
     deploymentMs: placing.deploymentMs ?? Math.floor((startMs - ageDays * DAY_MS) / DAY_MS) * DAY_MS,
+    lot,
     frailty: frailtyOf(law, quality, { cage: host.cage, position, positions }, random),
   };
 }
 
 const isoDate = (epochMs: number): string => new Date(epochMs).toISOString().slice(0, 10);
 const WARRANTY_DAYS = 3 * 365;
+/** Share of boards that a register knows without lot and place. */
+const UNPLACED = 0.08;
+const GPUS_PER_HOST = 8;
 
 /** The asset register's line of a GPU; some registers record hours, a few know no warranty. */
 export function assetOf(seed: number, gpu: GpuFacts, startMs: number): AssetRecord {
   const random = new Random(seed, `asset/${gpu.stream}`);
+  const { host } = gpu;
   const asset: AssetRecord = {
     gpu_uuid: gpu.uuid,
-    model: gpu.host.model.name,
+    model: host.model.name,
     deployment_date: isoDate(gpu.deploymentMs),
     purchase_date: isoDate(gpu.deploymentMs - Math.floor(random.between(10, 90)) * DAY_MS),
   };
@@ -129,6 +137,13 @@ export function assetOf(seed: number, gpu: GpuFacts, startMs: number): AssetReco
       Math.max(0, (recordedMs - gpu.deploymentMs) / 3_600_000) * random.between(0.9, 1),
     );
     asset.operating_hours_at = isoDate(recordedMs);
+  }
+  // Drawn last: what the lines above draw stays as it is.
+  if (!random.chance(UNPLACED)) {
+    asset.batch = gpu.lot;
+    asset.rack = host.rack;
+    asset.cage = host.cage;
+    asset.slot = GPUS_PER_HOST * (host.index % HOSTS_PER_CAGE) + gpu.position;
   }
   return asset;
 }

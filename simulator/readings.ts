@@ -7,7 +7,7 @@ export const MOST_READINGS = 24;
 
 /** The XID gauge of a GPU: null where the exporter has no series before the first. */
 export function xidOf(gpu: GpuState): number | null {
-  return gpu.faults.xid >= 0 ? gpu.faults.xid : gpu.facts.host.exporter.xidZero ? 0 : null;
+  return gpu.faults.xid >= 0 ? gpu.faults.xid : gpu.exporter.xidZero ? 0 : null;
 }
 
 /** A share of time as exposition text has it and a decoder reads it: a ratio of six digits, in percent. */
@@ -17,8 +17,8 @@ const NVLINK = nvlinkSeries(0, -1);
 
 /** What an exporter says of a GPU, as the decoder of exposition text would put it into a batch. */
 export function readingsOf(gpu: GpuState, into: Readings): void {
-  const { facts, faults, work } = gpu;
-  const { exporter, model } = facts.host;
+  const { exporter, facts, faults, work } = gpu;
+  const { model } = facts.host;
   const { series, values } = into;
   let count = 0;
   const put = (id: number, value: number): void => {

@@ -43,6 +43,13 @@ export const HEALTHY = {
   dropouts: 0.004,
 } as const;
 
+export type HealthyRates = Readonly<Record<keyof typeof HEALTHY, number>>;
+
+/** The same in a world where they are so many times as frequent. */
+export function healthyRates(noise: number): HealthyRates {
+  return Object.fromEntries(Object.entries(HEALTHY).map(([what, rate]) => [what, rate * noise])) as HealthyRates;
+}
+
 /** Of boards that only look bad. */
 export const LOOK_ALIKE = {
   weakRowCorrectable: 15,

@@ -70,6 +70,8 @@ export type SignalLaw = Readonly<Record<FailureType, number>>;
 
 /** What looks like a defect and is none. */
 export interface LookAlikeLaw {
+  /** How often healthy boards show errors, against signals.ts. */
+  readonly noise: number;
   /** Share of GPUs on a riser that replays all its life. */
   readonly noisyRisers: number;
   /** Share of GPUs whose temperature sensor jumps now and then. */
@@ -86,6 +88,8 @@ export interface LookAlikeLaw {
 
 /** The air that a host takes in. */
 export interface AirLaw {
+  /** Thermal resistance of the coolers against gpu-hardware.ts: below 1 with water, above it in cramped cases. */
+  readonly cooling: number;
   readonly inletCelsius: number;
   readonly dailySwingCelsius: number;
   readonly yearlySwingCelsius: number;
@@ -108,6 +112,8 @@ export interface OperationsLaw {
   readonly rebootEveryDays: number;
   readonly maintenanceEveryDays: number;
   readonly exporterOutageEveryDays: number;
+  /** Share of those outages that last for hours or days. */
+  readonly longOutages: number;
   /** Chance of a scrape to be missed for no reason. */
   readonly missedScrapes: number;
 }
@@ -117,4 +123,8 @@ export interface ExporterLaw {
   readonly kinds: Readonly<Record<ExporterKind, number>>;
   /** Share of hosts whose GPUs are cut into MIG slices. */
   readonly mig: number;
+  /** Share of hosts whose exporter is of a version that has renamed its metrics. */
+  readonly renamed: number;
+  /** Mean time until a host gets another exporter, and with half of those another driver. */
+  readonly changesEveryDays: number;
 }

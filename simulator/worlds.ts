@@ -63,6 +63,7 @@ const SHAPES: World = {
   },
   signals: { memory: 1, thermal: 1, power: 1, interconnect: 1, other: 1 },
   lookAlikes: {
+    noise: 1,
     noisyRisers: 0.05,
     noisySensors: 0.03,
     weakRows: 0.04,
@@ -71,6 +72,7 @@ const SHAPES: World = {
     carelessJobs: 0.08,
   },
   air: {
+    cooling: 1,
     inletCelsius: 22,
     dailySwingCelsius: 1.2,
     yearlySwingCelsius: 2.5,
@@ -82,9 +84,15 @@ const SHAPES: World = {
     rebootEveryDays: 25,
     maintenanceEveryDays: 60,
     exporterOutageEveryDays: 8,
+    longOutages: 0.05,
     missedScrapes: 0.003,
   },
-  exporters: { kinds: { full: 0.5, default: 0.33, old: 0.12, minimal: 0.05 }, mig: 0.03 },
+  exporters: {
+    kinds: { full: 0.5, default: 0.33, old: 0.12, minimal: 0.05 },
+    mig: 0.03,
+    renamed: 0.15,
+    changesEveryDays: 120,
+  },
 };
 
 /** The world of `simulate` and `demo` unless told otherwise. */
@@ -114,7 +122,7 @@ export function trainedWorld(number: number): World {
   const random = new Random(number, 'world');
   const vary = (value: number, sigma: number): number => random.logNormal(value, sigma);
   const { failures, inventory, lookAlikes, air, work, operations } = SHAPES;
-  const [perYear, suddenShare] = [random.between(0.052, 0.1), random.between(0.42, 0.58)];
+  const [perYear, suddenShare] = [random.between(0.045, 0.11), random.between(0.42, 0.58)];
   const kinds = Object.fromEntries(EXPORTER_KINDS.map((kind) => [kind, random.between(0.02, 1)]));
   const all = Object.values(kinds).reduce((sum, share) => sum + share, 0);
   const world: World = {
@@ -141,14 +149,15 @@ export function trainedWorld(number: number): World {
           ...law,
           beginPerYear: vary(law.beginPerYear, 0.3),
           growthDays: vary(law.growthDays, 0.3),
-          killsPerDay: vary(law.killsPerDay, 0.2),
+          killsPerDay: vary(law.killsPerDay, 0.4),
           heals: random.between(0.3, 0.6),
           healingDays: vary(law.healingDays, 0.3),
         };
       }),
     },
-    signals: byType(() => random.logNormal(1, 0.35)),
+    signals: byType(() => random.logNormal(1, 0.42)),
     lookAlikes: {
+      noise: vary(1, 0.5),
       noisyRisers: vary(lookAlikes.noisyRisers, 0.4),
       noisySensors: vary(lookAlikes.noisySensors, 0.4),
       weakRows: vary(lookAlikes.weakRows, 0.4),
@@ -158,6 +167,7 @@ export function trainedWorld(number: number): World {
     },
     air: {
       ...air,
+      cooling: Math.min(1.6, Math.max(0.6, vary(1, 0.22))),
       inletCelsius: random.between(18, 26),
       dailySwingCelsius: random.between(0.3, 2.5),
       yearlySwingCelsius: random.between(0.5, 5),
@@ -168,6 +178,7 @@ export function trainedWorld(number: number): World {
       rebootEveryDays: vary(operations.rebootEveryDays, 0.4),
       maintenanceEveryDays: vary(operations.maintenanceEveryDays, 0.4),
       exporterOutageEveryDays: vary(operations.exporterOutageEveryDays, 0.4),
+      longOutages: random.between(0.01, 0.12),
       missedScrapes: vary(operations.missedScrapes, 0.6),
     },
     exporters: {
@@ -176,6 +187,8 @@ export function trainedWorld(number: number): World {
         number
       >,
       mig: random.between(0, 0.08),
+      renamed: random.between(0, 0.5),
+      changesEveryDays: vary(120, 0.5),
     },
   };
   return levelled(world, world.name, perYear, suddenShare);
@@ -253,7 +266,13 @@ export const UNTRAINED: readonly World[] = [
         h100: 0,
         infantExcess: 0,
       },
-      exporters: { kinds: { full: 0, default: 0.25, old: 0.5, minimal: 0.25 }, mig: 0.15 },
+      // In the middle of a migration: within a month every other host gets another exporter.
+      exporters: {
+        kinds: { full: 0, default: 0.25, old: 0.5, minimal: 0.25 },
+        mig: 0.15,
+        renamed: 0.2,
+        changesEveryDays: 40,
+      },
     },
     'old-boards',
     0.075,

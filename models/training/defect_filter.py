@@ -158,7 +158,7 @@ class DefectFilter:
     def thermal(self, severity: np.ndarray, days: dict, data: TrainingSet) -> np.ndarray:
         loss = np.log1p(self.laws["signals"]["thermal"]["coolingLoss"] * severity)
         a100 = data.x[:, data.features.index("model_a100")] == 1
-        nominal = np.log(np.where(a100, 0.085, 0.052))
+        nominal = np.log(self.world["air"]["cooling"] * np.where(a100, 0.085, 0.052))
         measured = np.log(days["resistance_days"] / days["days"]) - nominal[:, None]
         known = ~np.isnan(measured)
         # The board's own resistance is unknown: it takes up the mean, at a price, and leaves the course.

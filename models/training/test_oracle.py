@@ -33,6 +33,7 @@ CARD = {
         "failures": {"defects": {kind: DEFECT for kind in KINDS}},
         "signals": {kind: 1 for kind in KINDS},
         "lookAlikes": {"weakRows": 0.04, "noisyRisers": 0.05},
+        "air": {"cooling": 1.0},
     },
     "laws": LAWS,
 }
@@ -115,6 +116,16 @@ class Weighted(unittest.TestCase):
         self.assertAlmostEqual(found["calibration_slope"], 1, delta=0.12)
         self.assertAlmostEqual(found["mean_over_base_rate"], 1, delta=0.12)
         self.assertGreater(found["brier_skill"], 0)
+
+    def test_does_not_depend_on_the_order_of_rows_of_one_score(self):
+        failed, score, weight = np.array([1.0, 0, 0, 0, 1, 0]), np.array([0.9, 0.5, 0.5, 0.5, 0.5, 0.1]), np.array([1.0, 2, 2, 2, 2, 3])
+        for order in (np.arange(6), np.array([5, 4, 3, 2, 1, 0])):
+            given = failed[order], score[order], weight[order]
+            # A third of the fleet: the first row, and three eighths of those of one score.
+            recall, precision = weighted.at_top(*given, 1 / 3)
+            self.assertAlmostEqual(recall, (1 + 2 * 3 / 8) / 3)
+            self.assertAlmostEqual(precision, (1 + 2 * 3 / 8) / 4)
+            self.assertAlmostEqual(weighted.average_precision(*given), (1 * 1 + 2 * 3 / 9) / 3)
 
     def test_the_top_holds_its_share(self):
         failed = np.array([1.0, 0, 1, 0])

@@ -1,4 +1,4 @@
-import type { Exporter } from '../exporter.js';
+import type { Exporter, FieldGroup } from '../exporter.js';
 import type { GpuState } from '../gpu-state.js';
 import type { Scrape } from '../telemetry.js';
 import { xidOf } from '../readings.js';
@@ -8,7 +8,7 @@ interface Field {
   readonly help: string;
   readonly type: 'gauge' | 'counter';
   /** Group of fields that an exporter has or lacks; null for what all have. */
-  readonly group: keyof Exporter | null;
+  readonly group: FieldGroup | null;
   /** Null: no series. */
   readonly value: (gpu: GpuState) => number | null;
 }
@@ -105,44 +105,77 @@ const SLICES = [
   ['3g', 2],
 ] as const;
 
+/** Names since dcgm-exporter 4.9, and what values are multiplied by. Of the others no new name is known. */
+const RENAMED: Readonly<Record<string, readonly [string, number]>> = {
+  DEV_SM_CLOCK: ['DEV_SM_CLOCK_HERTZ', 1e6],
+  DEV_MEM_CLOCK: ['DEV_MEMORY_CLOCK_HERTZ', 1e6],
+  DEV_MEMORY_TEMP: ['DEV_MEMORY_TEMP_CELSIUS', 1],
+  DEV_GPU_TEMP: ['DEV_GPU_TEMP_CELSIUS', 1],
+  DEV_POWER_USAGE: ['DEV_BOARD_POWER_WATTS', 1],
+  DEV_TOTAL_ENERGY_CONSUMPTION: ['DEV_GPU_ENERGY_JOULES_TOTAL', 1e-3],
+  DEV_PCIE_REPLAY_COUNTER: ['DEV_PCIE_REPLAY_TOTAL', 1],
+  DEV_GPU_UTIL: ['DEV_GPU_UTIL_RATIO', 1e-2],
+  DEV_XID_ERRORS: ['DEV_XID_ERROR', 1],
+  DEV_FB_FREE: ['DEV_FB_FREE_BYTES', 1_048_576],
+  DEV_FB_USED: ['DEV_FB_USED_BYTES', 1_048_576],
+  DEV_UNCORRECTABLE_REMAPPED_ROWS: ['DEV_ROW_REMAP_UNCORRECTABLE_TOTAL', 1],
+  DEV_CORRECTABLE_REMAPPED_ROWS: ['DEV_ROW_REMAP_CORRECTABLE_TOTAL', 1],
+  DEV_ROW_REMAP_FAILURE: ['DEV_ROW_REMAP_FAILED', 1],
+  PROF_PIPE_TENSOR_ACTIVE: ['PROF_TENSOR_UTIL_RATIO', 1],
+  PROF_DRAM_ACTIVE: ['PROF_DRAM_UTIL_RATIO', 1],
+  PROF_SM_ACTIVE: ['PROF_SM_UTIL_RATIO', 1],
+  DEV_CLOCK_THROTTLE_REASONS: ['DEV_CLOCKS_EVENT_REASONS', 1],
+};
+/** Of a host's drivers, one after the other; the last one stays. */
+const DRIVERS = ['570.172.08', '580.105.08', '580.126.09', '590.48.01'] as const;
+const driverOf = (upgrades: number): string => DRIVERS[Math.min(1 + upgrades, DRIVERS.length - 1)];
+
+const headerOf = (name: string, { help, type }: Field): string =>
+  `# HELP DCGM_FI_${name} ${help}\n# TYPE DCGM_FI_${name} ${type}\n`;
 const HEADERS = new Map(
-  FIELDS.map(({ name, help, type }) => [name, `# HELP DCGM_FI_${name} ${help}\n# TYPE DCGM_FI_${name} ${type}\n`]),
+  FIELDS.flatMap((one) => [one.name, RENAMED[one.name]?.[0] ?? one.name].map((name) => [name, headerOf(name, one)])),
 );
-const labels = new WeakMap<GpuState, string>();
+const labels = new WeakMap<GpuState, { text: string; exporter: Exporter; driverUpgrades: number }>();
 
 /** Labels of a GPU, without the closing brace. */
 function labelsOf(gpu: GpuState): string {
-  let text = labels.get(gpu);
-  if (text === undefined) {
-    const { facts } = gpu;
-    text =
+  const { facts, exporter, driverUpgrades } = gpu;
+  let last = labels.get(gpu);
+  if (last?.exporter !== exporter || last.driverUpgrades !== driverUpgrades) {
+    const host = `${exporter.renamed ? 'hostname' : 'Hostname'}="${facts.host.name}"`;
+    const text =
       `{gpu="${facts.position}",UUID="${facts.uuid}",pci_bus_id="${facts.pciBusId}",device="nvidia${facts.position}",` +
-      `modelName="${facts.host.model.name}",Hostname="${facts.host.name}",DCGM_FI_DRIVER_VERSION="580.105.08"`;
-    labels.set(gpu, text);
+      `modelName="${facts.host.model.name}",${host},DCGM_FI_DRIVER_VERSION="${driverOf(driverUpgrades)}"`;
+    last = { text, exporter, driverUpgrades };
+    labels.set(gpu, last);
   }
-  return text;
+  return last.text;
 }
 
-/** The scrape of a host's exporter, as dcgm-exporter 4 writes it before its renaming of metrics. */
+/** The scrape of a host's exporter, as dcgm-exporter 4 writes it before or after its renaming of metrics. */
 export function prometheusText(scrape: Scrape): string {
-  const { exporter, mig } = scrape.host;
+  const { mig } = scrape.host;
+  // All GPUs of a scrape are told of by the same exporter.
+  const { exporter } = scrape.gpus[0];
   let text = '';
   for (const one of FIELDS) {
     const bySlice = mig && BY_SLICE.includes(one.name);
-    if (!bySlice && one.group !== null && exporter[one.group] !== true) continue;
+    if (!bySlice && one.group !== null && !exporter[one.group]) continue;
     if (bySlice && exporter.kind === 'minimal') continue;
+    const [name, factor] = (exporter.renamed ? RENAMED[one.name] : undefined) ?? [one.name, 1];
     let lines = '';
     for (const gpu of scrape.gpus) {
-      const value = one.value(gpu);
-      if (value === null) continue;
-      if (!mig) lines += `DCGM_FI_${one.name}${labelsOf(gpu)}} ${value}\n`;
+      const raw = one.value(gpu);
+      if (raw === null) continue;
+      const value = factor === 1 ? raw : raw * factor;
+      if (!mig) lines += `DCGM_FI_${name}${labelsOf(gpu)}} ${value}\n`;
       else
         for (const [profile, id] of SLICES)
           lines +=
-            `DCGM_FI_${one.name}${labelsOf(gpu)},GPU_I_PROFILE="${profile}.40gb",GPU_I_ID="${id}"} ` +
+            `DCGM_FI_${name}${labelsOf(gpu)},GPU_I_PROFILE="${profile}.40gb",GPU_I_ID="${id}"} ` +
             `${bySlice ? Math.floor(value / SLICES.length) : value}\n`;
     }
-    if (lines !== '') text += HEADERS.get(one.name)! + lines;
+    if (lines !== '') text += HEADERS.get(name)! + lines;
   }
   return text;
 }

@@ -12,9 +12,9 @@ function isoDate(epochMs: number): string {
 
 /** One message a GPU, readings in groups; what the exporter does not send is null. */
 export function wideJson(gpu: GpuState, timeMs: number): string {
-  const { facts, faults, work } = gpu;
+  const { exporter, facts, faults, work } = gpu;
   const { host } = facts;
-  const { model, exporter } = host;
+  const { model } = host;
   const fb = exporter.framebuffer;
   const ecc = exporter.ecc;
   return (
@@ -39,8 +39,8 @@ export function wideJson(gpu: GpuState, timeMs: number): string {
 
 /** One flat message a GPU, names as the metrics; what the exporter does not send is left out. */
 export function wideJsonFlat(gpu: GpuState, timeMs: number): string {
-  const { facts, faults, work } = gpu;
-  const { model, exporter, name } = facts.host;
+  const { exporter, facts, faults, work } = gpu;
+  const { model, name } = facts.host;
   const xid = xidOf(gpu);
   let text =
     `{"gpu_uuid":"${facts.uuid}","hostname":"${name}","device":${facts.position},"model":"${model.name}","timestamp":${timeMs},` +

@@ -6,7 +6,7 @@ import { enrol } from '../../simulator/case-cohort.js';
 import { PEAKS } from '../../simulator/defect.js';
 import { Population } from '../../simulator/population.js';
 import { Random } from '../../simulator/random.js';
-import { HEALTHY, LOOK_ALIKE, SIGNALS } from '../../simulator/signals.js';
+import { healthyRates, LOOK_ALIKE, SIGNALS } from '../../simulator/signals.js';
 import { TALLIES, TALLY_COUNT } from '../../simulator/tally.js';
 import { Truth } from '../../simulator/truth.js';
 import { ROW_COLUMNS, ROW_WIDTH } from './columns.js';
@@ -79,7 +79,7 @@ function describe(plan: FleetPlan, summary: FleetSummary): object {
     split,
     world,
     // What an oracle knows beside the world: how defects and healthy boards show.
-    laws: { signals: SIGNALS, healthy: HEALTHY, look_alike: LOOK_ALIKE, peaks: PEAKS },
+    laws: { signals: SIGNALS, healthy: healthyRates(world.lookAlikes.noise), look_alike: LOOK_ALIKE, peaks: PEAKS },
     seed,
     gpus,
     sampled_a_period: sampled,
