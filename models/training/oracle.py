@@ -27,7 +27,8 @@ FULL_DAYS = 7.9
 
 
 def full_windows(data: TrainingSet) -> TrainingSet:
-    return data.take(data.columns["observed_days"] > FULL_DAYS)
+    """Rows that were due. (Silences have no days before them in daily.npy, and are judged by themselves.)"""
+    return data.take((data.columns["observed_days"] > FULL_DAYS) & (data.columns["absence"] == 0))
 
 
 class Observable:

@@ -8,6 +8,11 @@ import { DAY_MS } from '../../schema/clock.js';
 
 /** Beyond two scrape intervals, so much more is waited before a GPU is called silent; 10 s short of what is promised. */
 const SLACK_MS = 20_000;
+/** How long nothing must have come of a GPU until it is missed. */
+export function missingAfterMs(stepMs: number): number {
+  return 2 * stepMs + SLACK_MS;
+}
+
 /** as_of of a silence: so long after the newest reading, whatever the scrape interval was thought to be. */
 export const SILENT_AFTER_MS = 30_000;
 /** A GPU that has been silent for so long is no longer missed. */
@@ -193,7 +198,7 @@ export class Presence {
       }
     let sinceMs = source.heardMs;
     for (const partition of partitions) sinceMs = Math.max(sinceMs, around.currentSince(topic, partition));
-    if (source.isSilent || isExpected || !(nowMs - sinceMs > 2 * stepMs + SLACK_MS)) return;
+    if (source.isSilent || isExpected || !(nowMs - sinceMs > missingAfterMs(stepMs))) return;
     source.isSilent = true;
     found.push({
       alert: 'pipeline_silent',
@@ -224,7 +229,7 @@ export class Presence {
         lastMs = lastMs === -Infinity ? each.heardMs : Math.min(lastMs, each.heardMs);
       }
     const stepMs = Number.isNaN(gpu.stepMs) ? this.unknownStepMs : gpu.stepMs;
-    return lastMs - sinceMs > 2 * stepMs + SLACK_MS;
+    return lastMs - sinceMs > missingAfterMs(stepMs);
   }
 
   private judgeHost(gpu: Gpu, host: string, missing: ReadonlySet<Gpu>, found: Silence[]): void {
