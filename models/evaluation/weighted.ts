@@ -95,49 +95,53 @@ function inOrder(rows: JudgedRows, order: ArrayLike<number>, times: ArrayLike<nu
   return { count, failed, score, weight };
 }
 
-/** Probability that a failing row scores above one that does not fail; ties count half. */
-function auc({ count, failed, score, weight }: JudgedRows, total: number, failing: number): number {
-  let above = 0;
-  let pairs = 0;
+/** Rows of one score together: their weight, and the weight of those that fail. From the highest score down. */
+function* ties({ count, failed, score, weight }: JudgedRows): Generator<readonly [all: number, failing: number]> {
   for (let first = 0; first < count;) {
-    let [here, failingHere] = [0, 0];
+    let [all, failing] = [0, 0];
     let end = first;
     for (; end < count && score[end] === score[first]; end++) {
-      here += weight[end] * (1 - failed[end]);
-      failingHere += weight[end] * failed[end];
+      all += weight[end];
+      failing += weight[end] * failed[end];
     }
+    // Rows that count no times stand for nobody.
+    if (all > 0) yield [all, failing];
+    first = end;
+  }
+}
+
+/** Probability that a failing row scores above one that does not fail; ties count half. */
+function auc(rows: JudgedRows, total: number, failing: number): number {
+  let above = 0;
+  let pairs = 0;
+  for (const [all, failingHere] of ties(rows)) {
+    const here = all - failingHere;
     const below = total - failing - above - here;
     pairs += failingHere * (below + here / 2);
     above += here;
-    first = end;
   }
   return pairs / (failing * (total - failing));
 }
 
-/** Mean of the precision at each failing row, from the top. */
-function averagePrecision({ count, failed, weight }: JudgedRows, failing: number): number {
+/** Mean of the precision at each failing row, from the top; rows of one score are taken together. */
+function averagePrecision(rows: JudgedRows, failing: number): number {
   let [hits, upTo, sum] = [0, 0, 0];
-  for (let row = 0; row < count; row++) {
-    const hit = weight[row] * failed[row];
-    hits += hit;
-    upTo += weight[row];
-    sum += (hits / upTo) * hit;
+  for (const [all, failingHere] of ties(rows)) {
+    hits += failingHere;
+    upTo += all;
+    sum += (hits / upTo) * failingHere;
   }
   return sum / failing;
 }
 
-/** Recall and precision in the riskiest share; a row at the border counts in part. */
-function atTop(
-  { count, failed, weight }: JudgedRows,
-  total: number,
-  failing: number,
-  share: number,
-): [recall: number, precision: number] {
+/** Recall and precision in the riskiest share; rows of one score at its border count in part, all alike. */
+function atTop(rows: JudgedRows, total: number, failing: number, share: number): [recall: number, precision: number] {
   let left = share * total;
   let [hits, inside] = [0, 0];
-  for (let row = 0; row < count && left > 0; row++) {
-    const part = Math.min(left, weight[row]);
-    hits += part * failed[row];
+  for (const [all, failingHere] of ties(rows)) {
+    if (!(left > 0)) break;
+    const part = Math.min(left, all);
+    hits += (part / all) * failingHere;
     inside += part;
     left -= part;
   }

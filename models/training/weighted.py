@@ -15,21 +15,31 @@ def auc(failed: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:
     return float((failing * (below + living / 2)).sum() / (failing.sum() * living.sum()))
 
 
-def average_precision(failed: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:
-    """Mean of the precision at each failing row, from the top."""
+def descending(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places from the highest score down, and for each the number of its group of equal scores."""
     order = np.argsort(-score, kind="stable")
-    hits = np.cumsum((weight * failed)[order])
-    precision = hits / np.cumsum(weight[order])
-    return float((precision * (weight * failed)[order]).sum() / hits[-1])
+    sorted_score = score[order]
+    return order, np.concatenate([[0], np.cumsum(sorted_score[1:] != sorted_score[:-1])])
+
+
+def average_precision(failed: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:
+    """Mean of the precision at each failing row, from the top; rows of one score are taken together."""
+    order, group = descending(score)
+    hits = np.bincount(group, (weight * failed)[order])
+    precision = np.cumsum(hits) / np.cumsum(np.bincount(group, weight[order]))
+    return float((precision * hits).sum() / hits.sum())
 
 
 def at_top(failed: np.ndarray, score: np.ndarray, weight: np.ndarray, share: float) -> tuple[float, float]:
-    """Recall and precision in the riskiest share of the fleet; a row at the border counts in part."""
-    order = np.argsort(-score, kind="stable")
-    upto = np.cumsum(weight[order])
-    inside = np.clip(share * upto[-1] - (upto - weight[order]), 0, weight[order])
-    hits = float((inside * failed[order]).sum())
-    return hits / float((weight * failed).sum()), hits / float(inside.sum())
+    """Recall and precision in the riskiest share of the fleet. Rows of one score at its border count in part, all alike:
+    in which order they stand in a file must not tell.
+    """
+    order, group = descending(score)
+    size, failing = np.bincount(group, weight[order]), np.bincount(group, (weight * failed)[order])
+    upto = np.cumsum(size)
+    inside = np.clip((share * upto[-1] - (upto - size)) / size, 0, 1)
+    hits = float((inside * failing).sum())
+    return hits / float(failing.sum()), hits / float((inside * size).sum())
 
 
 def brier_skill(failed: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:
