@@ -6,8 +6,10 @@ The candidate itself is then made from all of it but the GPUs that calibrate.
 """
 
 import argparse
+import resource
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -108,12 +110,22 @@ def judged(parts: Split, base: Model | None) -> tuple[Model, dict[str, np.ndarra
 
 
 def train_candidate(options: argparse.Namespace) -> None:
+    began = time.monotonic()
+
+    def told(what: str) -> None:
+        print(f"{what} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
+
     base = None if options.alone else read_model(options.base)
     names = base.names if base is not None else read_model(CHAMPION).names
     with tempfile.TemporaryDirectory() as work:
         data = read_history(CLI, options.input, options.assets, options.labels, names, Path(work), options.gap_ms)
     parts = split(data)
+    told(
+        f"{len(data)} rows of {int(data.columns['gpu'].max()) + 1} GPUs, {failing_gpus(data)} of which fail. Learning from {len(parts.train)} rows "
+        f"({failing_gpus(parts.train)} failing GPUs), calibrating on {len(parts.watch)} ({failing_gpus(parts.watch)}), judging on {len(parts.test)} ({failing_gpus(parts.test)})"
+    )
     model, scores, results = judged(parts, base)
+    told("judged; learning from all but the GPUs that calibrate")
     whole = np.isin(data.columns["gpu"], parts.watch.columns["gpu"])
     final = Model.learn(data.take(~whole), data.take(whole), base=base)
 
@@ -149,6 +161,7 @@ def train_candidate(options: argparse.Namespace) -> None:
         tables="\n\n".join(tables),
     )  # fmt: skip
     (options.out / "report.md").write_text(text)
+    told(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     print(f"wrote {written['model_version']} and report.md to {options.out}")
     finish(options.out, [options.out / "report.md", options.out / "reliability.png"])
 
@@ -157,7 +170,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--input", type=Path, nargs="+", required=True, help="recorded telemetry, wide JSON lines")
     parser.add_argument("--assets", type=Path, required=True, help="asset register, JSON Lines")
-    parser.add_argument("--labels", type=Path, required=True, help="lines {gpu_uuid, as_of, days_to_failure|null, type, weight}")
+    parser.add_argument("--labels", type=Path, required=True, help="lines {gpu_uuid, as_of, days_to_failure|null, type, weight}, or of the failures alone {gpu_uuid, failed_at, type}")
     parser.add_argument("--alone", action="store_true", help="learn from the history alone, not on top of a model")
     parser.add_argument("--base", type=Path, default=CHAMPION, help="model to go on from")
     parser.add_argument("--out", type=Path, default=ROOT / "models" / "candidate", help="directory of the candidate")

@@ -1,5 +1,7 @@
 """Tests of learning from a user's own history."""
 
+import contextlib
+import io
 import json
 import tempfile
 import unittest
@@ -8,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from candidate import as_known, failing_gpus, split
-from history import HistoryError, joined, read_labels, scrape_interval_ms
+from history import HistoryError, feed, joined, read_features, read_labels, rows_of_failures, scrape_interval_ms, tell_refused
 from training_set import TrainingSet
 
 LABEL = {"gpu_uuid": "GPU-a", "as_of": "2026-01-09T00:00:00Z", "days_to_failure": 5.5, "type": "power", "weight": 2}
@@ -31,13 +33,49 @@ class Files(unittest.TestCase):
             {"gpu_uuid": uuid, "as_of": "2026-01-09T00:00:00.000Z", "features": {"t": value, "u": None}}
             for uuid, value in (("GPU-c", 3), ("GPU-a", 1))
         ])  # fmt: skip
-        data = joined(labels, features, ["u", "t"])
+        data = joined(labels.rows, read_features(features, ["u", "t"])[0], ["u", "t"])
         np.testing.assert_array_equal(data.x, np.float32([[np.nan, 1], [np.nan, 3]]))
         self.assertEqual(data.columns["exit_days"].tolist(), [5.5, 40])
         self.assertEqual(data.columns["type"].tolist(), [2, -1])
         self.assertEqual(data.weight.tolist(), [2, 1])
         np.testing.assert_array_equal(data.failed_within(30), [1, 0])
         np.testing.assert_array_equal(data.failed_within(90), [1, np.nan])
+
+    def test_takes_failures_alone_and_tells_of_each_row_what_became_of_its_gpu(self):
+        day = 86_400_000
+        labels = read_labels(self.write("l", [
+            {"gpu_uuid": "GPU-a", "failed_at": "1970-01-21T12:00:00Z", "type": "memory"},
+            {"gpu_uuid": "GPU-a", "failed_at": "1970-01-30T00:00:00Z", "type": "other"},
+        ]))  # fmt: skip
+        self.assertEqual(labels.failures, {"GPU-a": (20 * day + day // 2, 0)})
+        times = {(uuid, at * day): np.zeros(1) for uuid, ats in (("GPU-a", (10, 21)), ("GPU-b", (10, 40)), ("GPU-c", (10, 15))) for at in ats}
+        rows = {(row["gpu_uuid"], row["as_of"] // day): row for row in rows_of_failures(labels.failures, times)}
+        # The row after a failure, and the last of who has left or was never looked at again, say nothing.
+        self.assertEqual(set(rows), {("GPU-a", 10), ("GPU-b", 10), ("GPU-c", 10)})
+        self.assertEqual((rows["GPU-a", 10]["days_to_failure"], rows["GPU-a", 10]["type"]), (10.5, 0))
+        self.assertTrue(np.isnan(rows["GPU-b", 10]["days_to_failure"]))
+        self.assertEqual([rows[uuid, 10]["exit_days"] for uuid in ("GPU-b", "GPU-c")], [30, 5])
+
+    def test_tells_rows_from_failures(self):
+        mixed = [LABEL, {"gpu_uuid": "GPU-b", "failed_at": "2026-01-21T12:00:00Z", "type": "memory"}]
+        with self.assertRaisesRegex(HistoryError, "line 2: some lines have as_of, others failed_at"):
+            read_labels(self.write("l", mixed))
+        with self.assertRaisesRegex(HistoryError, "line 1: failed_at is not a time"):
+            read_labels(self.write("l", [{"gpu_uuid": "GPU-b", "failed_at": "soon", "type": "memory"}]))
+
+    def test_feeds_files_line_by_line_and_finds_the_file_of_a_refused_line(self):
+        (self.root / "a").write_bytes(b"1\n2")
+        (self.root / "b").write_bytes(b"3\n")
+        pipe = io.BytesIO()
+        self.assertEqual(feed([self.root / "a", self.root / "b"], pipe), [(1, self.root / "a"), (3, self.root / "b")])
+        self.assertEqual(pipe.getvalue(), b"1\n2\n3\n")
+        output = self.write("f", [{"line": 3, "reason": "malformed", "detail": "cut"}, {"line": 4, "reason": "malformed", "detail": "x"}])
+        rows, refused = read_features(output, [])
+        self.assertEqual((rows, refused["malformed"].count, refused["malformed"].line), ({}, 2, 3))
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            tell_refused(refused, [(1, self.root / "a"), (3, self.root / "b")])
+        self.assertIn(f"left out as malformed: 2, the first at {self.root / 'b'}, line 1: cut", told.getvalue())
 
     def test_says_which_line_is_wrong_and_why(self):
         for wrong, why in [
