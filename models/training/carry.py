@@ -1,0 +1,166 @@
+"""How far a model carries: figures on fleets of foreign worlds (foreign/), before and after learning from their history.
+
+    python carry.py --out docs/models/foreign.md [--model DIR] [--work DIR]
+
+Each world has a fleet to judge by and one that is its owner's history. Both go through `replay` as a user's files would.
+"""
+
+import argparse
+import json
+import pickle
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import xgboost as xgb
+
+from baselines import AgeOnly, rule_of_thumb
+from candidate import CHAMPION, CLI, split
+from champion import read_model
+from evaluate import Comparison, compare
+from foreign.fleet import draw_lives, seen_by_all, write_fleet
+from foreign.lives import FOLLOW
+from foreign.worlds import WORLDS, World
+from history import read_history
+from horizons import HORIZONS
+from model import Model
+from report import cell
+from training_set import TrainingSet, concatenate_fleets
+
+JUDGES, HISTORIES, OF_THE_CEILING = 1, (2, 3), (11, 12, 13, 14)
+SHOWN = {
+    "auc": "AUC", "average_precision": "average precision", "recall_at_5_percent": "recall, 5 %", "brier_skill": "Brier skill",
+    "calibration_slope": "slope", "mean_over_base_rate": "mean / base rate",
+}  # fmt: skip
+SEES_ALL, AS_IS, ON_TOP, ALONE = "sees severities", "the champion as it is", "learned on top", "learned alone"
+
+
+def fleet(world: World, seed: int, names: list[str], work: Path) -> tuple[TrainingSet, np.ndarray]:
+    """Rows of a fleet, made where they are not kept, and what one who sees severities knows of them."""
+    directory = work / f"{world.name}-{seed}"
+    kept = directory / "rows.pickle"
+    if not kept.exists():
+        made = write_fleet(world, seed, directory)
+        data = read_history(CLI, [directory / "telemetry.jsonl"], directory / "assets.jsonl", directory / "labels.jsonl", names, directory, None)
+        (directory / "telemetry.jsonl").unlink()
+        (directory / "features.jsonl").unlink()
+        kept.write_bytes(pickle.dumps(data))
+        print(f"{world.name}, fleet {seed}: {made}", file=sys.stderr, flush=True)
+    return pickle.loads(kept.read_bytes()), np.load(directory / "truth.npz")["x"]
+
+
+def ceiling(world: World, x: np.ndarray) -> np.ndarray:
+    """Probabilities [rows, horizons] of one who sees severities, learned from lives of other fleets of that world."""
+    parts, days = [], []
+    for seed in OF_THE_CEILING:
+        lives, found = draw_lives(world, np.random.default_rng([seed, sum(world.name.encode())]))
+        there = found > 0
+        parts.append(seen_by_all(lives)[there])
+        days.append(found[there])
+    known, day = np.concatenate(parts), np.concatenate(days)
+    parameters = {"objective": "binary:logistic", "eta": 0.1, "max_depth": 4, "min_child_weight": 20, "subsample": 0.7, "nthread": 2, "seed": 5}
+    assert HORIZONS[-1] <= FOLLOW
+    columns = []
+    for horizon in HORIZONS:
+        failed = (day <= horizon).astype(float)
+        base = {**parameters, "base_score": float(failed.mean())}
+        columns.append(xgb.train(base, xgb.DMatrix(known, label=failed), 80).predict(xgb.DMatrix(x)))
+    return np.column_stack(columns)
+
+
+def judged(world: World, model: Model, work: Path) -> list[Comparison]:
+    test, seen = fleet(world, JUDGES, model.names, work)
+    history = concatenate_fleets([fleet(world, seed, model.names, work)[0] for seed in HISTORIES])
+    watch = np.isin(history.columns["gpu"], split(history).watch.columns["gpu"])
+    learns, watches = history.take(~watch), history.take(watch)
+    scores = {
+        SEES_ALL: ceiling(world, seen),
+        AS_IS: model.probabilities(test.x),
+        ON_TOP: Model.learn(learns, watches, base=model).probabilities(test.x),
+        ALONE: Model.learn(learns, watches).probabilities(test.x),
+        "age only, of the history": AgeOnly(learns, watches).probabilities(test.x),
+        "rule of thumb": rule_of_thumb(test.x, test.features),
+    }
+    return [compare(test, scores, column, of=SEES_ALL) for column in range(len(HORIZONS))]
+
+
+TEXT = """# Worlds of another author
+
+How {version} does on fleets whose laws nothing here shares: severities that go by stages, double in fixed times or were laid out backwards from a death; other hardware, cadences, fields, noise, rates and bookkeeping ([models/training/foreign](../../models/training/foreign)). Made by `models/training/carry.py`: telemetry is written as flat wide JSON, and read with labels and assets as `npm run train -- --input …` reads a user's.
+
+- A fleet of each world judges; two others are its owner's history, from which a model is learned on top of the champion and one alone, as `npm run train` does. GPUs that fail within 90 days are all there, the others as a weighted sample; each has one row, after eight days of telemetry.
+- *Sees severities* is boosting on the hidden severities of those eight days and on age, over {lives} lives of other fleets of that world: telemetry cannot say more. Frailty of lots is hidden from it too.
+- Intervals (90 %) come from resampling GPUs.
+
+## At a glance
+
+30 days. Wanted of a model that was not trained there: a Brier skill above 0, a slope of 0.7–1.4, more recall and average precision than age and the rule of thumb.
+
+| world | failing, base rate | recall, 5 %: as it is / on top / sees severities | average precision | Brier skill | slope: as it is / on top | mean / base rate: as it is / on top |
+|---|---|---|---|---|---|---|
+{glance}
+
+{verdict}
+
+{tables}
+"""
+
+
+def glance_row(world: World, one: Comparison) -> str:
+    def three(key: str, digits: int = 3) -> str:
+        return " / ".join(f"{one.metrics[name][key].value:.{digits}f}" for name in (AS_IS, ON_TOP, SEES_ALL))
+
+    def two(key: str) -> str:
+        return " / ".join(f"{one.metrics[name][key].value:.2f}" for name in (AS_IS, ON_TOP))
+
+    return (
+        f"| {world.name} | {one.failing_rows}, {one.base_rate:.2%} | {three('recall_at_5_percent')} | {three('average_precision')} | "
+        f"{three('brier_skill')} | {two('calibration_slope')} | {two('mean_over_base_rate')} |"
+    )
+
+
+def verdict(found: dict[str, list[Comparison]]) -> str:
+    """What of the wishes is met, world by world, at 30 days."""
+    lines = []
+    for name, comparisons in found.items():
+        one = comparisons[1].metrics
+        own, age, thumb = one[AS_IS], one["age only, of the history"], one["rule of thumb"]
+        missed = []
+        if not own["brier_skill"].value > 0:
+            missed.append("Brier skill")
+        if not 0.7 <= own["calibration_slope"].value <= 1.4:
+            missed.append(f"slope ({own['calibration_slope'].value:.2f})")
+        for key in ("recall_at_5_percent", "average_precision"):
+            if not own[key].low > max(age[key].high, thumb[key].high):
+                missed.append(f"a separate interval of {SHOWN[key]}")
+        lines.append(f"- {name}: " + ("all of it is met." if not missed else "missed: " + ", ".join(missed) + "."))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=CHAMPION, help="directory of the model")
+    parser.add_argument("--out", type=Path, required=True, help="file of the page")
+    parser.add_argument("--work", type=Path, help="directory in which fleets are kept, or made")
+    options = parser.parse_args()
+    model = read_model(options.model)
+    with tempfile.TemporaryDirectory() as made:
+        found = {world.name: judged(world, model, options.work or Path(made)) for world in WORLDS}
+    tables = []
+    for world in WORLDS:
+        tables.append(f"## {world.name}\n\n{world.what[0].upper()}{world.what[1:]}.")
+        for column, one in enumerate(found[world.name]):
+            lines = [f"| {HORIZONS[column]:.0f} days: {one.failing_rows} failing, {one.base_rate:.2%} | " + " | ".join(SHOWN.values()) + " |", "|---" * (1 + len(SHOWN)) + "|"]
+            lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in SHOWN) + " |" for name, row in one.metrics.items()]
+            tables.append("\n".join(lines))
+    version = json.loads((options.model / "card.json").read_text())["model_version"]
+    text = TEXT.format(
+        version=version, lives=f"{len(OF_THE_CEILING) * min(world.gpus for world in WORLDS):,} or more",
+        glance="\n".join(glance_row(world, found[world.name][1]) for world in WORLDS), verdict=verdict(found), tables="\n\n".join(tables),
+    )  # fmt: skip
+    options.out.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
