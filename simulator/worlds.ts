@@ -100,6 +100,20 @@ export const REFERENCE = levelled(SHAPES, 'reference', 0.07, 0.46);
 
 /** Worlds that training may see, by number; two numbers differ in everything that is drawn. */
 export const TRAINED_WORLDS = 32;
+export const BROAD_WORLDS = 12;
+
+/** How far worlds of a family lie apart, where families differ: standard deviations of logarithms, and yearly rates. */
+interface Spread {
+  readonly perYear: readonly [number, number];
+  readonly signals: number;
+  readonly kills: number;
+  readonly noise: number;
+  readonly cooling: number;
+}
+/** No world of training has a defect that shows less than so: `faint-signals` is kept from it. */
+const FAINTEST = 0.45;
+const TRAINED: Spread = { perYear: [0.052, 0.1], signals: 0.35, kills: 0.2, noise: 0.15, cooling: 0.05 };
+const BROAD: Spread = { perYear: [0.03, 0.13], signals: 0.6, kills: 0.6, noise: 0.8, cooling: 0.25 };
 
 /** A world whose fleet loses so much a year, so much of it suddenly. */
 function levelled(world: World, name: string, perYear: number, suddenShare: number): World {
@@ -119,14 +133,27 @@ const defects = (change: (law: DefectLaw, type: FailureType) => Partial<DefectLa
  * @param number 1 … {@link TRAINED_WORLDS}
  */
 export function trainedWorld(number: number): World {
-  const random = new Random(number, 'world');
+  return drawWorld(`trained-${number}`, new Random(number, 'world'), TRAINED);
+}
+
+/**
+ * A world that is further from the reference in what fleets differ by most: how often they fail and how surely defects
+ * kill, how loud defects are and how noisy healthy boards, how well they are cooled. Learning from some of these keeps a
+ * model from relying on any such level.
+ * @param number 1 … {@link BROAD_WORLDS}
+ */
+export function broadWorld(number: number): World {
+  return drawWorld(`broad-${number}`, new Random(number, 'broad world'), BROAD);
+}
+
+function drawWorld(name: string, random: Random, spread: Spread): World {
   const vary = (value: number, sigma: number): number => random.logNormal(value, sigma);
   const { failures, inventory, lookAlikes, air, work, operations } = SHAPES;
-  const [perYear, suddenShare] = [random.between(0.045, 0.11), random.between(0.42, 0.58)];
+  const [perYear, suddenShare] = [random.between(...spread.perYear), random.between(0.42, 0.58)];
   const kinds = Object.fromEntries(EXPORTER_KINDS.map((kind) => [kind, random.between(0.02, 1)]));
   const all = Object.values(kinds).reduce((sum, share) => sum + share, 0);
   const world: World = {
-    name: `trained-${number}`,
+    name,
     inventory: {
       ...inventory,
       h100: random.between(0.2, 0.7),
@@ -149,15 +176,15 @@ export function trainedWorld(number: number): World {
           ...law,
           beginPerYear: vary(law.beginPerYear, 0.3),
           growthDays: vary(law.growthDays, 0.3),
-          killsPerDay: vary(law.killsPerDay, 0.4),
+          killsPerDay: vary(law.killsPerDay, spread.kills),
           heals: random.between(0.3, 0.6),
           healingDays: vary(law.healingDays, 0.3),
         };
       }),
     },
-    signals: byType(() => random.logNormal(1, 0.42)),
+    signals: byType(() => Math.max(FAINTEST, random.logNormal(1, spread.signals))),
     lookAlikes: {
-      noise: vary(1, 0.5),
+      noise: vary(1, spread.noise),
       noisyRisers: vary(lookAlikes.noisyRisers, 0.4),
       noisySensors: vary(lookAlikes.noisySensors, 0.4),
       weakRows: vary(lookAlikes.weakRows, 0.4),
@@ -167,7 +194,7 @@ export function trainedWorld(number: number): World {
     },
     air: {
       ...air,
-      cooling: Math.min(1.6, Math.max(0.6, vary(1, 0.22))),
+      cooling: Math.min(1.6, Math.max(0.6, vary(1, spread.cooling))),
       inletCelsius: random.between(18, 26),
       dailySwingCelsius: random.between(0.3, 2.5),
       yearlySwingCelsius: random.between(0.5, 5),
@@ -284,14 +311,16 @@ export const UNTRAINED: readonly World[] = [
 export const WORLD_NAMES: readonly string[] = [
   REFERENCE.name,
   `trained-1 … trained-${TRAINED_WORLDS}`,
+  `broad-1 … broad-${BROAD_WORLDS}`,
   ...UNTRAINED.map(({ name }) => name),
 ];
 
 /** @throws ActuaryError usage for a name that is none */
 export function worldNamed(name: string): World {
-  const number = /^trained-(\d+)$/.exec(name);
-  if (number !== null && Number(number[1]) >= 1 && Number(number[1]) <= TRAINED_WORLDS)
-    return trainedWorld(Number(number[1]));
+  const [, family, digits] = /^(trained|broad)-(\d+)$/.exec(name) ?? [];
+  const number = Number(digits);
+  if (family === 'trained' && number >= 1 && number <= TRAINED_WORLDS) return trainedWorld(number);
+  if (family === 'broad' && number >= 1 && number <= BROAD_WORLDS) return broadWorld(number);
   const world = [REFERENCE, ...UNTRAINED].find((one) => one.name === name);
   if (world === undefined)
     throw new ActuaryError('usage', `--world ${name}: expected one of ${WORLD_NAMES.join(', ')}`);

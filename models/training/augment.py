@@ -28,7 +28,6 @@ GROUPS: dict[str, list[str]] = {
 #: hundred times the onsets of the same fleet at 15 min. Nothing is learned from them.
 BOUND_TO_CADENCE = [
     "sw_power_cap_count", "temp_spike_count", "power_anomaly_count", "thermal_residual_spike_count", "gap_count",
-    "silent_minutes",
 ]  # fmt: skip
 
 #: Chance of a row to lose anything, and of each group then.

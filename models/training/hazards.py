@@ -21,8 +21,6 @@ BASE_RATE = 0.01
 
 PARAMETERS = {
     "objective": "count:poisson",
-    "eta": 0.15,
-    "max_depth": 4,
     "min_child_weight": 2.0,
     "lambda": 4.0,
     "subsample": 0.7,
@@ -33,9 +31,20 @@ PARAMETERS = {
     "nthread": 1,
     "seed": 1,
 }
-#: More and smaller steps gain nothing to speak of, and rows a second are as many as trees are few.
-ROUNDS = 80
 PATIENCE = 10
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many trees a head may have, how deep they are, and how much each adds."""
+
+    rounds: int
+    depth: int
+    eta: float
+
+
+#: Chosen on fleets of training alone, by tuning.py: docs/models/tuning.md.
+SIZE = Size(80, 4, 0.15)
 
 
 @dataclass
@@ -91,8 +100,9 @@ def matrix(data: TrainingSet, piece: int, truth: bool, offset: float = 0.0) -> x
 
 
 def train_hazard(
-    train: TrainingSet, watch: TrainingSet, piece: int, constraints: list[int], truth: bool, base: xgb.Booster | None = None
-) -> xgb.Booster:
+    train: TrainingSet, watch: TrainingSet, piece: int, constraints: list[int], truth: bool, base: xgb.Booster | None = None,
+    size: Size = SIZE,
+) -> xgb.Booster:  # fmt: skip
     """One head, as many rounds as help on GPUs it was not trained on.
 
     @param constraints of each feature: 1 where the rate must not fall with it, -1 where it must not rise, else 0
@@ -100,9 +110,9 @@ def train_hazard(
     """
     offset = 0.0 if base is None else level(train, piece, truth, base)
     booster = xgb.train(
-        {**PARAMETERS, "monotone_constraints": tuple(constraints)},
+        {**PARAMETERS, "max_depth": size.depth, "eta": size.eta, "monotone_constraints": tuple(constraints)},
         matrix(train, piece, truth, offset),
-        num_boost_round=ROUNDS,
+        num_boost_round=size.rounds,
         evals=[(matrix(watch, piece, truth, offset), "watch")],
         early_stopping_rounds=PATIENCE,
         verbose_eval=False,

@@ -15,13 +15,13 @@ from augment import BOUND_TO_CADENCE
 from baselines import AgeOnly, rule_of_thumb, scaled
 from champion import golden, parity_rows, write
 from evaluate import OBSERVABLE, Comparison, bins, compare, flat, operating_points
-from hazards import PARAMETERS, TYPE_PARAMETERS
+from hazards import PARAMETERS, SIZE, TYPE_PARAMETERS
 from horizons import FAILURE_TYPES, HORIZONS
 from model import Model
 from oracle import Observable, full_windows
 from report import COST_RATIOS, MODEL, type_accuracy, write_report
 from tracking import NotTracked, finish, fingerprint, reports_in
-from training_set import TrainingSet, read_training_set
+from training_set import BROAD_WEIGHT, TrainingSet, read_training_set
 
 #: Features of v1 come first in the engine's row.
 V1_FEATURES = 27
@@ -92,6 +92,8 @@ def main() -> None:
 
     parts = {name: full_windows(split[name]) for name in SPLITS}
     scores, results = judge(model, options.data, train, watch, parts)
+    silences = {name: split[name].take(split[name].columns["absence"] == 1) for name in SPLITS}
+    said = {name: model.probabilities(data.x) for name, data in silences.items()}
     kinds = {name: type_accuracy(data, model.type_probabilities(data.x)) for name, data in parts.items()}
     card = {
         "feature_set": options.feature_set,
@@ -117,6 +119,7 @@ def main() -> None:
                 "names": BOUND_TO_CADENCE,
                 "why": "Their counts depend on the scrape interval more than on the GPU.",
             },
+            "weight_of_broad_worlds": BROAD_WEIGHT,
             "absent_fields": "Every training row is used twice, once as it is and once with random groups of fields left out.",
             "fleets": [
                 {"name": fleet["name"], "split": name, "world": fleet["world"]["name"], "seed": fleet["seed"]}
@@ -127,7 +130,7 @@ def main() -> None:
         },
         "training": {
             "method": "XGBoost: a Poisson hazard head each for 0-7, 7-30 and 30-90 days with time at risk as exposure, a softmax head for the type; one ONNX tree ensemble",
-            "parameters": {"hazards": PARAMETERS, "types": TYPE_PARAMETERS},
+            "parameters": {"hazards": {**PARAMETERS, "max_depth": SIZE.depth, "eta": SIZE.eta, "rounds": SIZE.rounds}, "types": TYPE_PARAMETERS},
             "trees": dict(zip(["hazard_0_7", "hazard_7_30", "hazard_30_90", "failure_type"], model.trees)),
             "calibration": {"slope_and_intercept": model.coefficients.tolist()},
         },
@@ -137,7 +140,7 @@ def main() -> None:
         ],
     }  # fmt: skip
     written = write(options.out, model, card, parity_rows(split["test"]), golden(model, split["test"]))
-    write_report(options.report, written["model_version"], parts, scores, results, kinds, train, watch)
+    write_report(options.report, written["model_version"], parts, scores, results, kinds, train, watch, silences, said)
     print(
         f"Learned in {learned - started:.0f} s, judged in {time.monotonic() - learned:.0f} s, "
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; "

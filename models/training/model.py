@@ -6,9 +6,9 @@ import xgboost as xgb
 import calibration
 import graph
 from augment import drop_fields, without_cadence
-from hazards import margins, train_hazard, train_types
+from hazards import SIZE, Size, margins, train_hazard, train_types
 from horizons import FAILURE_TYPES
-from training_set import TrainingSet, concatenate_fleets
+from training_set import TrainingSet, concatenate_fleets, lightened
 
 #: Physics: more of these never means less risk. (Not so of correctable errors or PCIe replays alone: boards with a weak
 #: row or a bad riser show many for years and live on.)
@@ -30,18 +30,19 @@ class Model:
         self.names, self.hazards, self.types, self.coefficients = names, hazards, types, coefficients
 
     @staticmethod
-    def learn(train: TrainingSet, watch: TrainingSet, truth: bool = True, base: "Model | None" = None) -> "Model":
+    def learn(train: TrainingSet, watch: TrainingSet, truth: bool = True, base: "Model | None" = None, size: Size = SIZE) -> "Model":
         """
         @param watch rows of other GPUs: they say when to stop, and calibrate
         @param truth learn from the true risk where it is known
         @param base a model to go on from, of the same features
         """
         names = train.features
+        train = lightened(train)
         train, watch = (data.with_features(without_cadence(data.x, names)) for data in (train, watch))
         # Each row once as it is and once with fields left out.
         both = concatenate_fleets([train, train.with_features(drop_fields(train.x, names, seed=11))])
         heads = [None] * 3 if base is None else base.hazards
-        hazards = [train_hazard(both, watch, piece, constraints(names), truth, head) for piece, head in enumerate(heads)]
+        hazards = [train_hazard(both, watch, piece, constraints(names), truth, head, size) for piece, head in enumerate(heads)]
         model = Model(names, hazards, train_types(both, watch, None if base is None else base.types), np.ones((3, 2)))
         model.coefficients = calibration.calibrate(train, watch, model.margins, truth)
         return model

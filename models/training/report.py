@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import plots
+import weighted
 from evaluate import OBSERVABLE, Comparison, Figure, lead_times, operating_points
 from horizons import FAILURE_TYPES, HORIZONS
 from training_set import TrainingSet
@@ -152,6 +153,14 @@ Of the GPUs that fail so many days later, the share that is among the riskiest 5
 
 ![Lead time](champion-lead-time.png)
 
+## When a GPU falls silent
+
+Rows that the engine emits with the trigger `absence`, at all lengths of window. Most are GPUs whose host or exporter is away; {dead} of the {silent} GPUs that fell silent here had failed. The model sees the readings before the silence and not who else of the host is silent: that the alert `detached` knows.
+
+| worlds | horizon | failing rows, their share | true risk | predicted | AUC | recall, 5 % |
+|---|---|---|---|---|---|---|
+{silences}
+
 ## When to act
 
 With a right probability p, acting on a GPU pays where p × (cost of a missed failure) exceeds (1 − p) × (cost of a false alarm): above 1 / (1 + ratio of the two). Costs are in false alarms a thousand GPUs and month; fleets of trained parameters.
@@ -163,7 +172,29 @@ With a right probability p, acting on a GPU pays where p × (cost of a missed fa
 ## Kind of failure
 
 {types}
+
+## Size of the trees
+
+How the size of its trees was settled, on fleets of training alone: [tuning.md](tuning.md).
 """
+
+def silence_rows(silences: dict[str, TrainingSet], scores: dict[str, np.ndarray]) -> list[str]:
+    """@param silences rows of silences by split. @param scores what the model says of them, by split"""
+    lines = []
+    for split, data in silences.items():
+        for column, horizon in enumerate(HORIZONS):
+            failed = data.failed_within(horizon)
+            known = ~np.isnan(failed)
+            found = weighted.summary(failed, scores[split][:, column], data.weight)
+            if not found:
+                continue  # nobody of them fails: there is nothing to measure
+            lines.append(
+                f"| {TITLES[split]} | {horizon:.0f} days | {int(failed[known].sum())} of {int(known.sum())}, {found['base_rate']:.2%} | "
+                f"{np.average(data.true_risk()[:, column], weights=data.weight):.2%} | {np.average(scores[split][:, column], weights=data.weight):.2%} | "
+                f"{found['auc']:.3f} | {found['recall_at_5_percent']:.3f} |"
+            )
+    return lines
+
 
 TYPES = (
     "{title}: of {rows} rows that fail within 90 days the likeliest kind is right in {accuracy:.0%}, always naming the most frequent one "
@@ -190,8 +221,12 @@ def verdict(results: dict[str, list[Comparison]]) -> str:
 def write_report(
     out: Path, version: str, parts: dict[str, TrainingSet], scores: dict[str, dict[str, np.ndarray]],
     results: dict[str, list[Comparison]], kinds: dict[str, dict[str, float]], train: TrainingSet, watch: TrainingSet,
+    silences: dict[str, TrainingSet], said: dict[str, np.ndarray],
 ) -> None:  # fmt: skip
-    """@param parts rows of full windows by split. @param scores by split, then by name, [rows, horizons]"""
+    """@param parts rows of full windows by split. @param scores by split, then by name, [rows, horizons]
+
+    @param silences rows of silences by split. @param said what the model says of them
+    """
     out.mkdir(parents=True, exist_ok=True)
     own = {TITLES[split]: (data, scores[split][MODEL]) for split, data in parts.items()}
     plots.reliability(own, out / "champion-reliability.png")
@@ -212,6 +247,8 @@ def write_report(
         test_fleets=len(parts["test"].fleets), untrained_fleets=len(parts["untrained"].fleets),
         targets="\n".join(target_rows(results)), verdict=verdict(results), tables="\n\n".join(tables),
         abrupt=float(parts["test"].columns["abrupt"][within].mean()), leads="\n".join(lead_rows(parts, scores)),
+        silences="\n".join(silence_rows(silences, said)), silent=sum(len(data) for data in silences.values()),
+        dead=sum(int((data.true_risk()[:, 0] == 1).sum()) for data in silences.values()),
         costs="\n".join(
             f"| {point['missed_failure_over_false_alarm']:.0f} | {point['threshold_30d']:.3f} | {point['alerted_share']:.2%} | "
             f"{point['recall']:.2f} | {point['precision']:.2f} | {point['cost_per_1000']:.1f} | {point['cost_of_never_per_1000']:.1f} |"

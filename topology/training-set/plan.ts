@@ -1,6 +1,6 @@
 import { MINUTE_MS } from '../../schema/clock.js';
 import type { World } from '../../simulator/world.js';
-import { REFERENCE, trainedWorld, UNTRAINED } from '../../simulator/worlds.js';
+import { broadWorld, REFERENCE, trainedWorld, UNTRAINED } from '../../simulator/worlds.js';
 
 /**
  * Which fleets the default training set holds. Each is a world of its own: many fleets teach more than one large one.
@@ -53,11 +53,15 @@ function fleet(split: Split, number: number, world: World): FleetPlan {
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
-/** The default: 24 fleets to train on, 4 to calibrate on, 8 of known worlds and 6 of unknown ones to test on. */
+/**
+ * The default: 35 fleets to train on, 25 of them of the trained family and 10 of broader worlds, 4 to calibrate on, 8 of
+ * known worlds and 6 of unknown ones to test on.
+ */
 export const DEFAULT_PLAN: readonly FleetPlan[] = [
   ...range(24).map((index) => fleet('train', index, trainedWorld(index + 1))),
   // A fleet at 30 s costs ten times as much: a small one.
   { ...fleet('train', 24, trainedWorld(25)), gpus: 600, sampled: 30, cadenceMs: MINUTE_MS / 2 },
+  ...range(10).map((index) => fleet('train', 25 + index, broadWorld(1 + index))),
   ...range(4).map((index) => fleet('calibrate', index, trainedWorld(26 + index))),
   ...range(8).map((index) => fleet('test', index, index === 0 ? REFERENCE : trainedWorld(3 * index))),
   ...UNTRAINED.map((world, index) => fleet('untrained', index, world)),
