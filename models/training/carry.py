@@ -13,14 +13,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import xgboost as xgb
 
 from baselines import rule_of_thumb
 from candidate import CHAMPION, CLI, split
 from champion import read_model
 from evaluate import Comparison, compare
-from foreign.fleet import draw_lives, seen_by_all, write_fleet
-from foreign.lives import FOLLOW
+from foreign.fleet import write_fleet
 from foreign.worlds import WORLDS, World
 from history import read_history
 from horizons import HORIZONS
@@ -28,16 +26,16 @@ from model import Model
 from report import cell
 from training_set import TrainingSet
 
-JUDGES, HISTORY, OF_THE_CEILING = 1, 2, (11, 12, 13, 14)
+JUDGES, HISTORY = 1, 2
 SHOWN = {
     "auc": "AUC", "average_precision": "average precision", "recall_at_5_percent": "recall, 5 %", "brier_skill": "Brier skill",
     "calibration_slope": "slope", "mean_over_base_rate": "mean / base rate",
 }  # fmt: skip
-SEES_ALL, AS_IS, ON_TOP, ALONE, AGE = "sees severities", "the champion as it is", "learned on top", "learned alone", "by age"
+AS_IS, ON_TOP, ALONE, AGE = "the champion as it is", "learned on top", "learned alone", "by age"
 
 
-def fleet(world: World, seed: int, names: list[str], work: Path) -> tuple[TrainingSet, np.ndarray]:
-    """Rows of a fleet, made where they are not kept, and what one who sees severities knows of them."""
+def fleet(world: World, seed: int, names: list[str], work: Path) -> TrainingSet:
+    """Rows of a fleet, made where they are not kept."""
     directory = work / f"{world.name}-{seed}"
     kept = directory / "rows.pickle"
     if not kept.exists():
@@ -47,7 +45,7 @@ def fleet(world: World, seed: int, names: list[str], work: Path) -> tuple[Traini
         (directory / "features.jsonl").unlink()
         kept.write_bytes(pickle.dumps(data))
         print(f"{world.name}, fleet {seed}: {made}", file=sys.stderr, flush=True)
-    return pickle.loads(kept.read_bytes()), np.load(directory / "truth.npz")["x"]
+    return pickle.loads(kept.read_bytes())
 
 
 def by_age(data: TrainingSet) -> np.ndarray:
@@ -56,40 +54,20 @@ def by_age(data: TrainingSet) -> np.ndarray:
     return np.outer(np.clip(age / 36_525, 1e-6, 0.3), (0.25, 1.0, 2.5))
 
 
-def ceiling(world: World, x: np.ndarray) -> np.ndarray:
-    """Probabilities [rows, horizons] of one who sees severities, learned from lives of other fleets of that world."""
-    parts, days = [], []
-    for seed in OF_THE_CEILING:
-        lives, found = draw_lives(world, np.random.default_rng([seed, sum(world.name.encode())]))
-        there = found > 0
-        parts.append(seen_by_all(lives)[there])
-        days.append(found[there])
-    known, day = np.concatenate(parts), np.concatenate(days)
-    parameters = {"objective": "binary:logistic", "eta": 0.1, "max_depth": 4, "min_child_weight": 0.5, "subsample": 0.7, "nthread": 2, "seed": 5}
-    assert HORIZONS[-1] <= FOLLOW
-    columns = []
-    for horizon in HORIZONS:
-        failed = (day <= horizon).astype(float)
-        base = {**parameters, "base_score": float(failed.mean())}
-        columns.append(xgb.train(base, xgb.DMatrix(known, label=failed), 80).predict(xgb.DMatrix(x)))
-    return np.column_stack(columns)
-
-
 def judged(world: World, model: Model, work: Path, histories: bool) -> list[Comparison]:
-    test, seen = fleet(world, JUDGES, model.names, work)
+    test = fleet(world, JUDGES, model.names, work)
     scores = {
-        SEES_ALL: ceiling(world, seen),
         AS_IS: model.probabilities(test.x),
         **(learned(world, model, test, work) if histories else {}),
         AGE: by_age(test),
         "rule of thumb": rule_of_thumb(test.x, test.features),
     }
-    return [compare(test, scores, column, of=SEES_ALL) for column in range(len(HORIZONS))]
+    return [compare(test, scores, column) for column in range(len(HORIZONS))]
 
 
 def learned(world: World, model: Model, test: TrainingSet, work: Path) -> dict[str, np.ndarray]:
     """Probabilities of models that were learned from the history of the world's owner."""
-    history, _ = fleet(world, HISTORY, model.names, work)
+    history = fleet(world, HISTORY, model.names, work)
     watch = np.isin(history.columns["gpu"], split(history).watch.columns["gpu"])
     learns, watches = history.take(~watch), history.take(watch)
     return {
@@ -103,14 +81,13 @@ TEXT = """# Worlds of another author
 How {version} does on fleets whose laws nothing here shares: severities that go by stages, double in fixed times or were laid out backwards from a death; other hardware, cadences, fields, noise, rates and bookkeeping ([models/training/foreign](../../models/training/foreign)). Made by `models/training/carry.py`: telemetry is written as flat wide JSON, and read with labels and assets as `npm run train -- --input …` reads a user's.
 
 - A fleet of each world judges; another is its owner's history, from which a model is learned on top of the champion and one alone, as `npm run train` does. GPUs that fail within 90 days are all there, the others as a weighted sample; each has one row, after eight days of telemetry.
-- *Sees severities* is boosting on the hidden severities of those eight days and on age, over {lives} lives of other fleets of that world: telemetry cannot say more. Frailty of lots is hidden from it too.
 - Intervals (90 %) come from resampling GPUs.
 
 ## At a glance
 
 30 days. Wanted of a model that was not trained there: a Brier skill above 0, a slope of 0.7–1.4, more recall and average precision than age and the rule of thumb.
 
-| world | failing, base rate | recall, 5 %: as it is / on top / sees severities | average precision | Brier skill | slope: as it is / on top | mean / base rate: as it is / on top |
+| world | failing, base rate | recall, 5 %: as it is / on top | average precision | Brier skill | slope | mean / base rate |
 |---|---|---|---|---|---|---|
 {glance}
 
@@ -121,15 +98,15 @@ How {version} does on fleets whose laws nothing here shares: severities that go 
 
 
 def glance_row(world: World, one: Comparison) -> str:
-    def three(key: str, digits: int = 3) -> str:
-        return " / ".join(f"{one.metrics[name][key].value:.{digits}f}" if name in one.metrics else "–" for name in (AS_IS, ON_TOP, SEES_ALL))
+    def both(key: str, digits: int = 3) -> str:
+        return " / ".join(f"{one.metrics[name][key].value:.{digits}f}" if name in one.metrics else "–" for name in (AS_IS, ON_TOP))
 
     def two(key: str) -> str:
         return " / ".join(f"{one.metrics[name][key].value:.2f}" if name in one.metrics else "–" for name in (AS_IS, ON_TOP))
 
     return (
-        f"| {world.name} | {one.failing_rows}, {one.base_rate:.2%} | {three('recall_at_5_percent')} | {three('average_precision')} | "
-        f"{three('brier_skill')} | {two('calibration_slope')} | {two('mean_over_base_rate')} |"
+        f"| {world.name} | {one.failing_rows}, {one.base_rate:.2%} | {both('recall_at_5_percent')} | {both('average_precision')} | "
+        f"{both('brier_skill')} | {two('calibration_slope')} | {two('mean_over_base_rate')} |"
     )
 
 
@@ -170,7 +147,7 @@ def main() -> None:
             tables.append("\n".join(lines))
     version = json.loads((options.model / "card.json").read_text())["model_version"]
     text = TEXT.format(
-        version=version, lives=f"{len(OF_THE_CEILING) * min(world.gpus for world in WORLDS):,} or more",
+        version=version,
         glance="\n".join(glance_row(world, found[world.name][1]) for world in WORLDS), verdict=verdict(found), tables="\n\n".join(tables),
     )  # fmt: skip
     options.out.write_text(text)
