@@ -1,4 +1,4 @@
-import type { TextTable } from './byte-table.js';
+import type { Interned } from './byte-table.js';
 import { DecodeError } from './decode-error.js';
 
 /**
@@ -32,6 +32,18 @@ export class AvroReader {
     return rest % 2 === 1 ? -(rest + 1) / 2 : rest / 2;
   }
 
+  /** What a part of the message says that comes again and again. @param skip reads over it */
+  known<T>(known: Interned<T>, skip: () => void): T {
+    const from = this.at;
+    skip();
+    return known.of(this.bytes, from, this.at);
+  }
+
+  /** Reads over a byte string or a text. @throws DecodeError malformed */
+  skip(): void {
+    this.past();
+  }
+
   /** A byte string, as a view of the message. @throws DecodeError malformed */
   view(): Buffer {
     const from = this.past();
@@ -39,7 +51,7 @@ export class AvroReader {
   }
 
   /** @param known where texts that come again are looked up @throws DecodeError malformed */
-  text(known?: TextTable): string {
+  text(known?: Interned<string>): string {
     const from = this.past();
     return known === undefined ? this.bytes.toString('utf8', from, this.at) : known.of(this.bytes, from, this.at);
   }
@@ -61,9 +73,14 @@ export class AvroReader {
 
   /** A union of null and something else, in this order. @throws DecodeError malformed */
   optional<T>(value: () => T): T | null {
+    return this.branch() === 0 ? null : value();
+  }
+
+  /** Which of a union of two comes. @throws DecodeError malformed */
+  branch(): number {
     const branch = this.long();
     if (branch !== 0 && branch !== 1) throw new DecodeError('malformed', `branch ${branch} of a union of two`);
-    return branch === 0 ? null : value();
+    return branch;
   }
 
   /** Steps over a length and that many bytes. @returns where the bytes begin */
@@ -94,9 +111,13 @@ export class AvroWriter {
   private from = 0;
   private at = 0;
 
-  /** Begins a message; what was written and not taken is forgotten. */
-  begin(header: Uint8Array): void {
+  /**
+   * Begins a message; what was written and not taken is forgotten.
+   * @param bytes about how many it will have, where that is many: it need not move on in the middle then
+   */
+  begin(header: Uint8Array, bytes = 0): void {
     this.at = this.from;
+    this.reserve(header.length + bytes);
     this.raw(header);
   }
 

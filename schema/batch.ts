@@ -162,7 +162,8 @@ export class BatchBuilder implements SampleSink {
   private originIndex: Uint32Array;
   private originOffset: Float64Array;
   private currentOrigin = 0;
-  private currentOffset = 0;
+  /** One number. A field would be allocated anew with every message, for being no small integer. */
+  private readonly currentOffset = new Float64Array(1);
   private open = false;
   private values = 0;
 
@@ -195,7 +196,7 @@ export class BatchBuilder implements SampleSink {
 
   /** Names the raw message that the next samples come from. */
   from(topic: string, partition: number, offset: number): void {
-    this.currentOffset = offset;
+    this.currentOffset[0] = offset;
     const current = this.origins[this.currentOrigin];
     if (current !== undefined && current.partition === partition && current.topic === topic) return;
     const index = this.origins.findIndex((origin) => origin.partition === partition && origin.topic === topic);
@@ -333,7 +334,7 @@ export class BatchBuilder implements SampleSink {
     this.eventTimeMs[row] = eventTimeMs;
     this.metadataIndex[row] = -1;
     this.originIndex[row] = this.currentOrigin;
-    this.originOffset[row] = this.currentOffset;
+    this.originOffset[row] = this.currentOffset[0];
   }
 
   /** Place of a GPU in the batch, for its first sample there. */

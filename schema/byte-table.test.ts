@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ByteTable, TextTable } from './byte-table.js';
+import { ByteTable, internedTexts } from './byte-table.js';
 
 it('numbers byte strings in the order they are met, and finds each again', () => {
   fc.assert(
@@ -25,7 +25,7 @@ it('numbers byte strings in the order they are met, and finds each again', () =>
 it('gives the text of bytes, whether it is remembered or was forgotten for others', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'grapheme', maxLength: 3 }), { maxLength: 200 }), (texts) => {
-      const table = new TextTable(3);
+      const table = internedTexts(3);
       for (const text of texts) {
         const bytes = Buffer.from(`"${text}"`);
         expect(table.of(bytes, 1, bytes.length - 1)).toBe(Buffer.from(text).toString('utf8'));

@@ -109,25 +109,37 @@ function hashOf(text: Uint8Array, start: number, end: number): number {
   return hash ^ (hash >>> 15);
 }
 
-/** Texts that come again and again, found by their UTF-8 bytes: the same string each time, made and hashed once. */
-export class TextTable {
+/** What comes again and again, found by its bytes: the same value each time, made once. */
+export class Interned<T> {
   private readonly table = new ByteTable();
-  private texts: string[] = [];
+  private values: T[] = [];
 
-  /** @param most texts that are remembered; beyond it all are forgotten and learned anew */
-  constructor(private readonly most: number) {}
+  /**
+   * @param most values that are remembered; beyond it all are forgotten and learned anew
+   * @param make makes the value of `bytes[start, end)`
+   */
+  constructor(
+    private readonly most: number,
+    private readonly make: (bytes: Buffer, start: number, end: number) => T,
+  ) {}
 
-  /** The text of `bytes[start, end)`. */
-  of(bytes: Buffer, start: number, end: number): string {
+  /** The value of `bytes[start, end)`. */
+  of(bytes: Buffer, start: number, end: number): T {
     let id = this.table.find(bytes, start, end);
     if (id < 0) {
-      if (this.texts.length >= this.most) {
+      const value = this.make(bytes, start, end);
+      if (this.values.length >= this.most) {
         this.table.clear();
-        this.texts = [];
+        this.values = [];
       }
       id = this.table.insert(bytes, start, end);
-      this.texts.push(bytes.toString('utf8', start, end));
+      this.values.push(value);
     }
-    return this.texts[id];
+    return this.values[id];
   }
+}
+
+/** Texts by their UTF-8 bytes. @param most as {@link Interned} has it */
+export function internedTexts(most: number): Interned<string> {
+  return new Interned(most, (bytes, start, end) => bytes.toString('utf8', start, end));
 }

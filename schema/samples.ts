@@ -1,7 +1,7 @@
 import type { AvroCodec } from './avro.js';
 import { HEADER_BYTES } from './avro.js';
 import { AvroReader, AvroWriter } from './avro-bytes.js';
-import { TextTable } from './byte-table.js';
+import { Interned, internedTexts } from './byte-table.js';
 import type { Origin, SampleBatch, SampleMetadata } from './batch.js';
 import { DecodeError } from './decode-error.js';
 import { SERIES } from './metrics.js';
@@ -37,6 +37,10 @@ const idsByName = new Map(SERIES.map((series) => [series.name, series.id]));
 const MAX_SAMPLES = 1_000_000;
 /** UUIDs that are remembered as strings: more than a process has GPUs. */
 const MAX_UUIDS = 2_000_000;
+/** The same for what samples say besides readings: a fleet has one a host or so. */
+const MAX_METADATA = 1 << 17;
+/** Of a batch, beside its arrays: about what a GPU's UUID, a host's metadata and a column's name take. */
+const BYTES_OF_NAMES = 96;
 
 const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
@@ -45,7 +49,10 @@ const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
 export class SamplesCodec {
   private readonly writer = new AvroWriter();
   private readonly arena = new Arena();
-  private readonly uuids = new TextTable(MAX_UUIDS);
+  private readonly uuids = internedTexts(MAX_UUIDS);
+  private readonly metadata = new Interned(MAX_METADATA, (bytes, start) =>
+    toMetadata(readMetadata(new AvroReader(bytes, start))),
+  );
   private readonly header: Buffer;
 
   constructor(private readonly codec: AvroCodec) {
@@ -54,8 +61,9 @@ export class SamplesCodec {
 
   encode(batch: SampleBatch): Buffer {
     const { writer } = this;
-    writer.begin(this.header);
-    writeRecord(writer, toSamplesRecord(batch));
+    const record = toSamplesRecord(batch);
+    writer.begin(this.header, sizeOf(record));
+    writeRecord(writer, record);
     return writer.take();
   }
 
@@ -64,14 +72,22 @@ export class SamplesCodec {
    * @throws DecodeError malformed, unknown_schema
    */
   decode(message: Buffer): SampleBatch | Promise<SampleBatch> {
-    if (!this.codec.isOwn('samples', message))
-      return this.codec.decode('samples', message).then((record) => fromSamplesRecord(record));
+    if (!this.codec.isOwn('samples', message)) return this.codec.decode('samples', message).then(fromSamplesRecord);
     const reader = new AvroReader(message, HEADER_BYTES);
-    const record = readRecord(reader, this.uuids);
+    const record = readRecord(reader, this.uuids, this.metadata);
     if (reader.offset !== message.length)
       throw new DecodeError('malformed', `${message.length} bytes, of which the schema explains ${reader.offset}`);
-    return fromSamplesRecord(record, this.arena);
+    return batchOf(record, this.arena);
   }
+}
+
+/** About how many bytes a record takes. */
+function sizeOf({ gpus, columns, metadata, ...record }: SamplesRecord): number {
+  let bytes = BYTES_OF_NAMES * (gpus.length + metadata.length + columns.length);
+  for (const { values } of columns) bytes += values.length;
+  for (const view of [record.gpu_index, record.event_time, record.metadata_index, record.origin_index])
+    bytes += view.length;
+  return bytes + record.origin_offset.length;
 }
 
 /** The fields of gpu.samples.avsc in their order. */
@@ -102,28 +118,44 @@ function writeRecord(writer: AvroWriter, record: SamplesRecord): void {
   writer.view(record.origin_offset);
 }
 
+/** A record whose metadata are as batches have them. */
+interface ReadRecord extends Omit<SamplesRecord, 'metadata'> {
+  readonly metadata: readonly SampleMetadata[];
+}
+
 /** The same backwards; byte strings are views of the message. */
-function readRecord(reader: AvroReader, uuids: TextTable): SamplesRecord {
-  const text = (): string => reader.text();
-  const long = (): number => reader.long();
+function readRecord(reader: AvroReader, uuids: Interned<string>, metadata: Interned<SampleMetadata>): ReadRecord {
+  const skip = (): void => skipMetadata(reader);
   return {
     count: reader.long(),
     gpus: reader.array(() => reader.text(uuids)),
     gpu_index: reader.view(),
     event_time: reader.view(),
     columns: reader.array(() => ({ series: reader.text(), values: reader.view() })),
-    metadata: reader.array(() => ({
-      model: reader.optional(text),
-      host: reader.optional(text),
-      deployment_date: reader.optional(long),
-      purchase_date: reader.optional(long),
-      warranty_end: reader.optional(long),
-    })),
+    metadata: reader.array(() => reader.known(metadata, skip)),
     metadata_index: reader.view(),
     origins: reader.array(() => ({ topic: reader.text(), partition: reader.long() })),
     origin_index: reader.view(),
     origin_offset: reader.view(),
   };
+}
+
+function readMetadata(reader: AvroReader): SamplesRecord['metadata'][number] {
+  const text = (): string => reader.text();
+  const long = (): number => reader.long();
+  return {
+    model: reader.optional(text),
+    host: reader.optional(text),
+    deployment_date: reader.optional(long),
+    purchase_date: reader.optional(long),
+    warranty_end: reader.optional(long),
+  };
+}
+
+/** Reads over what {@link readMetadata} reads. */
+function skipMetadata(reader: AvroReader): void {
+  for (let texts = 0; texts < 2; texts++) if (reader.branch() === 1) reader.skip();
+  for (let dates = 0; dates < 3; dates++) if (reader.branch() === 1) reader.long();
 }
 
 /** The Avro record of a batch; shares memory with it. */
@@ -153,17 +185,19 @@ export function toSamplesRecord(batch: SampleBatch): SamplesRecord {
   };
 }
 
-/**
- * @param arena memory for the batch, which is valid until the arena is used again
- * @throws DecodeError malformed: arrays whose lengths or indices do not fit
- */
-export function fromSamplesRecord(value: unknown, arena = new Arena()): SampleBatch {
+/** The batch of an Avro record. @throws DecodeError malformed: arrays whose lengths or indices do not fit */
+export function fromSamplesRecord(value: unknown): SampleBatch {
   const record = value as SamplesRecord;
-  const count = record.count;
+  return batchOf({ ...record, metadata: record.metadata.map(toMetadata) }, new Arena());
+}
+
+/** @param arena memory for the batch, which is valid until the arena is used again @throws DecodeError malformed */
+function batchOf(record: ReadRecord, arena: Arena): SampleBatch {
+  const { count } = record;
   if (count < 0 || count > MAX_SAMPLES) throw new DecodeError('malformed', `a batch of ${count} samples`);
   const columns: (Float64Array | undefined)[] = [];
-  // Event times and columns of 8 bytes a sample, three columns of indices of 4 and what rounding them up takes.
-  arena.begin((8 * (1 + record.columns.length) + 3 * 4) * count + 3 * 8);
+  // Event times, offsets and columns of 8 bytes a sample, three columns of indices of 4 and what rounding them up takes.
+  arena.begin((8 * (2 + record.columns.length) + 3 * 4) * count + 3 * 8);
   for (const { series, values } of record.columns) {
     const id = idsByName.get(series);
     // A series of a newer version: this one has no use for it.
@@ -175,11 +209,11 @@ export function fromSamplesRecord(value: unknown, arena = new Arena()): SampleBa
     gpuIndex: arena.indices(record.gpu_index, count, record.gpus.length, 'gpu_index'),
     eventTimeMs: arena.floats(record.event_time, count, 'event_time'),
     columns,
-    metadata: record.metadata.map(toMetadata),
+    metadata: record.metadata,
     metadataIndex: arena.integers(record.metadata_index, count, 'metadata_index'),
     origins: record.origins,
     originIndex: arena.indices(record.origin_index, count, record.origins.length, 'origin_index'),
-    originOffset: decodeDeltas(record.origin_offset, count),
+    originOffset: decodeDeltas(record.origin_offset, arena.room(count)),
   };
   for (let row = 0; row < count; row++)
     if (batch.metadataIndex[row] >= record.metadata.length)
@@ -217,6 +251,13 @@ class Arena {
     return from;
   }
 
+  /** Numbers to be filled in. */
+  room(count: number): Float64Array {
+    const from = this.at;
+    this.at += 8 * count;
+    return new Float64Array(this.memory, from, count);
+  }
+
   floats(bytes: Buffer, count: number, name: string): Float64Array {
     return new Float64Array(this.memory, this.take(bytes, count * 8, name), count);
   }
@@ -251,23 +292,28 @@ function encodeDeltas(values: Float64Array): Buffer {
   return bytes.subarray(0, at);
 }
 
-function decodeDeltas(bytes: Buffer, count: number): Float64Array {
-  const values = new Float64Array(count);
+function decodeDeltas(bytes: Buffer, values: Float64Array): Float64Array {
+  const { length } = bytes;
   let at = 0;
   let before = 0;
-  for (let row = 0; row < count; row++) {
-    let rest = 0;
-    let scale = 1;
-    for (;;) {
-      if (at >= bytes.length) throw new DecodeError('malformed', 'origin_offset ends early');
-      const byte = bytes[at++];
+  for (let row = 0; row < values.length; row++) {
+    if (at >= length) throw new DecodeError('malformed', 'origin_offset ends early');
+    let byte = bytes[at++];
+    if (byte < 128) {
+      // Nearly all of them.
+      before += (byte >>> 1) ^ -(byte & 1);
+      values[row] = before;
+      continue;
+    }
+    let rest = byte & 127;
+    for (let scale = 128; byte >= 128; scale *= 128) {
+      if (at >= length) throw new DecodeError('malformed', 'origin_offset ends early');
+      byte = bytes[at++];
       rest += (byte & 127) * scale;
-      if (byte < 128) break;
-      scale *= 128;
     }
     before += rest % 2 === 1 ? -(rest + 1) / 2 : rest / 2;
     values[row] = before;
   }
-  if (at !== bytes.length) throw new DecodeError('malformed', 'origin_offset is too long');
+  if (at !== length) throw new DecodeError('malformed', 'origin_offset is too long');
   return values;
 }

@@ -59,7 +59,7 @@ export class FilledFleet {
     const random = randomOf(3);
     const until = (ms: number, from: number): void => {
       for (let at = from; at < ms; at += READ_EVERY_MS)
-        state.fold(readings(at, random), UNHEARD, { muted: false, defer: false, nowMs: 0 });
+        state.fold(readings(at, random), UNHEARD, { muted: false, defer: false, restMs: 0, nowMs: 0 });
       state.settle();
     };
     const ringsMs = OPEN_MS - PANE_HOURS * HOUR_MS;

@@ -22,7 +22,8 @@ export class Router {
   private readonly readings = emptyReadings(SERIES.length);
   private topic = '';
   private partition = 0;
-  private offset = 0;
+  /** One number, in an array for the reason that {@link BatchBuilder} has. */
+  private readonly offset = new Float64Array(1);
 
   /**
    * @param batchSamples most samples in a batch
@@ -48,13 +49,13 @@ export class Router {
   from(topic: string, partition: number, offset: number): void {
     this.topic = topic;
     this.partition = partition;
-    this.offset = offset;
+    this.offset[0] = offset;
   }
 
   /** Puts a sample into the batch of its GPU's partition. */
   add(gpu: SinkGpu, eventTimeMs: number, readings: Readings, metadata: SampleMetadata | undefined): void {
     const builder = this.builders[gpu.shard];
-    builder.from(this.topic, this.partition, this.offset);
+    builder.from(this.topic, this.partition, this.offset[0]);
     builder.add(gpu, eventTimeMs, readings, metadata);
     if (builder.length >= this.batchSamples || builder.bytes >= MAX_BATCH_BYTES) this.handOver(gpu.shard);
   }

@@ -22,11 +22,10 @@ import type { Router } from './router.js';
 import { UndecodableShare } from './undecodable-share.js';
 import { byPartitionOf, newUnit, shareOf, WHOLE, type Unit } from './unit.js';
 
-/** One poll never takes more than about this much, or what the budget leaves. */
-const MAX_POLL_BYTES = 8 * 1024 * 1024;
 /**
  * Records worth decoding: whoever has so many does not wait for more, which come anyway while these are decoded.
- * Waiting for more left the processor idle for half of the time.
+ * Waiting for more left the processor idle for half of the time. Nor are many more decoded at a time, which would hold
+ * up all else that this thread does.
  */
 const ENOUGH_BYTES = 2 * 1024 * 1024;
 /** One unit of work never takes more than about this much, so that memory and transactions stay bounded; or less. */
@@ -199,7 +198,7 @@ export class SourceReader implements LogListener {
   private async collect(unit: Unit): Promise<RecordBlock[]> {
     const { consumer, lingerMs, commitIntervalMs, catchUpCommitIntervalMs } = this.options;
     const blocks: RecordBlock[] = [];
-    const most = Math.min(MAX_POLL_BYTES, this.maxUnitBytes - unit.bytes);
+    const most = Math.min(ENOUGH_BYTES, this.maxUnitBytes - unit.bytes);
     let bytes = 0;
     // A unit that goes on beyond its interval, being behind, lingers no more for each load than one that begins.
     let untilMs = performance.now() < unit.untilMs ? unit.untilMs : Infinity;
@@ -220,7 +219,7 @@ export class SourceReader implements LogListener {
       }
       if (untilMs === Infinity)
         untilMs = now + (commitIntervalMs > 0 ? Math.min(lingerMs, commitIntervalMs) : lingerMs);
-    } while (!this.stopping && bytes < Math.min(ENOUGH_BYTES, most) && performance.now() < untilMs);
+    } while (!this.stopping && bytes < most && performance.now() < untilMs);
     unit.bytes += bytes;
     return blocks;
   }

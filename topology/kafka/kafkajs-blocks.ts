@@ -1,12 +1,13 @@
 import { FetchedPartition } from './fetched-partition.js';
-import { loadPrivately, type Replacement } from './private-module.js';
+import { loadPrivately, type Amendment, type Replacement } from './private-module.js';
 import { RecordBatch } from './record-batch.js';
 
 /**
  * kafkajs makes an object, strings and arithmetic on 64-bit objects for every record, which is more than half of what
  * reading and decoding a small message costs. Here is a copy of it that keeps a fetched record batch as it came over
  * the wire. Two modules are replaced: what takes a fetch response's bytes apart, and what presents a partition's share
- * of a response to the consumer. Connections, groups, retries and metadata stay kafkajs's own.
+ * of a response to the consumer. Connections, groups, retries and metadata stay kafkajs's own, but for one copy of
+ * every answer that a connection makes.
  *
  * Like kafkajs, and librdkafka by default, it does not verify checksums: TCP does, and the broker did on writing.
  */
@@ -64,10 +65,28 @@ const REPLACEMENTS: Readonly<Record<string, Replacement>> = {
   'src/consumer/batch.js': () => FetchedPartition,
 };
 
+/** As far as what it has received goes. */
+interface Connection {
+  readonly chunks: Buffer[];
+  readonly processData: (this: Connection, bytes: Buffer) => void;
+}
+
+const AMENDMENTS: Readonly<Record<string, Amendment>> = {
+  // What is left of the last answer, mostly nothing, and the next one are put together into new memory.
+  'src/network/connection.js': (exports) => {
+    const { prototype } = exports as { prototype: { processData: Connection['processData'] } };
+    const { processData } = prototype;
+    prototype.processData = function (bytes) {
+      if (this.chunks.length === 1 && this.chunks[0].length === 0) this.chunks.length = 0;
+      processData.call(this, bytes);
+    };
+  },
+};
+
 let loaded: typeof import('kafkajs') | undefined;
 
 /** The copy; loaded when first asked for. @throws Error where another version of kafkajs is installed */
 export function blockKafkaJs(): typeof import('kafkajs') {
-  loaded ??= loadPrivately('kafkajs', VERSION, REPLACEMENTS) as typeof import('kafkajs');
+  loaded ??= loadPrivately('kafkajs', VERSION, REPLACEMENTS, AMENDMENTS) as typeof import('kafkajs');
   return loaded;
 }

@@ -19,8 +19,14 @@ import { subscribedRange } from './subscribed-range.js';
 /** Partitions whose batches are held ready side by side. */
 const CONCURRENCY = 16;
 const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
-/** Of one fetch, or less. What is taken from one is worked on while the next is under way: twice this is in memory. */
+/** Of one fetch, or less. */
 const MAX_BYTES = 8 * 1024 * 1024;
+/**
+ * The client fetches again once no more than this, or less, is left to be taken, so that whoever decodes need not wait
+ * for a broker's answer and its way through a busy event loop. About three fetches are in memory: one that is decoded,
+ * one on offer, one under way.
+ */
+const AHEAD_BYTES = 2 * 1024 * 1024;
 /** A handler that waits for its batch to be taken tells the group so often that it lives. */
 const HEARTBEAT_MS = 1_000;
 const RETRY_MS = 500;
@@ -51,25 +57,28 @@ export function isBeyondKafkaJs(error: Error): boolean {
   return error.cause instanceof blockKafkaJs().KafkaJSNonRetriableError && error.cause.name === 'KafkaJSNotImplemented';
 }
 
-/** A batch on offer: its handler waits until all of it was taken. */
+/** A batch on offer: its handler waits until its turn to be taken is near. */
 interface Offer {
   readonly partition: TopicPartition;
   readonly fetched: FetchedPartition;
+  readonly bytes: number;
   /** Blocks taken. */
   taken: number;
-  /** @param whole whether all of it was taken */
-  readonly done: (whole: boolean) => void;
+  /** What counts is the first call. @param kept whether the client may go on behind it */
+  readonly settle: (kept: boolean) => void;
 }
 
 /**
  * A group member over kafkajs, which reads small messages many times as fast as node-rdkafka. It knows no security
  * setting here and, of codecs, only gzip: the caller takes it where that is enough. The client pushes; what it fetched
- * is handed out by pollBlocks, and no more of a partition is fetched before the last is taken.
+ * is handed out by pollBlocks, and no more is fetched while much of it is left. What was on offer under an assignment
+ * that has changed is never handed out: it is fetched again from where the group was.
  */
 export class KafkaJsLog implements BlockConsumer {
   private readonly consumer: Consumer;
   private readonly admin: Admin;
   private readonly offers: Offer[] = [];
+  private readonly aheadBytes: number;
   private readonly ends = new Map<string, number>();
   private readonly told = new Set<string>();
   private readonly reached = new Map<string, number>();
@@ -105,7 +114,9 @@ export class KafkaJsLog implements BlockConsumer {
         },
     });
     this.admin = kafka.admin();
-    const maxBytes = Math.min(MAX_BYTES, placeBytes(options.bufferBytes));
+    const placed = placeBytes(options.bufferBytes);
+    this.aheadBytes = Math.min(AHEAD_BYTES, Math.floor(placed / 4));
+    const maxBytes = Math.min(MAX_BYTES, placed - this.aheadBytes);
     this.consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: options.sessionTimeoutMs,
@@ -171,6 +182,7 @@ export class KafkaJsLog implements BlockConsumer {
   }
 
   seek({ topic, partition, offset }: TopicPartitionOffset): Promise<void> {
+    this.withdraw((offer) => offer.partition.topic === topic && offer.partition.partition === partition);
     this.consumer.seek({ topic, partition, offset: String(offset) });
     return Promise.resolve();
   }
@@ -229,14 +241,14 @@ export class KafkaJsLog implements BlockConsumer {
           void this.restart();
           return;
         }
-        const whole = await this.offer(
+        const kept = await this.offer(
           partition,
           fetched,
           () => payload.heartbeat(),
           () => this.closed || !payload.isRunning() || payload.isStale(),
         );
-        // What was not taken is to be fetched again, by whoever has the partition then.
-        if (!whole) return;
+        // It is to be fetched again, by whoever has the partition then.
+        if (!kept) return;
         payload.resolveOffset(fetched.lastOffset());
         this.next.set(keyOf(partition), Number(fetched.lastOffset()) + 1);
       },
@@ -254,25 +266,36 @@ export class KafkaJsLog implements BlockConsumer {
     void delay(RETRY_MS).then(() => (this.closed ? undefined : this.run()));
   }
 
-  /** Puts a batch on offer; resolves when it no longer is. @returns whether all of it was taken */
+  /** Puts a batch on offer; resolves when its turn is near, or it was withdrawn. @returns whether it is kept */
   private async offer(
     partition: TopicPartition,
     fetched: FetchedPartition,
     heartbeat: () => Promise<void>,
     stale: () => boolean,
   ): Promise<boolean> {
-    let whole: boolean | undefined;
-    const done = new Promise<boolean>((resolve) => {
-      this.offers.push({ partition, fetched, taken: 0, done: resolve });
+    let kept: boolean | undefined;
+    const settled = new Promise<boolean>((resolve) => {
+      const bytes = fetched.messages.reduce((sum, block) => sum + block.bytes, 0);
+      this.offers.push({ partition, fetched, bytes, taken: 0, settle: resolve });
+      this.settleNear();
       this.wake();
-    }).then((outcome) => (whole = outcome));
-    while (whole === undefined && !stale()) {
-      await Promise.race([done, delay(HEARTBEAT_MS, undefined, { ref: false })]);
-      if (whole === undefined) await heartbeat();
+    }).then((outcome) => (kept = outcome));
+    while (kept === undefined && !stale()) {
+      await Promise.race([settled, delay(HEARTBEAT_MS, undefined, { ref: false })]);
+      if (kept === undefined) await heartbeat();
     }
-    const index = this.offers.findIndex((offer) => offer.fetched === fetched);
-    if (index >= 0) this.offers.splice(index, 1);
-    return whole ?? false;
+    if (kept === undefined) this.withdraw((offer) => offer.fetched === fetched);
+    return kept ?? false;
+  }
+
+  /** Lets the client go on behind those offers that will soon be taken. */
+  private settleNear(): void {
+    let bytes = 0;
+    for (const offer of this.offers) {
+      if (bytes > this.aheadBytes) return;
+      offer.settle(true);
+      bytes += offer.bytes;
+    }
   }
 
   private take(maxBytes: number): RecordBlock[] {
@@ -289,8 +312,8 @@ export class KafkaJsLog implements BlockConsumer {
       this.offers.shift();
       const next = Number(offer.fetched.lastOffset()) + 1;
       if (next >= Number(offer.fetched.highWatermark)) this.reached.set(keyOf(offer.partition), next);
-      offer.done(true);
     }
+    this.settleNear();
     return blocks;
   }
 
@@ -339,8 +362,12 @@ export class KafkaJsLog implements BlockConsumer {
     this.options.onGap?.(gap);
   }
 
-  private withdraw(): void {
-    for (const offer of this.offers.splice(0)) offer.done(false);
+  private withdraw(which: (offer: Offer) => boolean = () => true): void {
+    const all = this.offers.splice(0);
+    for (const offer of all) {
+      if (which(offer)) offer.settle(false);
+      else this.offers.push(offer);
+    }
   }
 
   /** Assignments and revocations one after the other; nothing is handed out in between. */

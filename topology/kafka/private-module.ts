@@ -6,6 +6,8 @@ import { compileFunction } from 'node:vm';
 type Require = (id: string) => unknown;
 /** Makes what a replaced module exports; `require` loads from the private copy, relative to the replaced file. */
 export type Replacement = (require: Require) => unknown;
+/** Changes what a module exports, once it is loaded. */
+export type Amendment = (exports: unknown) => void;
 
 /**
  * Loads a CommonJS package anew, for this caller alone, with some of its modules replaced. Whoever else loads the
@@ -14,12 +16,14 @@ export type Replacement = (require: Require) => unknown;
  * @param name the package
  * @param version the one version whose insides are known
  * @param replacements by path inside the package
+ * @param amendments the same
  * @throws Error where another version is installed, or a module to be replaced is never asked for
  */
 export function loadPrivately(
   name: string,
   version: string,
   replacements: Readonly<Record<string, Replacement>>,
+  amendments: Readonly<Record<string, Amendment>> = {},
 ): unknown {
   const stock = createRequire(import.meta.url);
   const manifest = stock.resolve(`${name}/package.json`);
@@ -27,8 +31,10 @@ export function loadPrivately(
   if (installed !== version)
     throw new Error(`${name} ${installed} is installed, but parts of ${version} are replaced: install that version`);
   const root = dirname(manifest);
-  const replaced = new Map(Object.entries(replacements).map(([path, make]) => [join(root, path), make]));
-  for (const path of replaced.keys()) stock.resolve(path);
+  const inside = <T>(changes: Readonly<Record<string, T>>): Map<string, T> =>
+    new Map(Object.entries(changes).map(([path, change]) => [stock.resolve(join(root, path)), change]));
+  const replaced = inside(replacements);
+  const amended = inside(amendments);
   const cache = new Map<string, { exports: unknown }>();
 
   const load = (path: string): unknown => {
@@ -48,6 +54,7 @@ export function loadPrivately(
       ) => void;
       run.call(module.exports, module.exports, require, module, path, dirname(path));
     }
+    amended.get(path)?.(module.exports);
     return module.exports;
   };
   return load(stock.resolve(name));

@@ -54,6 +54,11 @@ const ASSESSED_ROWS = 16;
 const BEHIND_MS = 1_000;
 /** What a row takes until the model has seen it, and what may be said of it then. */
 const ROW_BYTES = 8 * FEATURE_COUNT + 1_024;
+/**
+ * Of `score.everyMs`: so long by the wall clock a GPU needs no new answer where time is short. In a fleet that is kept
+ * up with a GPU is due half as often at most; who catches up meets its due points many times as fast.
+ */
+const REST_SHARE = 0.5;
 /** Whoever asks for the state waits no longer than this for the end of a unit of work. */
 const ANSWER_WITHIN_MS = 5_000;
 
@@ -413,7 +418,9 @@ export class ScoreRole implements Role, LogListener {
     const work = new UnitOfWork(this.format, startedMs);
     const offsets = new Map<string, TopicPartitionOffset>();
     const turn = new Turn();
-    const isLoaded = config.score.adaptive && this.isShortOfTime();
+    const { isHigh, isShort } = this.shortage();
+    const isLoaded = config.score.adaptive && isShort;
+    const restMs = config.score.adaptive && isHigh ? config.score.everyMs * REST_SHARE : 0;
     let samples = 0;
     let skipped = 0;
     let oldestMs = NaN;
@@ -439,7 +446,7 @@ export class ScoreRole implements Role, LogListener {
         const lastMs = batch.eventTimeMs[batch.count - 1];
         if (!(newestMs >= lastMs)) newestMs = lastMs;
         const defer = isLoaded || (config.score.adaptive && this.behind);
-        skipped += owned.state.fold(batch, work, { muted, defer, nowMs: startedMs });
+        skipped += owned.state.fold(batch, work, { muted, defer, restMs, nowMs: startedMs });
       }
       if (muted) owned.kept?.cameTo(owned.next);
       // The loop answers HTTP and timers too: no unit keeps it for long.
@@ -461,7 +468,7 @@ export class ScoreRole implements Role, LogListener {
     const isLast =
       records.length === 0 &&
       (this.draining?.isDue(this.owned, (partition) => this.consumer!.endReachedAt(partition)) ?? false);
-    const elapsedMs = (isLoaded || this.behind) && !isLast ? startedMs - this.lastUnitMs : Infinity;
+    const elapsedMs = (isLoaded || restMs > 0 || this.behind) && !isLast ? startedMs - this.lastUnitMs : Infinity;
     this.lastUnitMs = startedMs;
     this.absences!.place(this.owned.values(), !Number.isNaN(this.keeper?.share ?? NaN));
     let rows = 0;
@@ -471,7 +478,7 @@ export class ScoreRole implements Role, LogListener {
       if (state.waiting > 0 && next >= mutedUntil) {
         waitedMs = Math.max(waitedMs, startedMs - state.waitingSinceMs);
         const most = isLast ? Infinity : Math.ceil((this.maxUnitBytes - work.bytes) / ROW_BYTES) - rows;
-        state.serveWaiting(elapsedMs, config.score.maxStalenessMs, Math.max(0, most));
+        state.serveWaiting(elapsedMs, config.score.maxStalenessMs, startedMs, Math.max(0, most));
       }
       rows += state.rows.count;
       // A partition that speaks proves by its offset that it is still this instance's.
@@ -494,10 +501,11 @@ export class ScoreRole implements Role, LogListener {
     };
   }
 
-  /** Both are asked each time: they reckon from one look to the next. */
-  private isShortOfTime(): boolean {
+  /** Whether the thread is near its limit, and the model is what is to be saved on. */
+  private shortage(): { readonly isHigh: boolean; readonly isShort: boolean } {
+    // Both are asked each time: they reckon from one look to the next.
     const [isHigh, isSpent] = [this.load.isHigh(), this.budget.isSpent()];
-    return isHigh && isSpent;
+    return { isHigh, isShort: isHigh && isSpent };
   }
 
   private async decode(record: LogRecord, work: UnitOfWork, muted: boolean): Promise<SampleBatch | null> {

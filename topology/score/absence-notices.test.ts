@@ -27,7 +27,7 @@ function read(state: PartitionState, gpuUuid: string, timeMs: number): void {
   builder.begin(gpuUuid, timeMs);
   builder.set(S.gpuTemp, 60);
   builder.end();
-  state.fold(builder.build(), ignored, { muted: false, defer: false, nowMs: timeMs });
+  state.fold(builder.build(), ignored, { muted: false, defer: false, restMs: 0, nowMs: timeMs });
   state.settle();
 }
 const notice = (gpu_uuid: string) => ({ gpu_uuid, newest_reading_at: START, as_of: START + 30_000 });

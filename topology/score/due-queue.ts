@@ -15,6 +15,8 @@ export class DueQueue {
   private entry = new Float64Array(0);
   /** By slot: its place among all that ever began to wait. */
   private order = new Float64Array(0);
+  /** By slot: when it last had its turn (wall clock, epoch ms). */
+  private turnMs = new Float64Array(0);
   private nextOrder = 0;
   private waiting = 0;
 
@@ -41,6 +43,24 @@ export class DueQueue {
     this.nextOrder = Math.max(this.nextOrder, order + 1);
     this.waiting++;
     return false;
+  }
+
+  /** Gives a GPU its turn, whether it waited or not. @returns what it waited for, 0 if it did not */
+  turn(slot: number, nowMs: number): number {
+    this.reserve(slot);
+    this.turnMs[slot] = nowMs;
+    return this.pull(slot);
+  }
+
+  /** When a GPU last had its turn, epoch ms; 0 for never. */
+  turnOf(slot: number): number {
+    return slot < this.turnMs.length ? this.turnMs[slot] : 0;
+  }
+
+  /** The slot becomes another GPU's. */
+  forget(slot: number): void {
+    this.pull(slot);
+    if (slot < this.turnMs.length) this.turnMs[slot] = 0;
   }
 
   /** Ends a GPU's wait, its turn or not. @returns what it waited for, 0 if it did not wait */
@@ -104,6 +124,9 @@ export class DueQueue {
     if (slot < this.due.length) return;
     const capacity = Math.max(64, 2 ** Math.ceil(Math.log2(slot + 1)));
     const [due, entry, order] = [new Uint8Array(capacity), new Float64Array(capacity), new Float64Array(capacity)];
+    const turnMs = new Float64Array(capacity);
+    turnMs.set(this.turnMs);
+    this.turnMs = turnMs;
     due.set(this.due);
     entry.set(this.entry);
     order.set(this.order);

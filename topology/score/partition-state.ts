@@ -43,6 +43,8 @@ export interface FoldOptions {
   readonly muted: boolean;
   /** What is due for the model waits for its turn, and the newest due point stands for those before it. */
   readonly defer: boolean;
+  /** So does what is due of a GPU that had its turn less than so long ago by the wall clock; 0: nothing does. */
+  readonly restMs: number;
   /** Wall clock, epoch ms. */
   readonly nowMs: number;
 }
@@ -80,7 +82,7 @@ export class PartitionState {
       },
       onFreed: (slot) => {
         this.emission.forget(slot);
-        this.queue.pull(slot);
+        this.queue.forget(slot);
         this.waitChanged.delete(slot);
       },
     });
@@ -142,15 +144,16 @@ export class PartitionState {
   /**
    * Gives waiting GPUs their turn, those that waited longest first: their features, as of now, become rows.
    * @param elapsedMs wall-clock time since this was last called; Infinity for all of them
+   * @param nowMs wall clock, epoch ms
    * @param most rows that there is room for; whoever has no turn waits on
    */
-  serveWaiting(elapsedMs: number, maxStalenessMs: number, most = Infinity): void {
+  serveWaiting(elapsedMs: number, maxStalenessMs: number, nowMs: number, most = Infinity): void {
     const { windows, queue, rows } = this;
     this.sortQueue();
     for (let turns = Math.min(most, turnsOf(queue.length, elapsedMs, maxStalenessMs)); turns > 0; turns--) {
       const slot = queue.head();
       const newestMs = windows.newestMs(slot);
-      const row = rows.add(slot, newestMs, newestMs, this.pull(slot));
+      const row = rows.add(slot, newestMs, newestMs, this.turn(slot, nowMs));
       windows.features(slot, newestMs, rows.values, row * FEATURE_COUNT);
       rows.metadata[row] = windows.metadata(slot);
     }
@@ -250,8 +253,8 @@ export class PartitionState {
   }
 
   /** @returns what a GPU waited for that has its turn */
-  private pull(slot: number): number {
-    const due = this.queue.pull(slot);
+  private turn(slot: number, nowMs: number): number {
+    const due = this.queue.turn(slot, nowMs);
     if (due !== 0) this.waitChanged.add(slot);
     return due;
   }
@@ -261,11 +264,12 @@ export class PartitionState {
     const { windows, rows, scratch } = this;
     const needsScore = (due & NEEDS_SCORE) !== 0;
     const needsFeatures = (due & (DUE_FEATURES | DUE_PANE)) !== 0;
-    if (needsFeatures || !options.defer) windows.features(slot, nowMs, scratch, 0);
+    const defer = options.defer || options.nowMs - this.queue.turnOf(slot) < options.restMs;
+    if (needsFeatures || !defer) windows.features(slot, nowMs, scratch, 0);
     if (needsFeatures) this.sink!.features(windows, slot, nowMs, nowMs, (due & DUE_PANE) !== 0, scratch);
     if (!needsScore) return 0;
-    if (options.defer) return this.wait(slot, due, options.nowMs);
-    const row = rows.add(slot, nowMs, nowMs, due | this.pull(slot));
+    if (defer) return this.wait(slot, due, options.nowMs);
+    const row = rows.add(slot, nowMs, nowMs, due | this.turn(slot, options.nowMs));
     rows.values.set(scratch, row * FEATURE_COUNT);
     rows.metadata[row] = windows.metadata(slot);
     return 0;

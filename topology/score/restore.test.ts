@@ -129,7 +129,7 @@ class Engine {
     const from = restored.offset ?? 0;
     kept.cameTo(from);
     for (let offset = from; offset < committed; offset++) {
-      this.state.fold(batchAt(offset), ignored, { muted: true, defer: false, nowMs: this.nowMs });
+      this.state.fold(batchAt(offset), ignored, { muted: true, defer: false, restMs: 0, nowMs: this.nowMs });
       kept.cameTo(offset + 1);
     }
     return from;
@@ -147,8 +147,8 @@ class Engine {
         panes.push({ topic: PANES, partition: null, key: gpu_uuid, value: codec.encode('panes', record) });
       },
     };
-    state.fold(batchAt(offset), sink, { muted: false, defer, nowMs: this.nowMs });
-    if (state.waiting > 0) state.serveWaiting(defer ? 1 : Infinity, 10);
+    state.fold(batchAt(offset), sink, { muted: false, defer, restMs: 0, nowMs: this.nowMs });
+    if (state.waiting > 0) state.serveWaiting(defer ? 1 : Infinity, 10, this.nowMs);
     const { rows, emission } = state;
     for (let row = 0; row < rows.count; row++) {
       const risk = ((rows.slot[row] + offset) % 13) / 100 + 0.01;
@@ -168,7 +168,7 @@ class Engine {
 
 /** What a batch makes due, by GPU. */
 function dueIn({ state, nowMs }: Engine, offset: number): [string, number][] {
-  state.fold(batchAt(offset), ignored, { muted: false, defer: false, nowMs });
+  state.fold(batchAt(offset), ignored, { muted: false, defer: false, restMs: 0, nowMs });
   const { rows, windows } = state;
   const due = Array.from({ length: rows.count }, (_, row): [string, number] => [
     windows.uuidOf(rows.slot[row]),
