@@ -12,6 +12,11 @@ from training_set import TrainingSet
 #: a fifth of their GPUs left predictions for the rest too bold (0.82), one held at 1 did not (1.03).
 SLOPE_PRIOR = 10.0
 SLOPE_PRIOR_OF_OUTCOMES = 300.0
+#: The same where a model goes on from another one, whose trees have seen none of the outcomes: all of them judge its
+#: slope then, and it is held as firmly as a few failures would.
+SLOPE_PRIOR_OF_BASE = 30.0
+#: A history bends the model that it goes on from by no more than this factor, either way.
+MOST_STRETCH = 3.0
 
 
 def fit_hazard(margin: np.ndarray, risk: AtRisk, prior: float = SLOPE_PRIOR) -> tuple[float, float]:
@@ -35,6 +40,18 @@ def fit_hazard(margin: np.ndarray, risk: AtRisk, prior: float = SLOPE_PRIOR) -> 
         if np.abs(step).max() < 1e-10:
             break
     return float(slope), float(intercept - slope * mean)
+
+
+def stretch(margin: np.ndarray, data: TrainingSet, piece: int, truth: bool) -> float:
+    """By how much a head that was learned elsewhere is too timid (above 1) or too bold (below 1) for a history.
+
+    In fleets whose defects are deadlier than those it has seen a model ranks right and says too little. Trees cannot mend
+    that from a few dozen failures, one number can.
+    @param margin of all rows
+    """
+    risk = at_risk(data, piece, truth)
+    slope, _ = fit_hazard(margin[risk.rows], risk, SLOPE_PRIOR_OF_BASE)
+    return float(np.clip(slope, 1 / MOST_STRETCH, MOST_STRETCH))
 
 
 def calibrate(train: TrainingSet, watch: TrainingSet, margins: Callable[[np.ndarray], np.ndarray], truth: bool) -> np.ndarray:

@@ -8,6 +8,7 @@ On a simulated fleet the true risk of every row is known. It is the expectation 
 teaches the same rate as learning from who happened to fail, without the noise of chance: of a hundred rows one fails.
 """
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +120,19 @@ def train_hazard(
         xgb_model=base,
     )
     return booster[: booster.best_iteration + 1]
+
+
+def stretched(booster: xgb.Booster, factor: float) -> xgb.Booster:
+    """A head whose every tree says so many times as much."""
+    raw = json.loads(booster.save_raw("json"))
+    for tree in raw["learner"]["gradient_booster"]["model"]["trees"]:
+        # A leaf's value stands where an inner node has its threshold.
+        tree["split_conditions"] = [
+            value * factor if left == -1 else value for value, left in zip(tree["split_conditions"], tree["left_children"])
+        ]
+    made = xgb.Booster()
+    made.load_model(bytearray(json.dumps(raw).encode()))
+    return made
 
 
 def level(data: TrainingSet, piece: int, truth: bool, base: xgb.Booster) -> float:

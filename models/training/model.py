@@ -6,7 +6,7 @@ import xgboost as xgb
 import calibration
 import graph
 from augment import drop_fields, without_cadence
-from hazards import SIZE, Size, margins, train_hazard, train_types
+from hazards import SIZE, Size, margins, stretched, train_hazard, train_types
 from horizons import FAILURE_TYPES
 from training_set import TrainingSet, concatenate_fleets, lightened
 
@@ -41,7 +41,12 @@ class Model:
         train, watch = (data.with_features(without_cadence(data.x, names)) for data in (train, watch))
         # Each row once as it is and once with fields left out.
         both = concatenate_fleets([train, train.with_features(drop_fields(train.x, names, seed=11))])
-        heads = [None] * 3 if base is None else base.hazards
+        heads: list[xgb.Booster | None] = [None] * 3
+        if base is not None:
+            whole = concatenate_fleets([train, watch])
+            found = base.margins(whole.x)
+            factors = [calibration.stretch(found[:, piece], whole, piece, truth) for piece in range(3)]
+            heads = [stretched(head, factor) for head, factor in zip(base.hazards, factors)]
         hazards = [train_hazard(both, watch, piece, constraints(names), truth, head, size) for piece, head in enumerate(heads)]
         model = Model(names, hazards, train_types(both, watch, None if base is None else base.types), np.ones((3, 2)))
         model.coefficients = calibration.calibrate(train, watch, model.margins, truth)

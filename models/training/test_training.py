@@ -14,7 +14,7 @@ from augment import GROUPS, drop_fields, without_cadence
 from baselines import rule_of_thumb, scaled
 from champion import GraphDiffers, golden, read_model, write
 from evaluate import OBSERVABLE, bins, compare, lead_times, operating_points
-from hazards import AtRisk, at_risk
+from hazards import AtRisk, at_risk, margins, stretched
 from horizons import HORIZONS
 from model import Model, constraints
 from training_set import TrainingSet, concatenate_fleets
@@ -113,6 +113,10 @@ class Learning(unittest.TestCase):
         self.assertLess(np.average(before, weights=weight) / rate, 0.6)
         self.assertAlmostEqual(np.average(after, weights=weight) / rate, 1, delta=0.15)
 
+    def test_a_stretched_head_says_so_many_times_as_much(self):
+        head = self.model.hazards[1]
+        np.testing.assert_allclose(margins(stretched(head, 1.7), self.test.x), 1.7 * margins(head, self.test.x), rtol=1e-5, atol=1e-5)
+
     def test_writes_a_directory_that_can_be_read_again_and_whose_card_is_of_the_very_graph(self):
         with tempfile.TemporaryDirectory() as name:
             out = Path(name)
@@ -133,6 +137,16 @@ class Learning(unittest.TestCase):
 
 
 class Calibration(unittest.TestCase):
+    def test_a_history_says_how_timid_a_model_is_that_never_saw_it(self):
+        def found(gpus: int) -> float:
+            data, risk = world(8, gpus)
+            # Of a log rate only half is said.
+            return calibration.stretch(np.log(risk[:, 0]) / 2, data, 0, truth=False)
+
+        self.assertAlmostEqual(found(100_000), 2, delta=0.15)
+        # A handful of failures is no reason to believe otherwise.
+        self.assertAlmostEqual(found(300), 1, delta=0.3)
+
     def test_finds_slope_and_intercept_of_a_rate_over_weighted_rows(self):
         rng = np.random.default_rng(4)
         margin = rng.normal(-3, 1, 200_000)
