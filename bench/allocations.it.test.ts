@@ -15,10 +15,10 @@ const bytesPerSample = (loop: 'decode' | 'fold'): number =>
  */
 describe('allocations of the hot loops', () => {
   it('folds a sample into its window without making an object for it', () => {
-    expect(bytesPerSample('fold')).toBeLessThan(80);
+    expect(bytesPerSample('fold')).toBeLessThan(30);
   });
 
   it('decodes a message of flat JSON within its budget', () => {
-    expect(bytesPerSample('decode')).toBeLessThan(380);
+    expect(bytesPerSample('decode')).toBeLessThan(320);
   });
 });

@@ -95,16 +95,22 @@ export class DueTimes {
     writer.float64(this.nextOtherMs[slot]);
   }
 
-  /** Bits of what a sample makes due, as {@link dueBits}. To be asked once for each sample that is the GPU's newest. */
-  take(slot: number, beforeMs: number, nowMs: number): number {
+  /**
+   * Bits of what a sample makes due, as {@link dueBits}. To be asked once for each sample that is the GPU's newest.
+   * Times are given by their places: numbers would be allocated for the call, of which there is one a sample.
+   * @param beforeMs the GPU's newest event time before the sample, at place `before`
+   * @param eventTimeMs its event time, at place `row`
+   */
+  take(slot: number, beforeMs: Float64Array, before: number, eventTimeMs: Float64Array, row: number): number {
     const { schedule } = this;
+    const nowMs = eventTimeMs[row];
     let due = 0;
     if (nowMs >= this.nextScoreMs[slot]) {
       due = DUE_SCORE;
       this.nextScoreMs[slot] = following(nowMs, schedule.scoreEveryMs, 0);
     }
     if (nowMs >= this.nextOtherMs[slot]) {
-      due |= dueBits(beforeMs, nowMs, schedule, this.heartbeatOffsetMs[slot]);
+      due |= dueBits(beforeMs[before], nowMs, schedule, this.heartbeatOffsetMs[slot]);
       this.nextOtherMs[slot] = this.followingOther(slot, nowMs);
     }
     return due;

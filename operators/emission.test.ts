@@ -55,12 +55,14 @@ describe('due points', () => {
         fc.integer({ min: -1_000_000, max: 2 ** 41 }),
         (steps, startMs) => {
           const times = new DueTimes(periods);
-          const newest = [NaN, NaN, NaN];
+          const newest = new Float64Array(3).fill(NaN);
           for (const gpu of [0, 1, 2]) times.init(gpu, `GPU-${gpu}`);
           for (const [gpu, step] of steps) {
             const now = (Number.isNaN(newest[gpu]) ? startMs : newest[gpu]) + step;
             const offset = heartbeatOffsetMs(`GPU-${gpu}`, periods.heartbeatMs);
-            expect(times.take(gpu, newest[gpu], now)).toBe(dueBits(newest[gpu], now, periods, offset));
+            expect(times.take(gpu, newest, gpu, Float64Array.of(now), 0)).toBe(
+              dueBits(newest[gpu], now, periods, offset),
+            );
             newest[gpu] = now;
           }
         },

@@ -177,16 +177,27 @@ export class AvroWriter {
     this.view(Buffer.from(text, 'utf8'));
   }
 
-  /** Null for NaN, else the number: a union of null and double. */
-  optionalDouble(value: number): void {
-    this.reserve(9);
-    if (value !== value) {
-      this.bytes[this.at++] = 0;
-      return;
+  /**
+   * Unions of null and double, one after the other: null for NaN, else the number. All at once, for a number given to a
+   * call of its own would be allocated.
+   * @param columns of a row that starts at `offset`; null where one is negative
+   */
+  optionalDoubles(values: Float64Array, offset: number, columns: Int32Array): void {
+    this.reserve(9 * columns.length);
+    const { bytes, floats } = this;
+    let { at } = this;
+    for (let index = 0; index < columns.length; index++) {
+      const column = columns[index];
+      const value = column < 0 ? NaN : values[offset + column];
+      if (value !== value) {
+        bytes[at++] = 0;
+        continue;
+      }
+      bytes[at] = 2;
+      floats.setFloat64(at + 1, value, true);
+      at += 9;
     }
-    this.bytes[this.at] = 2;
-    this.floats.setFloat64(this.at + 1, value, true);
-    this.at += 9;
+    this.at = at;
   }
 
   /** An array in one block. */

@@ -199,8 +199,7 @@ export class BatchBuilder implements SampleSink {
     this.currentOffset[0] = offset;
     const current = this.origins[this.currentOrigin];
     if (current !== undefined && current.partition === partition && current.topic === topic) return;
-    const index = this.origins.findIndex((origin) => origin.partition === partition && origin.topic === topic);
-    this.currentOrigin = index < 0 ? this.origins.push({ topic, partition }) - 1 : index;
+    this.enterOrigin(topic, partition);
   }
 
   gpu(uuid: string): SinkGpu {
@@ -346,6 +345,12 @@ export class BatchBuilder implements SampleSink {
       known.index = this.gpus.push(known.uuid) - 1;
     }
     return known.index;
+  }
+
+  /** Not part of {@link from}, for which a scope would be allocated with every message then. */
+  private enterOrigin(topic: string, partition: number): void {
+    const index = this.origins.findIndex((origin) => origin.partition === partition && origin.topic === topic);
+    this.currentOrigin = index < 0 ? this.origins.push({ topic, partition }) - 1 : index;
   }
 
   /** Gives a GPU's metadata a place: that of the GPU before where it is the same, as within a host. */

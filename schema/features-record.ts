@@ -75,10 +75,7 @@ export class FeaturesEncoder {
     writer.long(newestMs);
     writer.long(TRIGGERS.indexOf(trigger));
     writer.text(this.featureSet);
-    for (let index = 0; index < columns.length; index++) {
-      const column = columns[index];
-      writer.optionalDouble(column < 0 ? NaN : values[offset + column]);
-    }
+    writer.optionalDoubles(values, offset, columns);
     writer.long(emittedAtMs);
     writer.text(this.instance);
     return writer.take();

@@ -184,7 +184,7 @@ export class PlainRows {
         if (dbe !== hot[h + H.eccDbeVol]) foldEccVolatile(this.at(chunk, slot & local), ms, dbe, DOUBLE);
       }
 
-      if (v2) mask |= this.foldV2(plan, row, chunk, slot & local, ms, mask, temp, power, smActive);
+      if (v2) mask |= this.foldV2(plan, row, chunk, slot & local, mask, eventTimeMs, temps, powers, smActives);
 
       if (mask !== hot[h + H.mask]) {
         settle(this.at(chunk, slot & local));
@@ -199,20 +199,26 @@ export class PlainRows {
     this.restCount = special;
   }
 
-  /** What only feature set v2 keeps. @returns bits of its series */
+  /**
+   * What only feature set v2 keeps. Takes columns and a row: numbers would be allocated for the call.
+   * @returns bits of its series
+   */
   private foldV2(
     plan: BatchPlan,
     row: number,
     chunk: Chunk,
     local: number,
-    ms: number,
     mask: number,
-    temp: number,
-    power: number,
-    smActive: number,
+    eventTimeMs: Float64Array,
+    temps: Float64Array,
+    powers: Float64Array,
+    smActives: Float64Array,
   ): number {
     const { hot } = chunk;
     const h = local * chunk.hotWidth;
+    const temp = temps[row];
+    const power = powers[row];
+    const smActive = smActives[row];
     let more = 0;
     if ((mask & TEMP_AND_POWER) === TEMP_AND_POWER) {
       more |= PAIRED;
@@ -225,7 +231,7 @@ export class PlainRows {
       hot[h + H.pairXY] += x * y;
       const predicted = hot[h + H.intercept] + hot[h + H.slope] * power;
       if (temp - predicted > hot[h + H.residualLimit])
-        beyondResidual(this.at(chunk, local), ms, lastMsOf(this.gpu, PAIR), this.gapMs);
+        beyondResidual(this.at(chunk, local), eventTimeMs[row], lastMsOf(this.gpu, PAIR), this.gapMs);
       else if (hot[h + H.residualBeyond] !== 0) hot[h + H.residualBeyond] = 0;
     }
     if ((mask & TEMP) !== 0) hot[h + H.lastTemp] = temp;

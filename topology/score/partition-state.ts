@@ -132,9 +132,9 @@ export class PartitionState {
         // Only a GPU's newest sample makes it due: a metric that comes after others of a later time does not.
         if ((bits & ACCEPTED) === 0 || nowMs <= results.beforeMs[row - from]) continue;
         const slot = slots[batch.gpuIndex[row]];
-        let due = this.dueTimes.take(slot, results.beforeMs[row - from], nowMs);
+        let due = this.dueTimes.take(slot, results.beforeMs, row - from, batch.eventTimeMs, row);
         if ((bits & PANE_CLOSED) !== 0) due |= DUE_PANE;
-        if (due !== 0 && !options.muted) skipped += this.answer(slot, nowMs, due, options);
+        if (due !== 0 && !options.muted) skipped += this.answer(slot, batch.eventTimeMs, row, due, options);
       }
       from = until;
     }
@@ -260,8 +260,9 @@ export class PartitionState {
   }
 
   /** Works out what a sample made due. @returns due points it makes stale */
-  private answer(slot: number, nowMs: number, due: number, options: FoldOptions): number {
+  private answer(slot: number, eventTimeMs: Float64Array, at: number, due: number, options: FoldOptions): number {
     const { windows, rows, scratch } = this;
+    const nowMs = eventTimeMs[at];
     const needsScore = (due & NEEDS_SCORE) !== 0;
     const needsFeatures = (due & (DUE_FEATURES | DUE_PANE)) !== 0;
     const defer = options.defer || options.nowMs - this.queue.turnOf(slot) < options.restMs;
