@@ -389,14 +389,16 @@ export class ScoreRole implements Role, LogListener {
     let records: LogRecord[] = this.takeLeftOver();
     let bytes = bytesOf(records);
     let until = Infinity;
+    this.gatheredUnder = this.assignments;
     for (;;) {
-      this.gatheredUnder = this.assignments;
       if (records.length >= score.maxBatches || bytes >= this.maxUnitBytes) return records;
       const { assignments } = this;
       const waitMs = Math.min(POLL_WAIT_MS, Math.max(0, until - performance.now()));
       const polled = await this.consumer!.poll(score.maxBatches - records.length, waitMs);
       // What was read under another assignment is read again by whoever has the partition now.
       if (assignments !== this.assignments) records = [];
+      // The assignment may have come while the poll waited: what it returns is of that one.
+      this.gatheredUnder = this.assignments;
       for (const record of polled) records.push(record);
       bytes = bytesOf(records);
       if (records.length === 0) return records;
