@@ -64,7 +64,10 @@ interface Offer {
   readonly bytes: number;
   /** Blocks taken. */
   taken: number;
-  /** What counts is the first call. @param kept whether the client may go on behind it */
+  /**
+   * To be called when all of it was taken at the latest; what counts is the first call.
+   * @param kept whether the client may go on behind it
+   */
   readonly settle: (kept: boolean) => void;
 }
 
@@ -310,6 +313,7 @@ export class KafkaJsLog implements BlockConsumer {
       }
       if (offer.taken < messages.length) break;
       this.offers.shift();
+      offer.settle(true);
       const next = Number(offer.fetched.lastOffset()) + 1;
       if (next >= Number(offer.fetched.highWatermark)) this.reached.set(keyOf(offer.partition), next);
     }
