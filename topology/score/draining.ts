@@ -39,7 +39,10 @@ export class Drain {
    * Asked after a poll that found nothing.
    * @param endReachedAt where the end of a partition was last met; the last records may be markers of transactions
    */
-  isDue(owned: ReadonlyMap<string, Draining>, endReachedAt: (partition: TopicPartition) => number): boolean {
+  isDue(
+    owned: { readonly size: number; values(): Iterable<Draining> },
+    endReachedAt: (partition: TopicPartition) => number,
+  ): boolean {
     if (this.isOver || owned.size < this.partitions) return false;
     for (const { partition, next, mutedUntil } of owned.values())
       if (next < mutedUntil || endReachedAt(partition) < next) return false;

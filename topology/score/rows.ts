@@ -1,6 +1,9 @@
 import type { SampleMetadata } from '../../schema/batch.js';
 import { FEATURE_COUNT, type FeatureRows } from '../../schema/features.js';
 
+/** What a row takes until the model has seen it, and what may be said of it then. */
+export const ROW_BYTES = 8 * FEATURE_COUNT + 1_024;
+
 /**
  * Rows of features on their way to the model, with what made each of them due. Reused from block to block: nothing
  * is allocated for a row.

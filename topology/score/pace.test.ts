@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { ModelBudget } from './model-budget.js';
+import { Pace } from './pace.js';
+import { ThreadLoad } from './thread-load.js';
+
+const START = Date.UTC(2026, 0, 5);
+
+/** A pace on a thread that is at work for such a share of its time. */
+function paceOf(utilisation: number, adaptive = true) {
+  let nowMs = 0;
+  const now = (): number => nowMs;
+  const pace = new Pace({ adaptive, everyMs: 10_000 }, new ThreadLoad(now, () => utilisation), new ModelBudget(now));
+  return { pace, advance: (ms: number) => (nowMs += ms) };
+}
+
+describe('the pace of the score role', () => {
+  it('saves on nothing while it keeps up', () => {
+    const { pace, advance } = paceOf(0.2);
+    pace.begin(START);
+    advance(1_000);
+    pace.read(900);
+    const unit = pace.begin(START + 1_000);
+    expect([unit.restMs, unit.defers(), unit.elapsedMs()]).toEqual([0, false, Infinity]);
+  });
+
+  it('lets GPUs take turns as soon as a batch of the same unit is old, until one is not', () => {
+    const { pace } = paceOf(0.2);
+    pace.begin(START);
+    const unit = pace.begin(START + 50);
+    expect(unit.defers()).toBe(false);
+    pace.read(1_001);
+    expect([pace.isBehind, unit.defers(), unit.elapsedMs()]).toEqual([true, true, 50]);
+    pace.read(1_000);
+    expect([pace.isBehind, unit.defers(), unit.elapsedMs()]).toEqual([false, false, Infinity]);
+  });
+
+  it('is behind no more when a poll has found nothing, and there is nothing to be read', () => {
+    const { pace } = paceOf(0.2);
+    pace.read(5_000);
+    pace.foundNothing(7);
+    expect(pace.isBehind).toBe(true);
+    pace.foundNothing(0);
+    expect(pace.isBehind).toBe(false);
+    pace.foundNothing(7);
+    expect(pace.isBehind).toBe(false);
+  });
+
+  it('lets GPUs rest on a thread near its limit, and take turns once the model has used up its share', () => {
+    const { pace, advance } = paceOf(0.9);
+    pace.begin(START);
+    advance(500);
+    const high = pace.begin(START + 500);
+    expect([high.restMs, high.defers(), high.elapsedMs()]).toEqual([5_000, false, 500]);
+    pace.spent(10_000);
+    advance(500);
+    const short = pace.begin(START + 1_000);
+    expect([short.restMs, short.defers(), short.elapsedMs()]).toEqual([5_000, true, 500]);
+  });
+
+  it('never defers where it is not to adapt', () => {
+    const { pace, advance } = paceOf(0.9, false);
+    pace.begin(START);
+    advance(500);
+    pace.spent(10_000);
+    pace.read(5_000);
+    const unit = pace.begin(START + 500);
+    expect([unit.restMs, unit.defers()]).toEqual([0, false]);
+  });
+});
