@@ -13,6 +13,7 @@ import {
   type TopicPartitionOffset,
 } from './log.js';
 import { expiredAt, gapBefore, type OffsetGap } from './offset-gap.js';
+import { ReadAhead } from './read-ahead.js';
 import { responseSocket } from './response-socket.js';
 import { subscribedRange } from './subscribed-range.js';
 
@@ -27,8 +28,6 @@ const MAX_BYTES = 8 * 1024 * 1024;
  * one on offer, one under way.
  */
 const AHEAD_BYTES = 2 * 1024 * 1024;
-/** A handler that waits for its batch to be taken tells the group so often that it lives. */
-const HEARTBEAT_MS = 1_000;
 const RETRY_MS = 500;
 /** In which the client says so, and nowhere else. */
 const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
@@ -57,20 +56,6 @@ export function isBeyondKafkaJs(error: Error): boolean {
   return error.cause instanceof blockKafkaJs().KafkaJSNonRetriableError && error.cause.name === 'KafkaJSNotImplemented';
 }
 
-/** A batch on offer: its handler waits until its turn to be taken is near. */
-interface Offer {
-  readonly partition: TopicPartition;
-  readonly fetched: FetchedPartition;
-  readonly bytes: number;
-  /** Blocks taken. */
-  taken: number;
-  /**
-   * To be called when all of it was taken at the latest; what counts is the first call.
-   * @param kept whether the client may go on behind it
-   */
-  readonly settle: (kept: boolean) => void;
-}
-
 /**
  * A group member over kafkajs, which reads small messages many times as fast as node-rdkafka. It knows no security
  * setting here and, of codecs, only gzip: the caller takes it where that is enough. The client pushes; what it fetched
@@ -80,8 +65,7 @@ interface Offer {
 export class KafkaJsLog implements BlockConsumer {
   private readonly consumer: Consumer;
   private readonly admin: Admin;
-  private readonly offers: Offer[] = [];
-  private readonly aheadBytes: number;
+  private readonly readAhead: ReadAhead<FetchedPartition>;
   private readonly ends = new Map<string, number>();
   private readonly told = new Set<string>();
   private readonly reached = new Map<string, number>();
@@ -99,8 +83,6 @@ export class KafkaJsLog implements BlockConsumer {
   private listener: LogListener | undefined;
   private failure: Error | undefined;
   private closed = false;
-  /** Ends the wait of a poll that found nothing. */
-  private wake: () => void = () => undefined;
 
   constructor(private readonly options: KafkaJsLogOptions) {
     const { Kafka, logLevel } = blockKafkaJs();
@@ -118,8 +100,9 @@ export class KafkaJsLog implements BlockConsumer {
     });
     this.admin = kafka.admin();
     const placed = placeBytes(options.bufferBytes);
-    this.aheadBytes = Math.min(AHEAD_BYTES, Math.floor(placed / 4));
-    const maxBytes = Math.min(MAX_BYTES, placed - this.aheadBytes);
+    const aheadBytes = Math.min(AHEAD_BYTES, Math.floor(placed / 4));
+    this.readAhead = new ReadAhead(aheadBytes, (fetched) => this.taken(fetched));
+    const maxBytes = Math.min(MAX_BYTES, placed - aheadBytes);
     this.consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: options.sessionTimeoutMs,
@@ -162,11 +145,10 @@ export class KafkaJsLog implements BlockConsumer {
     for (;;) {
       await this.assigning;
       if (this.failure) throw this.failure;
-      const blocks = this.take(maxBytes);
+      const blocks = this.readAhead.take(maxBytes);
       const leftMs = until - performance.now();
       if (blocks.length > 0 || this.closed || leftMs <= 0) return blocks;
-      const offered = new Promise<void>((resolve) => (this.wake = resolve));
-      await Promise.race([offered, delay(leftMs)]);
+      await this.readAhead.more(leftMs);
     }
   }
 
@@ -185,7 +167,7 @@ export class KafkaJsLog implements BlockConsumer {
   }
 
   seek({ topic, partition, offset }: TopicPartitionOffset): Promise<void> {
-    this.withdraw((offer) => offer.partition.topic === topic && offer.partition.partition === partition);
+    this.readAhead.withdraw((fetched) => fetched.topic === topic && fetched.partition === partition);
     this.consumer.seek({ topic, partition, offset: String(offset) });
     return Promise.resolve();
   }
@@ -213,7 +195,7 @@ export class KafkaJsLog implements BlockConsumer {
   }
 
   private async rejoin(): Promise<void> {
-    this.withdraw();
+    this.readAhead.withdraw();
     await this.consumer.stop();
     this.change(() => this.revoke());
     await this.assigning;
@@ -222,7 +204,7 @@ export class KafkaJsLog implements BlockConsumer {
 
   async close(): Promise<void> {
     this.closed = true;
-    this.withdraw();
+    this.readAhead.withdraw();
     await this.consumer.disconnect();
     await this.admin.disconnect();
   }
@@ -244,12 +226,10 @@ export class KafkaJsLog implements BlockConsumer {
           void this.restart();
           return;
         }
-        const kept = await this.offer(
-          partition,
-          fetched,
-          () => payload.heartbeat(),
-          () => this.closed || !payload.isRunning() || payload.isStale(),
-        );
+        const kept = await this.readAhead.offer(fetched, {
+          heartbeat: () => payload.heartbeat(),
+          stale: () => this.closed || !payload.isRunning() || payload.isStale(),
+        });
         // It is to be fetched again, by whoever has the partition then.
         if (!kept) return;
         payload.resolveOffset(fetched.lastOffset());
@@ -269,56 +249,9 @@ export class KafkaJsLog implements BlockConsumer {
     void delay(RETRY_MS).then(() => (this.closed ? undefined : this.run()));
   }
 
-  /** Puts a batch on offer; resolves when its turn is near, or it was withdrawn. @returns whether it is kept */
-  private async offer(
-    partition: TopicPartition,
-    fetched: FetchedPartition,
-    heartbeat: () => Promise<void>,
-    stale: () => boolean,
-  ): Promise<boolean> {
-    let kept: boolean | undefined;
-    const settled = new Promise<boolean>((resolve) => {
-      const bytes = fetched.messages.reduce((sum, block) => sum + block.bytes, 0);
-      this.offers.push({ partition, fetched, bytes, taken: 0, settle: resolve });
-      this.settleNear();
-      this.wake();
-    }).then((outcome) => (kept = outcome));
-    while (kept === undefined && !stale()) {
-      await Promise.race([settled, delay(HEARTBEAT_MS, undefined, { ref: false })]);
-      if (kept === undefined) await heartbeat();
-    }
-    if (kept === undefined) this.withdraw((offer) => offer.fetched === fetched);
-    return kept ?? false;
-  }
-
-  /** Lets the client go on behind those offers that will soon be taken. */
-  private settleNear(): void {
-    let bytes = 0;
-    for (const offer of this.offers) {
-      if (bytes > this.aheadBytes) return;
-      offer.settle(true);
-      bytes += offer.bytes;
-    }
-  }
-
-  private take(maxBytes: number): RecordBlock[] {
-    const blocks: RecordBlock[] = [];
-    let bytes = 0;
-    while (bytes < maxBytes && this.offers.length > 0) {
-      const offer = this.offers[0];
-      const { messages } = offer.fetched;
-      for (; offer.taken < messages.length && bytes < maxBytes; offer.taken++) {
-        blocks.push(messages[offer.taken]);
-        bytes += messages[offer.taken].bytes;
-      }
-      if (offer.taken < messages.length) break;
-      this.offers.shift();
-      offer.settle(true);
-      const next = Number(offer.fetched.lastOffset()) + 1;
-      if (next >= Number(offer.fetched.highWatermark)) this.reached.set(keyOf(offer.partition), next);
-    }
-    this.settleNear();
-    return blocks;
+  private taken(fetched: FetchedPartition): void {
+    const next = Number(fetched.lastOffset()) + 1;
+    if (next >= Number(fetched.highWatermark)) this.reached.set(keyOf(fetched), next);
   }
 
   /**
@@ -366,14 +299,6 @@ export class KafkaJsLog implements BlockConsumer {
     this.options.onGap?.(gap);
   }
 
-  private withdraw(which: (offer: Offer) => boolean = () => true): void {
-    const all = this.offers.splice(0);
-    for (const offer of all) {
-      if (which(offer)) offer.settle(false);
-      else this.offers.push(offer);
-    }
-  }
-
   /** Assignments and revocations one after the other; nothing is handed out in between. */
   private change(step: () => Promise<void>): void {
     this.assigning = this.assigning.then(step).catch((error: unknown) => {
@@ -383,7 +308,7 @@ export class KafkaJsLog implements BlockConsumer {
 
   private async revoke(): Promise<void> {
     const going = [...this.assignment.values()];
-    this.withdraw();
+    this.readAhead.withdraw();
     if (going.length > 0) await this.listener!.revoked(going);
     this.assignment.clear();
   }
