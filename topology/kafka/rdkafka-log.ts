@@ -297,7 +297,8 @@ export class RdKafkaLog implements LogConsumer {
   }
 
   private release(): void {
-    const going = [...this.held].filter(([key]) => !this.paused.has(key) && this.assignment.has(key));
+    // Of those that have gone meanwhile too: the client remembers a pause beyond the assignment.
+    const going = [...this.held].filter(([key]) => !this.paused.has(key));
     this.held.clear();
     if (going.length > 0) this.consumer.resume(going.map(([, partition]) => ({ ...partition })));
   }
