@@ -15,6 +15,7 @@ from main import SPLITS, columns_of
 from model import Model
 from oracle import full_windows
 from report import SHOWN, TITLES, cell
+from teacher import taught
 from training_set import TrainingSet, read_training_set
 
 CHAMPION = "as the champion"
@@ -45,8 +46,9 @@ def without(data: TrainingSet, names: list[str]) -> TrainingSet:
     return data.with_features(x)
 
 
-def probabilities(train: TrainingSet, watch: TrainingSet, parts: dict[str, TrainingSet]) -> dict[str, dict[str, np.ndarray]]:
+def probabilities(truth: TrainingSet, watch: TrainingSet, parts: dict[str, TrainingSet]) -> dict[str, dict[str, np.ndarray]]:
     """By split, then by what is left out, [rows, horizons]."""
+    train = taught(truth, watch)
     found: dict[str, dict[str, np.ndarray]] = {split: {} for split in parts}
 
     def add(name: str, learned: Model, width: int | None = None) -> None:
@@ -59,7 +61,8 @@ def probabilities(train: TrainingSet, watch: TrainingSet, parts: dict[str, Train
     add("v1 only", Model.learn(*v1), len(v1[0].features))
     for group, names in GROUPS.items():
         add(f"without {group}", Model.learn(without(train, names), without(watch, names)))
-    add("taught by outcomes, not the true risk", Model.learn(train, watch, truth=False))
+    add("taught by the true risk itself", Model.learn(truth, watch))
+    add("taught by outcomes", Model.learn(train, watch, truth=False))
     return found
 
 

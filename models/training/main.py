@@ -15,13 +15,15 @@ from augment import BOUND_TO_CADENCE
 from baselines import AgeOnly, rule_of_thumb, scaled
 from champion import golden, parity_rows, write
 from evaluate import OBSERVABLE, Comparison, bins, compare, flat, operating_points
-from hazards import PARAMETERS, SIZE, TYPE_PARAMETERS
+from hazards import PARAMETERS_OF_TRUTH, SIZE, TYPE_PARAMETERS
 from horizons import FAILURE_TYPES, HORIZONS
 from model import Model
 from oracle import Observable, full_windows
+from predictions import write_predictions
 from report import COST_RATIOS, MODEL, type_accuracy, write_report
+from teacher import taught
 from tracking import NotTracked, finish, fingerprint, reports_in
-from training_set import BROAD_WEIGHT, TrainingSet, read_training_set
+from training_set import BROAD_WEIGHT, FULL_WEIGHT, TrainingSet, read_training_set
 
 #: Features of v1 come first in the engine's row.
 V1_FEATURES = 27
@@ -74,6 +76,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="what `gpu-actuary training-set` wrote")
     parser.add_argument("--out", type=Path, required=True, help="directory for model.onnx and card.json")
     parser.add_argument("--report", type=Path, required=True, help="directory for champion.md and its plots")
+    parser.add_argument("--predictions", type=Path, help="file for the predictions that the report is counted from")
     parser.add_argument("--feature-set", choices=["v1", "v2"], default="v2")
     options = parser.parse_args()
 
@@ -86,12 +89,14 @@ def main() -> None:
         failing = int((data.columns["days_to_failure"] <= HORIZONS[-1]).sum())
         print(f"  {name}: {len(data.fleets)} fleets, {len(data)} rows, {failing} of them fail within 90 days", flush=True)
     train, watch = split["train"], split["calibrate"]
-    model = Model.learn(train, watch)
+    model = Model.learn(taught(train, watch), watch)
     print(f"Trees: {model.trees}; calibration {np.round(model.coefficients, 3).tolist()}", flush=True)
     learned = time.monotonic()
 
     parts = {name: full_windows(split[name]) for name in SPLITS}
     scores, results = judge(model, options.data, train, watch, parts)
+    if options.predictions is not None:
+        write_predictions(options.predictions, parts, scores)
     silences = {name: split[name].take(split[name].columns["absence"] == 1) for name in SPLITS}
     said = {name: model.probabilities(data.x) for name, data in silences.items()}
     kinds = {name: type_accuracy(data, model.type_probabilities(data.x)) for name, data in parts.items()}
@@ -114,12 +119,13 @@ def main() -> None:
         "data": {
             "source": "gpu-actuary training-set: docs/training-set.md",
             "sha256": fingerprint([options.data]),
-            "learned_from": "the true risk of simulated GPUs, which is the expectation of what becomes of them; kinds of failure from those that fail",
+            "learned_from": "what an observer of the days of simulated GPUs makes of them who knows the laws of their world and learned from the true risk of other fleets; kinds of failure from those that fail",
             "features_not_learned_from": {
                 "names": BOUND_TO_CADENCE,
                 "why": "Their counts depend on the scrape interval more than on the GPU.",
             },
             "weight_of_broad_worlds": BROAD_WEIGHT,
+            "weight_of_full_windows": FULL_WEIGHT,
             "absent_fields": "Every training row is used twice, once as it is and once with random groups of fields left out.",
             "fleets": [
                 {"name": fleet["name"], "split": name, "world": fleet["world"]["name"], "seed": fleet["seed"]}
@@ -130,7 +136,7 @@ def main() -> None:
         },
         "training": {
             "method": "XGBoost: a Poisson hazard head each for 0-7, 7-30 and 30-90 days with time at risk as exposure, a softmax head for the type; one ONNX tree ensemble",
-            "parameters": {"hazards": {**PARAMETERS, "max_depth": SIZE.depth, "eta": SIZE.eta, "rounds": SIZE.rounds}, "types": TYPE_PARAMETERS},
+            "parameters": {"hazards": {**PARAMETERS_OF_TRUTH, "max_depth": SIZE.depth, "eta": SIZE.eta, "rounds": SIZE.rounds}, "types": TYPE_PARAMETERS},
             "trees": dict(zip(["hazard_0_7", "hazard_7_30", "hazard_30_90", "failure_type"], model.trees)),
             "calibration": {"slope_and_intercept": model.coefficients.tolist()},
         },

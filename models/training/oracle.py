@@ -7,66 +7,64 @@ only as far as they are calibrated and no model beats them.
 An observable oracle learns from at least 20 fleets, none of which it is asked about.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 import xgboost
 
-from horizons import HORIZONS
 from defect_filter import DefectFilter
-from training_set import TrainingSet, concatenate_fleets, read_fleet_directory
+from horizons import FAILURE_TYPES, HORIZONS
+from training_set import TrainingSet, is_full, read_training_set
 
 PARAMETERS = {
     "objective": "reg:logistic", "eta": 0.05, "max_depth": 5, "min_child_weight": 2.0, "subsample": 0.7,
     "colsample_bytree": 0.5, "lambda": 5.0, "seed": 3, "nthread": 1,
 }  # fmt: skip
 ROUNDS = 600
-#: Rows whose windows are full: what eight days tell.
-FULL_DAYS = 7.9
 
 
 def full_windows(data: TrainingSet) -> TrainingSet:
-    """Rows that were due. (Silences have no days before them in daily.npy, and are judged by themselves.)"""
-    return data.take((data.columns["observed_days"] > FULL_DAYS) & (data.columns["absence"] == 0))
+    """Rows that were due, of what eight days tell. (Silences are judged by themselves.)"""
+    return data.take(is_full(data))
 
 
 class Observable:
     """The oracle, learned from the fleets of training; those of calibration say when to stop."""
 
     def __init__(self, directory: Path):
-        train, posterior = filtered(directory, ("train",))
-        watch, watch_posterior = filtered(directory, ("calibrate",))
-        x, watch_x = inputs(train, posterior), inputs(watch, watch_posterior)
+        train, watch = (full_windows(read_training_set(directory, split)) for split in ("train", "calibrate"))
         self.directory = directory
         self.fleets = len(train.fleets)
-        self.boosters = [
-            boosted(x, train.true_risk()[:, column], train.weight, (watch_x, watch.true_risk()[:, column], watch.weight))
-            for column in range(len(HORIZONS))
-        ]
+        self.boosters = learned(train, inputs(train), watch, inputs(watch))
 
     def probabilities(self, *splits: str) -> np.ndarray:
         """[rows, 3] of the full windows of some splits, in the order of `read_training_set`."""
-        x = inputs(*filtered(self.directory, splits))
-        return np.column_stack([booster.inplace_predict(x) for booster in self.boosters])
+        return told(self.boosters, inputs(full_windows(read_training_set(self.directory, *splits))))
 
 
-def filtered(directory: Path, splits: tuple[str, ...]) -> tuple[TrainingSet, np.ndarray]:
-    """Rows of full windows of some splits' fleets, and what the filter of each fleet's world makes of them."""
-    parts, posteriors = [], []
-    for card in sorted(directory.glob("*/fleet.json")):
-        if json.loads(card.read_text())["split"] not in splits:
-            continue
-        fleet = full_windows(read_fleet_directory(card.parent))
-        parts.append(fleet)
-        posteriors.append(DefectFilter(fleet.fleets[0]).features(fleet))
-    return concatenate_fleets(parts), np.concatenate(posteriors)
-
-
-def inputs(data: TrainingSet, posterior: np.ndarray) -> np.ndarray:
-    """Features, posteriors and their logarithms: trees split either alike, sums of risks better in logarithms."""
+def inputs(data: TrainingSet) -> np.ndarray:
+    """Features, what the filter of each fleet's world makes of the days, and its logarithms: trees split either alike,
+    sums of risks better in logarithms.
+    """
+    posterior = np.zeros((len(data), len(FAILURE_TYPES) * (1 + len(HORIZONS))))
+    for number in np.unique(data.fleet):
+        rows = np.flatnonzero(data.fleet == number)
+        posterior[rows] = DefectFilter(data.fleets[number]).features(data.take(rows))
     risk = posterior.reshape(len(data), -1, 1 + len(HORIZONS))[:, :, 1:].sum(axis=1)
     return np.column_stack([data.x, posterior, np.log(risk + 1e-9)]).astype(np.float32)
+
+
+def learned(train: TrainingSet, x: np.ndarray, watch: TrainingSet, watch_x: np.ndarray) -> list[xgboost.Booster]:
+    """One booster a horizon."""
+    return [
+        boosted(x, train.true_risk()[:, column], train.weight, (watch_x, watch.true_risk()[:, column], watch.weight))
+        for column in range(len(HORIZONS))
+    ]
+
+
+def told(boosters: list[xgboost.Booster], x: np.ndarray) -> np.ndarray:
+    """Probabilities by horizon, [rows, 3]."""
+    return np.column_stack([booster.inplace_predict(x) for booster in boosters])
 
 
 def boosted(x: np.ndarray, target: np.ndarray, weight: np.ndarray, watch: tuple) -> xgboost.Booster:

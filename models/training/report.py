@@ -108,7 +108,7 @@ TEXT = """# The champion: {version}
 
 How well the model predicts on simulated fleets that it has not learned from, beside what is possible at best. Made by `npm run train`; the words and figures of this page are written by `models/training/report.py`, the fleets are those of [the training set](../training-set.md).
 
-- Learned from {train_rows:,} rows of {train_fleets} fleets, calibrated on {watch_fleets} others.
+- Learned from {train_rows:,} rows of {train_fleets} fleets, calibrated on {watch_fleets} others; taught by the observable oracle, which has learned from other fleets than the one that it teaches.
 - Judged on {test_fleets} fleets of worlds like those and {untrained_fleets} of worlds whose parameters no fleet of training has, each with a seed of its own, at their natural failure rate. No GPU of theirs was learned from. Rows have full windows of eight days; a fleet has four periods, a season apart; rows are weighted by the GPUs that they stand for.
 - Intervals (90 %) come from resampling GPUs, for shares both predictions on the same GPUs.
 

@@ -17,6 +17,7 @@ from evaluate import OBSERVABLE, bins, compare, lead_times, operating_points
 from hazards import AtRisk, at_risk, margins, stretched
 from horizons import HORIZONS
 from model import Model, constraints
+from predictions import read_predictions, write_predictions
 from training_set import TrainingSet, concatenate_fleets
 
 NAMES = ["gpu_temp_mean", "thermal_throttle_count", "ecc_dbe_event_count", "gpu_age_days", "noise"]
@@ -174,6 +175,16 @@ class Evaluation(unittest.TestCase):
         slope = found.metrics[OBSERVABLE]["calibration_slope"]
         self.assertAlmostEqual(slope.value, 1, delta=0.25)
         self.assertTrue(slope.low < slope.value < slope.high)
+
+    def test_figures_can_be_counted_again_from_the_predictions_alone(self):
+        self.data.columns["as_of_days"] = np.zeros(len(self.data))
+        scores = {"model": self.truth, "30 days × 0.25, × 2.5 / scaled": scaled(self.truth[:, 1])}
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / "predictions.npz"
+            write_predictions(file, {"test": self.data}, {"test": scores})
+            parts, again = read_predictions(file)
+        self.assertEqual(list(again["test"]), list(scores))
+        self.assertEqual(compare(parts["test"], again["test"], 1, draws=5), compare(self.data, scores, 1, draws=5))
 
     def test_bins_of_right_probabilities_hold_the_rate(self):
         found = [one for one in bins(self.data, self.truth[:, 2], 2) if one["rows"] > 0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training_set import BROAD_WEIGHT, lightened, read_fleet_directory, read_training_set
+from training_set import BROAD_WEIGHT, FULL_WEIGHT, lightened, read_fleet_directory, read_training_set
 
 COLUMNS = ["gpu", "weight", "days_to_failure", "exit_days", "true_risk_7d", "true_risk_30d", "true_risk_90d"]
 
@@ -45,12 +45,14 @@ class Reading(unittest.TestCase):
         with self.assertRaises(FileNotFoundError):
             read_training_set(self.root, "calibrate")
 
-    def test_lets_broad_worlds_count_less_in_learning(self):
+    def test_lets_broad_worlds_count_less_in_learning_and_full_windows_more(self):
         data = read_training_set(self.root, "train")
         self.assertIs(lightened(data), data)
         for number, world in enumerate(("broad-2", "trained-3")):
             data.fleets[number]["world"] = {"name": world}
-        self.assertEqual(lightened(data).weight.tolist(), [BROAD_WEIGHT, 20 * BROAD_WEIGHT, 20 * BROAD_WEIGHT, 2])
+        data.columns |= {"observed_days": np.array([1.0, 8, 8, 8]), "absence": np.array([0.0, 0, 1, 0])}
+        expected = [BROAD_WEIGHT, 20 * BROAD_WEIGHT * FULL_WEIGHT, 20 * BROAD_WEIGHT, 2 * FULL_WEIGHT]
+        np.testing.assert_allclose(lightened(data).weight, expected)
         self.assertEqual(data.weight.tolist(), [1, 20, 20, 2])
 
     def test_does_not_know_what_becomes_of_a_gpu_that_was_retired(self):

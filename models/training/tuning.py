@@ -17,6 +17,7 @@ from hazards import SIZE, Size
 from horizons import HORIZONS
 from model import Model
 from oracle import full_windows
+from teacher import taught
 from training_set import TrainingSet, read_training_set
 
 SIZES = [Size(30, 3, 0.3), Size(120, 3, 0.15), Size(40, 4, 0.3), Size(80, 4, 0.15), Size(160, 4, 0.08), Size(60, 5, 0.15), Size(60, 6, 0.12)]
@@ -38,10 +39,10 @@ def deviance_explained(data: TrainingSet, probability: np.ndarray) -> float:
     return 1 - deviance(probability) / deviance(np.full(len(risk), np.average(risk, weights=weight)))
 
 
-def judge(size: Size, train: TrainingSet, watch: TrainingSet, parts: list[int]) -> dict[str, float]:
+def judge(size: Size, train: TrainingSet, lessons: TrainingSet, watch: TrainingSet, parts: list[int]) -> dict[str, float]:
     found: dict[str, list[float]] = {"deviance": [], "recall": [], "precision": [], "brier": [], "slope": [], "trees": [], "seconds": []}
     for part in parts:
-        learned, held = parted(train, part)
+        (learned, _), (_, held) = parted(lessons, part), parted(train, part)
         began = time.monotonic()
         model = Model.learn(learned, watch, size=size)
         found["seconds"].append(time.monotonic() - began)
@@ -77,9 +78,10 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=PARTS, help="how many of the five parts are judged")
     options = parser.parse_args()
     train, watch = (read_training_set(options.data, split) for split in ("train", "calibrate"))
+    lessons = taught(train, watch)
     found = {}
     for size in SIZES:
-        found[size] = judge(size, train, watch, list(range(options.parts)))
+        found[size] = judge(size, train, lessons, watch, list(range(options.parts)))
         print(f"  {size}: {found[size]['deviance']:.4f} ± {found[size]['spread']:.4f}", flush=True)
     best = max(found, key=lambda size: found[size]["deviance"])
     rows = [
