@@ -58,8 +58,15 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
     const data = join(directory, 'set');
     await run('node', [join(packageRoot(), 'dist', 'cli.cjs'), 'training-set', '--plan', 'quick', '--output', data]);
     const report = join(directory, 'report');
-    await run(venv, ['-B', join(training, 'main.py'), '--data', data, '--out', out, '--report', report]);
-    expect(readFileSync(join(report, 'champion.md'), 'utf8')).toContain('observable oracle');
+    const predictions = join(directory, 'predictions.npz');
+    const paths = ['--data', data, '--out', out, '--report', report, '--predictions', predictions];
+    await run(venv, ['-B', join(training, 'main.py'), ...paths]);
+    // Whoever has the predictions can count the report's figures again.
+    const { stdout } = await run(venv, ['-B', join(training, 'predictions.py'), predictions]);
+    const figures = stdout.split('\n').filter((line) => line.startsWith('| observable oracle |'));
+    expect(figures).toHaveLength(6);
+    const text = readFileSync(join(report, 'champion.md'), 'utf8');
+    for (const line of figures) expect(text).toContain(line);
     // Training seals what it writes.
     expect((await verifySealed(out)).manifest?.run_id).toBeNull();
     const scorer = await OnnxScorer.load(out);
