@@ -13,7 +13,7 @@ import { searchHeap, type HeapFound } from './peers/heap.js';
 import type { PeersOptions } from './peers/options.js';
 import { PEERS, type PeerName } from './peers/run.js';
 import { prepareTopics } from './peers/topics.js';
-import type { Cluster } from './support/cluster.js';
+import { warmUpRepeatsOn, type Cluster } from './support/cluster.js';
 import { KafkaAdmin } from './support/kafka-admin.js';
 import { provenance } from './support/provenance.js';
 import { say } from './support/say.js';
@@ -58,7 +58,8 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
       work: WORK,
       settings: {
         ...{ guarantee: options.guarantee, emit: options.emit, heap: options.heap },
-        ...{ gpus: options.gpus, samples: options.samples, repeats: options.repeats, processes: options.processes },
+        ...{ gpus: options.gpus, samples: options.samples, processes: options.processes },
+        ...{ repeats: options.repeats, warmUpRepeats: warmUpRepeatsOn(cluster, options.warmUpRepeats) },
         ...{ cadenceMs: options.cadenceMs, partitions: options.partitions, windowsPrefilled: options.prefill },
         set: options.set,
       },
@@ -80,6 +81,11 @@ async function inTurn(ground: Ground, names: readonly PeerName[]): Promise<Map<s
     ...names.map((name) => [name, () => measurePeer(ground, name, options.heap)] as const),
   ];
   const outcomes = new Map<string, Outcome[]>(contenders.map(([name]) => [name, []]));
+  const warmUpRepeats = warmUpRepeatsOn(ground.cluster, options.warmUpRepeats);
+  // By the engine: it is what uses most of the broker.
+  if (options.engine)
+    for (let index = 0; index < warmUpRepeats; index++)
+      say(told(`warm-up ${index + 1} of ${warmUpRepeats}, engine`, await measureEngine(ground)));
   for (let repeat = 0; repeat < options.repeats; repeat++)
     // Back and forth, so that none always runs on what another has left behind.
     for (const [name, measure] of repeat % 2 === 0 ? contenders : [...contenders].reverse()) {

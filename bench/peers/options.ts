@@ -1,10 +1,9 @@
 import { Command, Option } from 'commander';
-import { onCluster, whole, type RunOptions } from '../support/options.js';
+import { onCluster, warmUpRepeats, whole, type RepeatOptions, type RunOptions } from '../support/options.js';
 import { GUARANTEES, PEERS, type Guarantee, type PeerName } from './run.js';
 
-export interface PeersOptions extends RunOptions {
+export interface PeersOptions extends RunOptions, RepeatOptions {
   readonly samples: number;
-  readonly repeats: number;
   readonly processes: number;
   readonly cadenceMs: number;
   readonly prefill: boolean;
@@ -25,6 +24,7 @@ export function peersCommand(command: Command): Command {
   return onCluster(command)
     .option('--samples <n>', 'samples of a run; the first fifth is warm-up', whole, SAMPLES)
     .option('--repeats <n>', 'repeats, each of them all contenders in turn, on empty state', whole, 3)
+    .addOption(warmUpRepeats())
     .option('--processes <n>', 'processes of the engine', whole, 2)
     .option('--cadence-ms <n>', "event time between a GPU's readings", whole, 10_000)
     .addOption(new Option('--peer <name>', 'which').choices([...Object.keys(PEERS), 'all']).default('all'))

@@ -16,9 +16,15 @@ export interface RunOptions extends CommonOptions, ClusterOptions {
   readonly set: readonly string[];
 }
 
-export interface ThroughputOptions extends RunOptions {
-  readonly samples: number;
+/** Of what is measured again and again on one broker. */
+export interface RepeatOptions {
   readonly repeats: number;
+  /** Runs before the first repeat, which do not count; absent: as many as the cluster needs. */
+  readonly warmUpRepeats?: number;
+}
+
+export interface ThroughputOptions extends RunOptions, RepeatOptions {
+  readonly samples: number;
   readonly processes: number;
   readonly cadenceMs: number;
   /** Fill the windows first; where nothing ingests. */
@@ -26,10 +32,22 @@ export interface ThroughputOptions extends RunOptions {
   readonly profile: boolean;
 }
 
+/** What --warm-up-repeats is about, for those that repeat. */
+export const warmUpRepeats = (): Option =>
+  new Option(
+    '--warm-up-repeats <n>',
+    'runs of the engine before the first repeat, which do not count (default: 2 on a broker started here, else 0)',
+  ).argParser(count);
+
 export function whole(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number, 1 or more');
   return value;
+}
+
+/** A whole number that may be none. */
+function count(text: string): number {
+  return text === '0' ? 0 : whole(text);
 }
 
 export function common(command: Command): Command {
@@ -61,6 +79,7 @@ export function throughput(command: Command, samples: number, processes: number 
   onCluster(command, partitions)
     .option('--samples <n>', 'samples of a repeat; the first fifth is warm-up', whole, samples)
     .option('--repeats <n>', 'repeats, each bare and then the engine, on empty state', whole, 3)
+    .addOption(warmUpRepeats())
     .option('--cadence-ms <n>', "event time between a GPU's readings", whole, 10_000)
     .option('--profile', 'run the engine once more under a profiler, and tell where its time goes', false);
   return processes === null

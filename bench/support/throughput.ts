@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { SourceClient } from '../../topology/kafka/connection.js';
 import type { RoleName } from '../../topology/runtime.js';
 import { drainBare } from './bare.js';
-import type { Cluster } from './cluster.js';
+import { warmUpRepeatsOn, type Cluster } from './cluster.js';
 import { runEngine, RunSpoilt, type EngineObserved, type EngineRun } from './engine-run.js';
 import { judgeFloor, longestOf } from './floor.js';
 import { KafkaAdmin } from './kafka-admin.js';
@@ -52,6 +52,9 @@ export async function measureThroughput(
   question: Throughput,
   options: ThroughputOptions,
 ): Promise<Record<string, unknown>> {
+  const warmUpRepeats = warmUpRepeatsOn(cluster, options.warmUpRepeats);
+  for (let index = 0; index < warmUpRepeats; index++)
+    say(`warm-up ${index + 1} of ${warmUpRepeats}: ${told(await measureRepeat(cluster, admin, question, options))}`);
   const repeats: Repeat[] = [];
   for (let index = 0; index < options.repeats; index++) {
     const repeat = await measureRepeat(cluster, admin, question, options);
@@ -206,6 +209,7 @@ function summary(
       gpus: options.gpus,
       samples: question.samples,
       repeats: options.repeats,
+      warmUpRepeats: warmUpRepeatsOn(cluster, options.warmUpRepeats),
       warmUpShare: WARM_UP,
       cadenceMs: options.cadenceMs,
       processes: options.processes,
