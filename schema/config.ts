@@ -188,7 +188,11 @@ export const ConfigSchema = Type.Object(
         10_000,
         'While due points are skipped, a GPU that is due is scored at the latest after this much wall-clock time',
       ),
-      maxBatches: Type.Integer({ minimum: 1, default: 64, description: 'Batches of gpu.samples worked on at once' }),
+      maxBatches: Type.Integer({
+        minimum: 1,
+        default: 1_024,
+        description: 'Batches of gpu.samples worked on at once: while behind, fewer make a transaction for little',
+      }),
     }),
     checkpoint: section('Checkpoints of the score role', {
       intervalMs: Type.Integer({
