@@ -279,5 +279,5 @@ def joined(labels: list[dict], rows: dict[tuple[str, int], np.ndarray], names: l
     columns["gpu"] = np.array([gpus[label["gpu_uuid"]] for label in known], np.float64)
     columns["as_of_days"] = np.array([label["as_of"] / DAY_MS for label in known])
     x = np.stack([rows[label["gpu_uuid"], label["as_of"]] for label in known])
-    fleet = {"name": "history", "labels": len(labels), "with_telemetry": len(known)}
+    fleet = {"name": "history", "labels": len(labels), "with_telemetry": len(known), "gpu_uuids": list(gpus)}
     return TrainingSet(names, [], x, np.zeros((len(known), 0, 0), np.float32), columns, np.zeros(len(known), np.int64), [fleet])

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from foreign.fleet import AS_OF, draw_lives, write_fleet
+import weighted
+from foreign.ceiling import Ceiling
+from foreign.fleet import AS_OF, draw_lives, number_of, rng_of, write_fleet
 from foreign.lives import BURN_IN
+from foreign.truth import risks
 from foreign.worlds import WORLDS, world_named
 from history import read_labels
 
@@ -37,6 +40,39 @@ class Lives(unittest.TestCase):
             survives = ~(lives.died[sick & alive] < 30)
             self.assertGreater(survives.mean(), 0.25, world.name)
 
+    def test_die_as_their_law_says(self):
+        for name in ("stages", "sparse"):
+            with self.subTest(name):
+                world = replace(world_named(name), gpus=6000, yearly=0.5)
+                lives, found = draw_lives(world, np.random.default_rng(3))
+                there = lives.died > 0
+                risk, dies = risks(lives.alive[there], 0.0)[:, 1], (found[there] <= 30).astype(float)
+                self.assertAlmostEqual(risk.mean() / dies.mean(), 1, delta=0.15)
+                self.assertAlmostEqual(weighted.calibration_slope(dies, risk, np.ones(len(dies))), 1, delta=0.15)
+
+    def test_a_death_that_is_found_later_is_less_likely_found_in_time(self):
+        alive = np.exp(-0.01 * np.arange(91))[None, :]
+        at_once, later = risks(alive, 0.0), risks(alive, 5.0)
+        np.testing.assert_allclose(at_once[0], -np.expm1(-0.01 * np.array([7, 30, 90])))
+        self.assertTrue((later < at_once).all())
+        self.assertLess(later[0, 0] / at_once[0, 0], later[0, 2] / at_once[0, 2])
+
+
+class AtBest(unittest.TestCase):
+    def test_days_of_telemetry_rank_better_than_chance_and_worse_than_the_truth(self):
+        world = replace(world_named("sparse"), gpus=4000, cadence_s=3600, yearly=0.5)
+        lives, _ = draw_lives(world, rng_of(world, 1))
+        there = np.flatnonzero(lives.died > 0)[:800]
+        told, truth = Ceiling(world, fleets=5).probabilities(1, lives, there), risks(lives.alive[there], 0.0)
+        self.assertTrue((np.diff(told, axis=1) >= 0).all())
+
+        def ranks(score: np.ndarray) -> float:
+            high = (truth[:, 1] > np.quantile(truth[:, 1], 0.95)).astype(float)
+            return weighted.auc(high, score, np.ones(len(score)))
+
+        self.assertGreater(ranks(told[:, 1]), 0.65)
+        self.assertLess(ranks(told[:, 1]), 1)
+
 
 class Files(unittest.TestCase):
     def setUp(self):
@@ -48,10 +84,10 @@ class Files(unittest.TestCase):
 
     def test_stand_for_the_whole_fleet(self):
         labels = read_labels(self.root / "labels.jsonl").rows
-        _, found = draw_lives(self.world, np.random.default_rng([4, sum(self.world.name.encode())]))
+        _, found = draw_lives(self.world, rng_of(self.world, 4))
         self.assertAlmostEqual(sum(row["weight"] for row in labels), (found > 0).sum(), delta=3)
         self.assertEqual(sum(row["type"] >= 0 for row in labels), self.made["fail"])
-        self.assertEqual(len(np.load(self.root / "truth.npz")["x"]), len(labels))
+        self.assertLess(max(number_of(row["gpu_uuid"]) for row in labels), self.world.gpus)
 
     def test_are_in_the_order_of_time_and_end_with_the_life_of_a_gpu(self):
         rows = [json.loads(line) for line in (self.root / "telemetry.jsonl").read_text().splitlines()]

@@ -22,7 +22,7 @@ HOUR_DAYS = 1 / 24
 
 def write_fleet(world: World, seed: int, directory: Path) -> dict[str, int]:
     """telemetry.jsonl, assets.jsonl and labels.jsonl of a fleet. Returns how much there is of each."""
-    rng = np.random.default_rng([seed, sum(world.name.encode())])
+    rng = rng_of(world, seed)
     lives, found = draw_lives(world, rng)
     there = found > 0
     cases, others = np.flatnonzero(there & (found <= FOLLOW)), np.flatnonzero(there & ~(found <= FOLLOW))
@@ -31,15 +31,14 @@ def write_fleet(world: World, seed: int, directory: Path) -> dict[str, int]:
     weight = np.concatenate([np.ones(len(cases)), np.full(len(controls), len(others) / len(controls))])
     directory.mkdir(parents=True, exist_ok=True)
     as_of_ms = round(AS_OF.timestamp() * 1000)
-    gpus, assets, labels, kept = [], [], [], []
+    gpus, assets, labels = [], [], []
     for place, number in enumerate(chosen):
         host = int(number) // GPUS_PER_HOST
-        uuid, name = f"GPU-{world.name}-{seed}-{number:05d}", f"{world.name}-{host:04d}"
+        uuid, name = uuid_of(world, seed, number), f"{world.name}-{host:04d}"
         severity = recent(lives)[number].astype(np.float64)
         gpu = Gpu(world, np.random.default_rng([seed, 1, number]), severity, lives.died[number], np.random.default_rng([seed, 2, host]))
         if len(gpu.time) == 0:
             continue  # nobody ever heard of it
-        kept.append(number)
         gpus.append((gpu, uuid, name))
         bought = AS_OF - timedelta(days=float(lives.age_days[number]))
         assets.append({"gpu_uuid": uuid, "model": gpu.model[0], "deployment_date": bought.date().isoformat(), "batch": f"lot-{host % 4}"})
@@ -51,8 +50,15 @@ def write_fleet(world: World, seed: int, directory: Path) -> dict[str, int]:
     for name, rows in (("assets", assets), ("labels", labels)):
         (directory / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     samples = write_telemetry(gpus, as_of_ms, directory / "telemetry.jsonl")
-    np.savez(directory / "truth.npz", x=seen_by_all(lives)[kept])
-    return {"gpus": len(kept), "fail": sum(label["type"] is not None for label in labels), "samples": samples}
+    return {"gpus": len(labels), "fail": sum(label["type"] is not None for label in labels), "samples": samples}
+
+
+def uuid_of(world: World, seed: int, number: int) -> str:
+    return f"GPU-{world.name}-{seed}-{number:05d}"
+
+
+def number_of(uuid: str) -> int:
+    return int(uuid.rsplit("-", 1)[1])
 
 
 def recent(lives: Lives) -> np.ndarray:
@@ -60,9 +66,8 @@ def recent(lives: Lives) -> np.ndarray:
     return lives.severity[:, BURN_IN - DAYS : BURN_IN]
 
 
-def seen_by_all(lives: Lives) -> np.ndarray:
-    """What one would know who saw the severities themselves, [GPUs, columns]: no telemetry says more."""
-    return np.column_stack([recent(lives).reshape(len(lives.died), -1), lives.age_days]).astype(np.float32)
+def rng_of(world: World, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, sum(world.name.encode())])
 
 
 def draw_lives(world: World, rng: np.random.Generator) -> tuple[Lives, np.ndarray]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from foreign.truth import chain, growing, yet_to_begin
 from horizons import FAILURE_TYPES
 
 BURN_IN, FOLLOW = 150, 90
@@ -23,6 +24,8 @@ class Lives:
     #: Place in FAILURE_TYPES of what killed, -1 where nothing did.
     kind: np.ndarray
     age_days: np.ndarray
+    #: Survival to the mornings of the next days to one who knows all that is, [GPUs, FOLLOW + 1]; None where no law of it is.
+    alive: np.ndarray | None = None
 
 
 def frailty(rng: np.random.Generator, gpus: int, spread: float) -> np.ndarray:
@@ -67,23 +70,43 @@ def staged(rng: np.random.Generator, gpus: int, yearly: float, abrupt: float, mi
         stage = np.where(begin, 1, np.where(worse, 2, np.where(better, stage - 1, stage))).astype(np.int8)
         severity[:, day] = np.array([0, 0.25, 1], np.float32)[stage]
         hazard[:, day] += (stage == 2) * kills
+        if day == BURN_IN - 1:
+            now = stage
+    sudden = hazard[:, 0].sum(axis=1) - kills * (severity[:, 0] == 1).sum(axis=1)
     died, kind = deaths(rng, hazard)
-    return Lives(severity, died, kind, ages(rng, gpus, oldest))
+    alive = np.exp(-np.outer(sudden, np.arange(FOLLOW + 1)))
+    for place in range(KINDS):
+        alive *= chain(now[:, place], ails * fate * mix[place], FOLLOW, worsens, recovers, kills)
+    return Lives(severity, died, kind, ages(rng, gpus, oldest), alive)
 
 
 def doubling(rng: np.random.Generator, gpus: int, yearly: float, abrupt: float, mix: np.ndarray, oldest: float) -> Lives:
     """Defects double every few days from next to nothing until they are mended, or kill in proportion to what they are."""
-    days = BURN_IN + FOLLOW
+    days, kills = BURN_IN + FOLLOW, 0.02
     severity = np.zeros((gpus, days, KINDS), np.float32)
     fate = frailty(rng, gpus, 0.4)
-    starts = rng.random((gpus, KINDS)) < 1 - np.exp(-3.5 * yearly * (1 - abrupt) * fate[:, None] * mix * days / 365.25)
+    chance = 1 - np.exp(-3.5 * yearly * (1 - abrupt) * fate[:, None] * mix * days / 365.25)
+    starts = rng.random((gpus, KINDS)) < chance
+    # Of a kind that has not begun by now.
+    later = chance * FOLLOW / days / (1 - chance * BURN_IN / days)
+    alive = np.ones((gpus, FOLLOW + 1))
+    unborn = np.ones((gpus, KINDS), bool)
     for gpu, kind in np.argwhere(starts):
         begin, double, mended = rng.integers(0, days), rng.uniform(2, 9), rng.exponential(45)
         age = np.arange(days - begin)
         severity[gpu, begin:, kind] = np.where(age < mended, np.minimum(1, 2 ** (age / double) / 64), 0)
-    hazard = abrupt_hazard(rng, gpus, days, yearly * abrupt, mix) + severity * 0.02
+        if begin < BURN_IN:
+            unborn[gpu, kind] = False
+            if BURN_IN - 1 - begin < mended:
+                alive[gpu] *= growing(BURN_IN - begin, double, FOLLOW, kills)
+    sudden = abrupt_hazard(rng, gpus, days, yearly * abrupt, mix)
+    hazard = sudden + severity * kills
     died, kind = deaths(rng, hazard)
-    return Lives(severity, died, kind, ages(rng, gpus, oldest))
+    alive *= np.exp(-np.outer(sudden[:, 0].sum(axis=1), np.arange(FOLLOW + 1)))
+    to_come = yet_to_begin(np.random.default_rng(1), FOLLOW, kills)
+    for place in range(KINDS):
+        alive *= 1 - np.outer(later[:, place] * unborn[:, place], 1 - to_come)
+    return Lives(severity, died, kind, ages(rng, gpus, oldest), alive)
 
 
 def backwards(rng: np.random.Generator, gpus: int, yearly: float, abrupt: float, mix: np.ndarray, oldest: float) -> Lives:
