@@ -2,6 +2,7 @@ import rdkafka, { type LibrdKafkaError, type NewTopic } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { TOPICS, topicName, type Topic, type TopicKey } from '../../schema/topics.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
+import { waitForLeaders } from './leaders.js';
 
 const TIMEOUT_MS = 30_000;
 /** The broker went away in the middle. */
@@ -17,7 +18,8 @@ export interface TopicResult {
 }
 
 /**
- * Creates those of the engine's topics that are missing, with their policies. Existing ones are left as they are.
+ * Creates those of the engine's topics that are missing, with their policies, and waits until they can be read and
+ * written. Existing ones are left as they are.
  * @param partitions of topics without a fixed number
  * @param replicationFactor −1: the broker's default
  * @throws ActuaryError kafka_unreachable, kafka_failed
@@ -41,6 +43,11 @@ export async function createTopics(
       });
       results.push({ topic: name, created });
     }
+    await waitForLeaders(
+      connection,
+      results.filter(({ created }) => created).map(({ topic }) => topic),
+      TIMEOUT_MS,
+    );
     return results;
   } finally {
     admin.disconnect();
