@@ -25,6 +25,7 @@ interface Report {
   readonly gpus: number;
   readonly predictions: number;
   readonly just_failed: number;
+  readonly silent_gpus: number;
   readonly labels: number;
   readonly horizons: Horizon[];
   readonly models: { readonly model_version: string; readonly run_id: string; readonly horizons: Horizon[] }[];
@@ -88,6 +89,8 @@ describe('gpu-actuary evaluate', () => {
     const found = await report('--since', iso(START), '--until', iso(START + DAYS * DAY_MS));
     // GPU-10 failed on the second day: what was said of it then, hours later, is left out.
     expect(found).toMatchObject({ gpus: GPUS, predictions: GPUS * DAYS - 1, just_failed: 1, labels: 3 });
+    // Heard for ten days of the sixty, and no failure of them is known.
+    expect(found.silent_gpus).toBe(3);
     const [week, month, quarter] = found.horizons;
     expect(week).toMatchObject({ horizon_days: 7, failing_rows: 4, known_rows: GPUS * DAYS - 1, censored_rows: 0 });
     expect(week.metrics!.base_rate.value).toBeCloseTo(4 / (GPUS * DAYS - 1), 12);
@@ -115,6 +118,7 @@ describe('gpu-actuary evaluate', () => {
     );
     expect(status).toBe(0);
     expect(out).toContain(`${GPUS * DAYS - 1} predictions of ${GPUS} GPUs`);
+    expect(out).toContain('3 of the GPUs stopped reporting');
     expect(out).toContain('30 days: 7 of 110 fail; 9 more went out of sight before');
     expect(out).toMatch(/AUC +0\.\d+ {2}\(0\.\d+ to \d\.\d+\)/);
     expect(out).toContain('90 days: 7 of 7 fail');

@@ -70,6 +70,7 @@ interface Report {
   readonly gpus: number;
   readonly predictions: number;
   readonly just_failed: number;
+  readonly silent_gpus: number;
   readonly labels: number;
   readonly horizons: readonly HorizonReport[];
   /** The same by model, where there was more than one. */
@@ -86,14 +87,14 @@ function reportOf(
   past: PastPredictions,
   draws: number,
 ): Report {
-  const { rows, models, model, gpus, labels, justFailed } = past;
+  const { rows, models, model, gpus, labels, justFailed, silentGpus } = past;
   const judged = (of: ScoredRows): HorizonReport[] => {
     const random = new Random(SEED, 'evaluate');
     return evaluate(of, HORIZON_DAYS, draws, () => random.uniform());
   };
   return {
     ...{ since: isoTime(sinceMs), until: isoTime(untilMs), labels_until: isoTime(labelsUntilMs), every_ms: everyMs },
-    ...{ gpus, predictions: rows.count, just_failed: justFailed, labels },
+    ...{ gpus, predictions: rows.count, just_failed: justFailed, silent_gpus: silentGpus, labels },
     horizons: judged(rows),
     models: (models.length > 1 ? models : []).map(({ modelVersion, runId }, number) => {
       const own = only(rows, (row) => model[row] === number);
@@ -122,6 +123,10 @@ function textOf(report: Report): string {
   ];
   if (report.just_failed > 0)
     lines.push(`${report.just_failed} more are left out: their GPUs had failed within the day before`);
+  if (report.silent_gpus > 0)
+    lines.push(
+      `${report.silent_gpus} of the GPUs stopped reporting, and no failure of them is known: supposed to have nothing to do with failing; label those that failed`,
+    );
   lines.push(...report.horizons.flatMap(horizonLines));
   for (const { model_version: version, run_id: run, predictions, horizons } of report.models)
     lines.push(

@@ -35,6 +35,13 @@ export interface PastPredictions {
   readonly labels: number;
   /** Predictions that were left out: of GPUs that had failed within the day before. */
   readonly justFailed: number;
+  /** GPUs that stopped reporting while failures were still known of, and of which no failure is known. */
+  readonly silentGpus: number;
+}
+
+/** What is asked of a database; times come as Date. */
+export interface Session {
+  query(text: string, values: unknown[]): Promise<unknown[]>;
 }
 
 interface PredictionRow {
@@ -65,7 +72,7 @@ export async function readPast(url: string, period: EvaluationPeriod): Promise<P
     throw new ActuaryError('database_unreachable', `database: ${messageOf(error)}`, { cause: error });
   }
   try {
-    return await read(client, period);
+    return await pastOf({ query: async (text, values) => (await client.query<object>(text, values)).rows }, period);
   } catch (error) {
     if (error instanceof ActuaryError) throw error;
     const hint = (error as { code?: unknown }).code === UNDEFINED_TABLE ? ': run gpu-actuary db migrate' : '';
@@ -75,10 +82,11 @@ export async function readPast(url: string, period: EvaluationPeriod): Promise<P
   }
 }
 
-async function read(client: pg.Client, period: EvaluationPeriod): Promise<PastPredictions> {
+/** As {@link readPast}, over an open session. @throws ActuaryError no_prediction */
+export async function pastOf(session: Session, period: EvaluationPeriod): Promise<PastPredictions> {
   const { sinceMs, untilMs, everyMs, labelsUntilMs } = period;
-  const failures = await failuresOf(client, sinceMs - MENDED_WITHIN_MS, labelsUntilMs);
-  const lastSeen = await lastSeenOf(client, sinceMs);
+  const failures = await failuresOf(session, sinceMs - MENDED_WITHIN_MS, labelsUntilMs);
+  const lastSeen = await lastSeenOf(session, sinceMs);
   const gpus = new Map<string, number>();
   const models = new Map<string, NamedModel & { readonly number: number }>();
   const [gpu, model, failed] = [[], [], []] as number[][];
@@ -87,7 +95,7 @@ async function read(client: pg.Client, period: EvaluationPeriod): Promise<PastPr
   let justFailed = 0;
   for (let fromMs = Math.floor(sinceMs / everyMs) * everyMs; fromMs < untilMs; fromMs += everyMs) {
     const bounds = [Math.max(fromMs, sinceMs), Math.min(fromMs + everyMs, untilMs)];
-    for (const row of await lastOfStretch(client, bounds)) {
+    for (const row of await lastOfStretch(session, bounds)) {
       const asOfMs = row.as_of.getTime();
       const own = failures.get(row.gpu_uuid) ?? [];
       if (own.some((failedMs) => failedMs <= asOfMs && asOfMs - failedMs < MENDED_WITHIN_MS)) {
@@ -124,15 +132,20 @@ async function read(client: pg.Client, period: EvaluationPeriod): Promise<PastPr
     gpus: gpus.size,
     labels: [...failures].reduce((sum, [uuid, own]) => sum + (gpus.has(uuid) ? own.length : 0), 0),
     justFailed,
+    silentGpus: [...gpus.keys()].filter((uuid) => {
+      const seenMs = lastSeen.get(uuid)!;
+      const hasFailed = (failures.get(uuid) ?? []).some((failedMs) => failedMs > seenMs - MENDED_WITHIN_MS);
+      return labelsUntilMs - seenMs > Math.max(everyMs, MENDED_WITHIN_MS) && !hasFailed;
+    }).length,
   };
 }
 
 /** Times of failure by GPU, ascending. */
-async function failuresOf(client: pg.Client, fromMs: number, toMs: number): Promise<Map<string, number[]>> {
-  const { rows } = await client.query<{ gpu_uuid: string; failed_at: Date }>(
+async function failuresOf(session: Session, fromMs: number, toMs: number): Promise<Map<string, number[]>> {
+  const rows = (await session.query(
     `SELECT gpu_uuid, failed_at FROM gpu_failure_labels WHERE failed_at > $1 AND failed_at <= $2 ORDER BY failed_at`,
     [new Date(fromMs), new Date(toMs)],
-  );
+  )) as { readonly gpu_uuid: string; readonly failed_at: Date }[];
   const failures = new Map<string, number[]>();
   for (const { gpu_uuid, failed_at } of rows)
     failures.set(gpu_uuid, [...(failures.get(gpu_uuid) ?? []), failed_at.getTime()]);
@@ -140,23 +153,22 @@ async function failuresOf(client: pg.Client, fromMs: number, toMs: number): Prom
 }
 
 /** When each GPU was heard last, as far as its predictions tell. */
-async function lastSeenOf(client: pg.Client, sinceMs: number): Promise<Map<string, number>> {
-  const { rows } = await client.query<{ gpu_uuid: string; newest: Date }>(
+async function lastSeenOf(session: Session, sinceMs: number): Promise<Map<string, number>> {
+  const rows = (await session.query(
     `SELECT gpu_uuid, max(newest_reading_at) AS newest FROM gpu_failure_predictions WHERE as_of >= $1 GROUP BY gpu_uuid`,
     [new Date(sinceMs)],
-  );
+  )) as { readonly gpu_uuid: string; readonly newest: Date }[];
   return new Map(rows.map(({ gpu_uuid, newest }) => [gpu_uuid, newest.getTime()]));
 }
 
 /** What was last said of each GPU in a stretch of time: how often the engine spoke weighs nothing. */
-async function lastOfStretch(client: pg.Client, [fromMs, toMs]: number[]): Promise<PredictionRow[]> {
-  const { rows } = await client.query<PredictionRow>(
+async function lastOfStretch(session: Session, [fromMs, toMs]: number[]): Promise<PredictionRow[]> {
+  return (await session.query(
     `SELECT DISTINCT ON (gpu_uuid)
        gpu_uuid, as_of, failure_prob_7d, failure_prob_30d, failure_prob_90d, model_version, run_id
      FROM gpu_failure_predictions
      WHERE as_of >= $1 AND as_of < $2
      ORDER BY gpu_uuid, as_of DESC, emitted_at DESC`,
     [new Date(fromMs), new Date(toMs)],
-  );
-  return rows;
+  )) as PredictionRow[];
 }
