@@ -7,8 +7,6 @@ import { MANIFEST_FILE, parseManifest } from './manifest.js';
 export interface RegisteredModel {
   readonly version: string;
   readonly runId: string | null;
-  /** Path of the artifacts below the server's artifact root. */
-  readonly artifacts: string;
 }
 
 export interface MlflowOptions {
@@ -30,7 +28,7 @@ export class MlflowClient {
 
   /**
    * @returns null where there is no such model or alias
-   * @throws ActuaryError mlflow_unreachable; model_missing: its artifacts are elsewhere
+   * @throws ActuaryError mlflow_unreachable
    */
   async byAlias(name: string, alias: string): Promise<RegisteredModel | null> {
     const query = new URLSearchParams({ name, alias }).toString();
@@ -43,20 +41,9 @@ export class MlflowClient {
     const { model_version: found } = (await answer.json()) as {
       model_version: { version: string; run_id?: string };
     };
-    const uri = await this.downloadUri(name, found.version);
-    if (!uri.startsWith(ARTIFACTS))
-      throw new ActuaryError(
-        'model_missing',
-        `version ${found.version} of ${name} is kept outside the tracking server: start it with --serve-artifacts`,
-      );
     return {
       version: found.version,
       runId: found.run_id === undefined || found.run_id === '' ? null : found.run_id,
-      // mlflow-artifacts:/a/b and mlflow-artifacts://host/a/b are both in use.
-      artifacts: uri
-        .slice(ARTIFACTS.length)
-        .replace(/^\/[^/]+/, '')
-        .replace(/^\/+/, ''),
     };
   }
 
@@ -64,26 +51,38 @@ export class MlflowClient {
    * Fetches the files of a model's manifest into a directory; whether they are the right ones is not looked at.
    * @throws ActuaryError mlflow_unreachable; model_unsealed, model_corrupt, model_missing
    */
-  async fetchInto({ artifacts, version }: RegisteredModel, directory: string): Promise<void> {
+  async fetchInto(name: string, { version }: RegisteredModel, directory: string): Promise<void> {
+    const artifacts = await this.artifactsOf(name, version);
     await mkdir(directory, { recursive: true });
     const bytes = await this.artifact(artifacts, MANIFEST_FILE);
     if (bytes === null)
       throw new ActuaryError('model_unsealed', `version ${version} of the registered model has no ${MANIFEST_FILE}`);
     const manifest = parseManifest(bytes.toString('utf8'), `${MANIFEST_FILE} of version ${version}`);
-    for (const name of Object.keys(manifest.files)) {
-      const file = await this.artifact(artifacts, name);
+    for (const wanted of Object.keys(manifest.files)) {
+      const file = await this.artifact(artifacts, wanted);
       if (file === null)
-        throw new ActuaryError('model_missing', `version ${version} of the registered model has no ${name}`);
-      await writeFile(join(directory, name), file);
+        throw new ActuaryError('model_missing', `version ${version} of the registered model has no ${wanted}`);
+      await writeFile(join(directory, wanted), file);
     }
     await writeFile(join(directory, MANIFEST_FILE), bytes);
   }
 
-  private async downloadUri(name: string, version: string): Promise<string> {
+  /** Path of a version's artifacts below the server's artifact root. */
+  private async artifactsOf(name: string, version: string): Promise<string> {
     const query = new URLSearchParams({ name, version }).toString();
     const answer = await this.get(`/api/2.0/mlflow/model-versions/get-download-uri?${query}`);
     if (!answer.ok) throw unreachable(`download URI of version ${version}: HTTP ${answer.status}`);
-    return ((await answer.json()) as { artifact_uri: string }).artifact_uri;
+    const { artifact_uri: uri } = (await answer.json()) as { artifact_uri: string };
+    if (!uri.startsWith(ARTIFACTS))
+      throw new ActuaryError(
+        'model_missing',
+        `version ${version} of ${name} is kept outside the tracking server: start it with --serve-artifacts`,
+      );
+    // mlflow-artifacts:/a/b and mlflow-artifacts://host/a/b are both in use.
+    return uri
+      .slice(ARTIFACTS.length)
+      .replace(/^\/[^/]+/, '')
+      .replace(/^\/+/, '');
   }
 
   private async artifact(artifacts: string, name: string): Promise<Buffer | null> {

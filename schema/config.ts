@@ -236,6 +236,14 @@ export const ConfigSchema = Type.Object(
       profile: Type.Union([Type.Literal('reference')], { default: 'reference', description: 'Valuation profile' }),
     }),
     alerts: section('Alerts', {
+      role: Type.Union(
+        ['ingest', 'score', 'load', 'serve'].map((role) => Type.Literal(role)),
+        {
+          default: 'serve',
+          description:
+            'One of the processes with this role watches the fleet and writes gpu.alerts; the same for all processes',
+        },
+      ),
       actionHours: Type.Number({
         exclusiveMinimum: 0,
         default: 12,

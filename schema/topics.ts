@@ -106,6 +106,12 @@ export const TOPICS = {
     config: { 'cleanup.policy': 'compact' },
     schema: 'gpu.labels',
   },
+  maintenance: {
+    name: 'gpu.maintenance',
+    description: 'Times in which silence is expected, by a name of yours: JSON, see docs/alerts.md',
+    config: { 'cleanup.policy': 'compact' },
+    partitions: 1,
+  },
   deadLetter: {
     name: 'gpu.dead-letter',
     description: 'Messages that gave no sample and samples refused by time, with their original bytes and a code',

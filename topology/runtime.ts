@@ -79,7 +79,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   const context = { log, fail: (error: Error): void => reportFailure(error) };
 
   // The model first: a mistake there is better met before anything is joined.
-  const supply = roles.includes('score') ? await openModels(config, metrics, log) : null;
+  const supply = roles.includes('score') ? await openModels(config, metrics, systemClock, log) : null;
   const models = supply?.models ?? null;
   if (!embedded) await probeCluster(connection, (warning) => log.warn({}, warning));
   const codec = await AvroCodec.open(config.kafka.registry, config.kafka.topicPrefix);
@@ -90,8 +90,11 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   const topics = await prepareTopics(config, connection, log);
   const watch = embedded ? null : new TopicWatch(connection, topics, context.fail);
 
-  // Whoever serves may be the one that watches for alerts.
-  const buffering: BufferingRole[] = [...roles, ...(roles.includes('serve') ? (['alerts'] as const) : [])];
+  // Any process with the role may be the one that watches for alerts.
+  const mayWatch = roles.some((role) => role === config.alerts.role);
+  if (roles.includes('score') && !mayWatch)
+    log.info({}, `no alerts from here: a process with the role ${config.alerts.role} writes them (alerts.role)`);
+  const buffering: BufferingRole[] = [...roles, ...(mayWatch ? (['alerts'] as const) : [])];
   const share = (role: BufferingRole): KafkaConnection => shareOf(connection, buffering, role);
   const view = new FleetView(systemClock);
   const alerts = new AlertView();
@@ -100,7 +103,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   const running: Role[] = [];
   if (roles.includes('serve'))
     running.push(new ServeRole({ connection: share('serve'), codec, view, alerts, instruments: metrics }, context));
-  if (roles.includes('serve'))
+  if (mayWatch)
     running.push(
       new AlertStage({ config, connection: share('alerts'), codec, instruments: metrics, clock: systemClock }, context),
     );
@@ -192,7 +195,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
       log.info({ role: role.name }, 'role started');
     }
     watch?.start();
-    supply?.follow();
+    supply?.follow({ connection, codec, instruments: metrics });
     return {
       url,
       failed,

@@ -155,6 +155,36 @@ describe('silence', () => {
     expect(world.returns.map(({ subject }) => subject).sort()).toEqual(['GPU-0-0', 'GPU-1-1']);
   });
 
+  it('of a source that fell silent while nobody watched is told as its own, not as that of its GPUs', () => {
+    const world = new World(4, 2, 2);
+    for (const { uuid, host } of world.names()) world.presence.known(uuid, host, EPOCH, world.nowMs);
+    for (const topic of ['t0', 't1']) world.presence.expect(topic, EPOCH, world.nowMs);
+    const reports = ({ topic }: { topic: string }): boolean => topic !== 't1';
+    world.pass(250_000, reports);
+    expect(world.told()).toEqual([]);
+    world.pass(600_000, reports);
+    expect(world.told()).toEqual(['pipeline_silent t1']);
+    world.pass(60_000);
+    expect(world.returns).toMatchObject([{ alert: 'pipeline_silent', subject: 't1' }]);
+
+    const other = new World(1, 1);
+    other.presence.expect('t9', EPOCH, other.nowMs);
+    other.around = { ...other.around, isExpected: (_, __, topic) => topic === 't9' };
+    other.pass(600_000);
+    expect(other.said).toEqual([]);
+  });
+
+  it('of a whole host that vanished while nobody watched is told once it had the longest time', () => {
+    const world = new World(2, 3);
+    for (const { uuid, host } of world.names()) world.presence.known(uuid, host, EPOCH, world.nowMs);
+    const started = world.nowMs;
+    world.pass(400_000, ({ host }) => host !== 'h1');
+    expect(world.told()).toEqual(['host_silent h1']);
+    // Twice the longest scrape interval that is allowed, and 20 s; found at the next look after a report of others.
+    expect(world.said[0].atMs - started).toBeGreaterThan(260_000);
+    expect(world.said[0].atMs - started).toBeLessThanOrEqual(260_000 + STEP_MS + TICK_MS);
+  });
+
   it('of a host that is remembered as silent ends with its first GPU', () => {
     const world = new World(2, 2);
     for (const { uuid, host } of world.names()) world.presence.known(uuid, host, EPOCH, world.nowMs);

@@ -191,12 +191,17 @@ export class Presence {
     const stepMs = Number.isNaN(source.stepMs) ? this.unknownStepMs : source.stepMs;
     const partitions = new Set<number>();
     let isExpected = true;
+    let sinceMs = source.heardMs;
     for (const gpu of this.gpus.values())
       if (gpu.topic === topic) {
         partitions.add(gpu.partition);
         isExpected &&= around.isExpected(gpu.uuid, gpu.host, topic);
       }
-    let sinceMs = source.heardMs;
+    // Nothing came from it since the start: whose it is nobody knows.
+    if (partitions.size === 0) {
+      isExpected = around.isExpected('', null, topic);
+      partitions.add(-1);
+    }
     for (const partition of partitions) sinceMs = Math.max(sinceMs, around.currentSince(topic, partition));
     if (source.isSilent || isExpected || !(nowMs - sinceMs > missingAfterMs(stepMs))) return;
     source.isSilent = true;

@@ -6,7 +6,10 @@ import { isInMaintenance, parseMaintenance } from './maintenance.js';
 import { AlertBook, judgeNeighbours, rulesOf } from './rules.js';
 
 const CONFIG = {
-  alerts: { actionHours: 12, failureHours: 120, throttleHours: 8, neighbourCelsius: 10, maintenanceFile: null },
+  alerts: {
+    ...{ role: 'serve', actionHours: 12, failureHours: 120, throttleHours: 8 },
+    ...{ neighbourCelsius: 10, maintenanceFile: null },
+  },
 };
 const rules = new Map(rulesOf(CONFIG).map((rule) => [rule.name, rule]));
 /** Whether each record in turn fires (true), resolves (false), or changes nothing (null). */
@@ -96,6 +99,12 @@ describe('the book of alerts', () => {
     expect(book.set(alert('firing', 1, { ...decided, detail: 'sell, before: keep. a' }))).not.toBeNull();
     expect(book.set(alert('firing', 2, { ...decided, detail: 'sell, before: keep. b' }))).toBeNull();
     expect(book.set(alert('firing', 3, { ...decided, detail: 'keep, before: sell. c' }))).not.toBeNull();
+    const refused = { alert: 'model_refused', subject: 'models/champion', gpu_uuid: null };
+    expect(book.set(alert('firing', 1, { ...refused, detail: 'version 3' }))).not.toBeNull();
+    expect(book.set(alert('firing', 2, { ...refused, detail: 'version 3' }))).toBeNull();
+    expect(book.set(alert('firing', 3, { ...refused, detail: 'version 4' }))).not.toBeNull();
+    expect(book.set(alert('resolved', 4, { ...refused, detail: 'model-1' }))).not.toBeNull();
+    expect(book.set(alert('resolved', 5, { ...refused, detail: 'model-2' }))).toBeNull();
   });
 
   it('goes on from what the topic says', () => {
@@ -123,10 +132,16 @@ describe('maintenance windows', () => {
     expect(isInMaintenance(parseMaintenance(line({ topic: 't' }), 'file'), start, 'a', null, 't')).toBe(true);
   });
 
-  it.each(['{', '3', line({ from: 'soon' }), line({ until: '2026-05-31T00:00:00Z' }), line({ host: 3 })])(
-    'refuse %s',
-    (text) => {
-      expect(() => parseMaintenance(text, 'file')).toThrow(/file, line 1/);
-    },
-  );
+  it.each([
+    '{',
+    '3',
+    line({ from: 'soon' }),
+    line({ until: '2026-05-31T00:00:00Z' }),
+    line({ host: 3 }),
+    line({ host: '' }),
+    line({ gpu: 'a' }),
+    '[]',
+  ])('refuse %s', (text) => {
+    expect(() => parseMaintenance(text, 'file')).toThrow(/file, line 1/);
+  });
 });

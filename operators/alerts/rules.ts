@@ -101,6 +101,9 @@ export function judgeNeighbours(
   return bound(aboveCelsius, alerts.neighbourCelsius, CLEAR_SHARE * alerts.neighbourCelsius, detail);
 }
 
+/** A model was refused; its subject is where it came from. The score role says so: no record tells of it. */
+export const MODEL_REFUSED = 'model_refused';
+
 /** What is firing, by alert and subject. Repeats say nothing new, and what is older than what was said is passed over. */
 export class AlertBook {
   private readonly last = new Map<string, AlertRecord>();
@@ -126,14 +129,17 @@ export class AlertBook {
     const known = this.last.get(key);
     if (known === undefined && record.state === 'resolved') return null;
     if (known !== undefined && known.as_of > record.as_of) return null;
-    // A decision that changes again is news, although the alert fires already.
-    const isNews =
-      known?.state !== record.state ||
-      (record.alert === 'decision_change' && record.detail.split('.')[0] !== known.detail.split('.')[0]);
+    const isNews = known?.state !== record.state || (record.state === 'firing' && newsOf(record) !== newsOf(known));
     if (!isNews) return null;
     this.last.set(key, record);
     return record;
   }
+}
+
+/** Of what fires already: a decision that changes again is news, and so is another model that is refused. */
+function newsOf({ alert, detail }: AlertRecord): string {
+  if (alert === 'decision_change') return detail.split('.')[0];
+  return alert === MODEL_REFUSED ? detail : '';
 }
 
 const keyOf = (alert: string, subject: string): string => `${alert}\0${subject}`;

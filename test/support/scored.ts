@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { AvroCodec } from '../../schema/avro.js';
 import { eventually, type TestClient } from './client.js';
 
@@ -39,6 +40,20 @@ export async function everythingScored(client: TestClient, prefix: string, sourc
 export async function predictionsOf(client: TestClient, codec: AvroCodec, prefix: string): Promise<ScoredPrediction[]> {
   const reads = await client.readAll(`${prefix}gpu.predictions`);
   return Promise.all(reads.map(({ value }) => codec.decode<ScoredPrediction>('predictions', value!)));
+}
+
+/**
+ * Holds the predictions of an engine against those of one that ran undisturbed over the same source (topic prefix
+ * `ref.`): none is lost or doubled, and each GPU's models follow each other by name.
+ * @returns the models that answered, with their runs
+ */
+export async function expectUndisturbed(client: TestClient, codec: AvroCodec): Promise<Set<string>> {
+  const all = await predictionsOf(client, codec, '');
+  const keys = keysOf(all);
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(keys).toEqual(keysOf(await predictionsOf(client, codec, 'ref.')));
+  for (const versions of versionsByGpu(all).values()) expect([...versions].sort()).toEqual(versions);
+  return new Set(all.map(({ model_version, run_id }) => `${model_version}: ${run_id}`));
 }
 
 /** GPU and time of each, sorted: two runs over one source have the same. */

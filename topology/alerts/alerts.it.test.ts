@@ -1,12 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
-import type { AlertRecord, FeaturesRecord, PredictionRecord } from '../../schema/records.js';
+import { isoTime, type AlertRecord, type FeaturesRecord, type PredictionRecord } from '../../schema/records.js';
 import { eventually, TestClient } from '../../test/support/client.js';
-import { EngineCommand } from '../../test/support/engine-command.js';
+import { Engines } from '../../test/support/engines.js';
 import { describeWith } from '../../test/support/requirements.js';
 
 const RAW = 'raw';
@@ -21,26 +18,10 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
   let codec: AvroCodec;
   let feeding: NodeJS.Timeout;
   let fed: Promise<void> = Promise.resolve();
-  const scratch = mkdtempSync(join(tmpdir(), 'gpu-actuary-alerts-'));
-  const running: EngineCommand[] = [];
+  let engines: Engines;
   const silent = new Set<string>();
   const lastFed = new Map<string, number>();
 
-  const run = (): EngineCommand => {
-    const started = new EngineCommand(
-      ['run', '--roles', 'ingest,score,serve'],
-      [
-        `kafka.brokers=${broker.brokers}`,
-        'instance=test',
-        'kafka.partitions=2',
-        'kafka.sessionTimeoutMs=6000',
-        'http.port=0',
-        `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}, {topics: [${OTHER}], format: wide-json-flat, keyed: true}]`,
-      ],
-    );
-    running.push(started);
-    return started;
-  };
   const feed = async (): Promise<void> => {
     const nowMs = Date.now();
     const of = (uuid: string, host: string): { key: string; value: string } => {
@@ -92,6 +73,9 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
     broker = await startBroker({ heap: '512m' });
     client = new TestClient([broker.brokers]);
     codec = await AvroCodec.open(null, '');
+    engines = new Engines(broker.brokers, [
+      `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}, {topics: [${OTHER}], format: wide-json-flat, keyed: true}]`,
+    ]);
     await feed();
     feeding = setInterval(() => {
       fed = fed.then(feed);
@@ -100,13 +84,12 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
   afterAll(async () => {
     clearInterval(feeding);
     await fed.catch(() => undefined);
-    for (const one of running) await one.end('SIGKILL');
+    await engines?.end();
     await broker?.stop();
-    rmSync(scratch, { recursive: true });
   });
 
   it('tells a silent GPU, host and source in time, once each, over a restart too, and their return', async () => {
-    const first = run();
+    const first = engines.run('ingest,score,serve');
     await first.says('watching');
     await eventually('predictions of all', async () => {
       const uuids = new Set((await client.readAll('gpu.predictions').catch(() => [])).map(({ key }) => String(key)));
@@ -131,7 +114,7 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
     for (const { features } of told) expect(features.silent_minutes).toBeCloseTo(0.5, 9);
 
     await first.end('SIGKILL');
-    const second = run();
+    const second = engines.run('ingest,score,serve');
     await second.says('watching');
     await stepsPass(4);
     silent.add('GPU-h3-0');
@@ -147,4 +130,33 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
     second.signal('SIGTERM');
     expect(await second.ended()).toBe(0);
   }, 600_000);
+
+  it('expects the silence of a window in gpu.maintenance, without a serve role too; a wrong window is a dead letter', async () => {
+    const windowOf = (fields: object): string =>
+      JSON.stringify({ from: isoTime(Date.now() - 60_000), until: isoTime(Date.now() + 3_600_000), ...fields });
+    await client.produce('gpu.maintenance', [{ key: 'swap of fans', value: windowOf({ host: 'h2' }) }]);
+    const engine = engines.run('ingest,score', 'alerts.role=score');
+    await engine.says('watching');
+    await client.produce('gpu.maintenance', [{ key: 'misspelt', value: windowOf({ hots: 'h1' }) }]);
+    const letter = await eventually('a dead letter', async () =>
+      (await client.readAll('gpu.dead-letter')).find(({ headers }) => headers.topic === 'gpu.maintenance'),
+    );
+    expect(letter).toMatchObject({ key: 'misspelt', headers: { error_code: 'malformed', offset: '1' } });
+    expect(letter.headers.detail).toContain('hots is none of from, until, gpu_uuid, host, topic');
+    await stepsPass(4);
+
+    const times = async (name: string): Promise<number> => (await silences()).filter((told) => told === name).length;
+    silent.add('h2').add('GPU-h1-2');
+    await firing('detached GPU-h1-2 firing');
+    await stepsPass(3);
+    // That of the test before.
+    expect(await times('host_silent h2 firing')).toBe(1);
+    await client.produce('gpu.maintenance', [{ key: 'swap of fans', value: null }]);
+    await eventually(
+      'the host, once it is no longer expected',
+      async () => ((await times('host_silent h2 firing')) === 2 ? true : undefined),
+      90_000,
+    );
+    expect(await engine.end('SIGTERM')).toBe(0);
+  }, 300_000);
 });

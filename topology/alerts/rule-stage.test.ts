@@ -4,7 +4,10 @@ import { decision, features, prediction, NOW_MS } from '../../test/fixtures/flee
 import { RuleStage } from './rule-stage.js';
 
 const CONFIG = {
-  alerts: { actionHours: 12, failureHours: 120, throttleHours: 8, neighbourCelsius: 10, maintenanceFile: null },
+  alerts: {
+    ...{ role: 'serve', actionHours: 12, failureHours: 120, throttleHours: 8 },
+    ...{ neighbourCelsius: 10, maintenanceFile: null },
+  },
 } as ConstructorParameters<typeof RuleStage>[0];
 
 const said = (records: readonly { alert: string; state: string }[]): string[] =>

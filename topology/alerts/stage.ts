@@ -5,7 +5,7 @@ import type { Readiness, Role, RoleContext } from '../roles/role.js';
 import { Watch, type WatchDependencies } from './watch.js';
 
 /**
- * The alert stage: one instance among all with the serve role watches the whole fleet, because what it judges needs
+ * The alert stage: one instance among all with the role of `alerts.role` watches the whole fleet, because what it judges needs
  * the GPUs of a host and of a source together. Another takes over when it goes.
  */
 export class AlertStage implements Role {

@@ -1,6 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isInMaintenance, parseMaintenance, type MaintenanceWindow } from '../../operators/alerts/maintenance.js';
 import {
   FORGOTTEN_AFTER_MS,
   Presence,
@@ -8,15 +6,15 @@ import {
   type Silence,
   type SilenceKind,
 } from '../../operators/alerts/presence.js';
-import { AlertBook, type RuleKind, type RuleRecords } from '../../operators/alerts/rules.js';
+import { AlertBook, MODEL_REFUSED, type RuleKind, type RuleRecords } from '../../operators/alerts/rules.js';
 import type { AbsenceNotice } from '../../schema/absence.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { Clock } from '../../schema/clock.js';
 import type { Config } from '../../schema/config.js';
-import { messageOf } from '../../schema/errors.js';
 import type { AlertRecord } from '../../schema/records.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import { topicName } from '../../schema/topics.js';
+import { messageLetter } from '../../sinks/dead-letter.js';
 import type { KafkaSink, OutputRecord } from '../../sinks/kafka.js';
 import type { Instruments } from '../instruments.js';
 import { openSink, type KafkaConnection } from '../kafka/connection.js';
@@ -24,7 +22,9 @@ import { LagProbe } from '../kafka/lag-probe.js';
 import type { LogRecord } from '../kafka/log.js';
 import { TableReader } from '../kafka/table-reader.js';
 import type { RoleContext } from '../roles/role.js';
+import { alertOutput } from './alert-output.js';
 import { Currency } from './currency.js';
+import { MaintenanceWindows } from './maintenance-windows.js';
 import { RuleStage } from './rule-stage.js';
 
 /** How often silence is looked for. */
@@ -54,8 +54,8 @@ export class Watch {
   private readonly kindOf: ReadonlyMap<string, RuleKind | 'alerts'>;
   private readonly probe: LagProbe;
   private readonly currency: Currency;
-  private maintenance: readonly MaintenanceWindow[] = [];
-  private maintenanceReadMs = NaN;
+  private readonly maintenance: MaintenanceWindows;
+  private readonly maintenanceTopic: string;
   private sink: KafkaSink | undefined;
   private tables: TableReader | undefined;
   private arrivals: TableReader | undefined;
@@ -75,6 +75,8 @@ export class Watch {
     this.presence = new Presence(config.windows.gapMs / 2.5);
     this.rules = new RuleStage(config, this.book);
     this.samples = new SamplesCodec(codec);
+    this.maintenance = new MaintenanceWindows(config.alerts.maintenanceFile, context.log);
+    this.maintenanceTopic = topicName(connection.topicPrefix, 'maintenance');
     this.kindOf = new Map(
       [...KINDS, 'alerts' as const].map((kind) => [topicName(connection.topicPrefix, kind), kind] as const),
     );
@@ -112,7 +114,7 @@ export class Watch {
     const { fail } = this.context;
     this.sink = await openSink(connection, 'alerts', MAX_ALERT_BYTES, this.warn);
     await this.probe.open();
-    this.tables = new TableReader(connection, 'alerts', [...this.kindOf.keys()], this.warn);
+    this.tables = new TableReader(connection, 'alerts', [...this.kindOf.keys(), this.maintenanceTopic], this.warn);
     await this.tables.start(this.take, fail);
     if (this.stopping) return;
     for (const { alert, subject } of this.book.firing())
@@ -140,7 +142,7 @@ export class Watch {
 
   private async tick(): Promise<void> {
     const { clock, instruments } = this.dependencies;
-    await this.readMaintenance();
+    await this.maintenance.readFile();
     await this.currency.look(this.monotonic());
     const nowMs = this.monotonic();
     for (const topic of this.currency.topics) this.presence.expect(topic, clock.now(), nowMs);
@@ -148,7 +150,7 @@ export class Watch {
     out.push(...this.returns(this.presence.forgetSilentBefore(nowMs - FORGOTTEN_AFTER_MS)));
     const found = this.presence.judge(nowMs, {
       currentSince: (topic, partition) => (this.arrivals!.behind ? Infinity : this.currency.sinceOf(topic, partition)),
-      isExpected: (gpuUuid, host, topic) => isInMaintenance(this.maintenance, clock.now(), gpuUuid, host, topic),
+      isExpected: (gpuUuid, host, topic) => this.maintenance.isExpected(clock.now(), gpuUuid, host, topic),
     });
     for (const silence of found) {
       const { alert, subject, gpuUuid, asOfMs, detail } = silence;
@@ -159,7 +161,7 @@ export class Watch {
       if (record !== null) out.push(record);
     }
     await this.write(out, found.flatMap(noticesOf));
-    const counts = new Map([...SILENCES, ...this.rules.names].map((name) => [name, 0]));
+    const counts = new Map([...SILENCES, ...this.rules.names, MODEL_REFUSED].map((name) => [name, 0]));
     for (const { alert } of this.book.firing()) counts.set(alert, (counts.get(alert) ?? 0) + 1);
     instruments.alerting(counts, this.presence.silent);
   }
@@ -177,7 +179,9 @@ export class Watch {
   /** Records of the outputs, and of gpu.alerts as this or another instance wrote them. */
   private readonly take = async (records: readonly LogRecord[]): Promise<void> => {
     const out: AlertRecord[] = [];
-    for (const { topic, value, offset } of records) {
+    for (const record of records) {
+      const { topic, value, offset } = record;
+      if (topic === this.maintenanceTopic) await this.takeMaintenance(record);
       const kind = this.kindOf.get(topic);
       if (kind === undefined || value === null) continue;
       try {
@@ -190,6 +194,18 @@ export class Watch {
     }
     await this.write(out);
   };
+
+  /** A window that is wrong is a dead letter when it comes; those that a start finds were one then. */
+  private async takeMaintenance(record: LogRecord): Promise<void> {
+    const wrong = this.maintenance.take(record);
+    if (wrong === null) return;
+    this.context.log.warn({ role: 'alerts', code: 'input_invalid' }, `maintenance window left out: ${wrong}`);
+    if (!this.isWatching) return;
+    const topic = topicName(this.dependencies.connection.topicPrefix, 'deadLetter');
+    await this.sink!.write([messageLetter(topic, record, record.key, record.value, 'malformed', wrong)]);
+    await this.sink!.flush();
+    this.dependencies.instruments.deadLettered('malformed', 1);
+  }
 
   private takeOutput<Kind extends RuleKind>(kind: Kind, record: RuleRecords[Kind]): AlertRecord[] {
     if (kind === 'predictions') {
@@ -224,12 +240,7 @@ export class Watch {
   private async write(alerts: readonly AlertRecord[], notices: readonly AbsenceNotice[] = []): Promise<void> {
     if (alerts.length === 0 && notices.length === 0) return;
     const { codec, connection, instruments } = this.dependencies;
-    const records: OutputRecord[] = alerts.map((alert) => ({
-      topic: topicName(connection.topicPrefix, 'alerts'),
-      partition: null,
-      key: `${alert.alert}/${alert.subject}`,
-      value: codec.encode('alerts', alert),
-    }));
+    const records: OutputRecord[] = alerts.map((alert) => alertOutput(connection, codec, alert));
     for (const notice of notices)
       records.push({
         topic: topicName(connection.topicPrefix, 'presence'),
@@ -240,21 +251,6 @@ export class Watch {
     await this.sink!.write(records);
     await this.sink!.flush();
     if (alerts.length > 0) instruments.recordsWritten('alerts', alerts.length);
-  }
-
-  /** A file that cannot be read silences nothing, and takes nothing back. */
-  private async readMaintenance(): Promise<void> {
-    const file = this.dependencies.config.alerts.maintenanceFile;
-    if (file === null) return;
-    try {
-      const { mtimeMs } = await stat(file);
-      if (mtimeMs === this.maintenanceReadMs) return;
-      this.maintenanceReadMs = mtimeMs;
-      this.maintenance = parseMaintenance(await readFile(file, 'utf8'), file);
-      this.context.log.info({ role: 'alerts', windows: this.maintenance.length }, 'maintenance windows read');
-    } catch (error) {
-      this.context.log.warn({ role: 'alerts', file }, `maintenance windows stay as they were: ${messageOf(error)}`);
-    }
   }
 
   private readonly warn = (message: string): void => {

@@ -2,14 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import rdkafka, { type KafkaConsumer, type LibrdKafkaError, type Message } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
-import { keyOf, type TopicPartitionOffset } from './log.js';
+import { BEGINNING, keyOf, type TopicPartitionOffset } from './log.js';
 
 const TIMEOUT_MS = 30_000;
 const IDLE_MS = 10;
 const MAX_MESSAGES = 1_000;
 
 /**
- * Reads a topic from a time on to its end, in no group, committing nothing: for a look, not for a stream.
+ * Reads a topic from a time on to the end that it had at the start, in no group, committing nothing: for a look, not
+ * for a stream. What is written meanwhile may be read too, and does not keep it from its end.
  * @param sinceMs record timestamp to begin at, epoch ms; 0: the beginning
  * @param take called with each message, in order within a partition
  * @throws ActuaryError kafka_unreachable, kafka_failed, topic_missing
@@ -32,21 +33,32 @@ export async function readToEnd(
     },
     { 'auto.offset.reset': 'earliest' },
   );
-  const open = new Set<string>();
+  /** By partition that is still read: where it ended. The last records before that may be markers, never seen. */
+  const open = new Map<string, number>();
   consumer.on('partition.eof', (end) => open.delete(keyOf(end)));
   try {
     await call<unknown>('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}`, (done) =>
       consumer.connect({ timeout: TIMEOUT_MS }, done),
     );
     const starts = await startsOf(consumer, topic, sinceMs);
-    for (const start of starts) open.add(keyOf(start));
+    for (const start of starts) {
+      const { lowOffset, highOffset } = await call<rdkafka.WatermarkOffsets>(
+        'kafka_failed',
+        `end of ${topic}`,
+        (done) => consumer.queryWatermarkOffsets(start.topic, start.partition, TIMEOUT_MS, done),
+      );
+      if (highOffset > lowOffset) open.set(keyOf(start), highOffset);
+    }
     consumer.setDefaultConsumeTimeout(0);
     consumer.assign(starts.map((start) => ({ ...start })));
     while (open.size > 0) {
       const messages = await call<Message[]>('kafka_failed', `reading ${topic}`, (done) =>
         consumer.consume(MAX_MESSAGES, done),
       );
-      for (const message of messages) take(message);
+      for (const message of messages) {
+        take(message);
+        if (message.offset + 1 >= (open.get(keyOf(message)) ?? Infinity)) open.delete(keyOf(message));
+      }
       if (messages.length === 0) await delay(IDLE_MS);
     }
   } finally {
@@ -60,6 +72,7 @@ async function startsOf(consumer: KafkaConsumer, topic: string, sinceMs: number)
   );
   const partitions = metadata.topics.find(({ name }) => name === topic)?.partitions ?? [];
   if (partitions.length === 0) throw new ActuaryError('topic_missing', `topic ${topic} does not exist`);
+  if (sinceMs <= 0) return partitions.map(({ id }) => ({ topic, partition: id, offset: BEGINNING }));
   // librdkafka takes the time where the offset comes back.
   return call<TopicPartitionOffset[]>('kafka_failed', `offsets of ${topic}`, (done) =>
     consumer.offsetsForTimes(

@@ -1,7 +1,7 @@
 import type { Config } from '../../schema/config.js';
 import type { KafkaConnection } from './connection.js';
 
-/** Who shares the budget of a process, and in what proportion; the watch for alerts lives in whoever serves. */
+/** Who shares the budget of a process, and in what proportion; the watch for alerts lives beside one of them. */
 const WEIGHTS = { ingest: 2, score: 4, load: 2, serve: 2, alerts: 1 } as const;
 export type BufferingRole = keyof typeof WEIGHTS;
 

@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
-import { Fleet } from '../../simulator/fleet.js';
-import { messagesOf } from '../../simulator/messages.js';
 import { eventually, TestClient } from '../../test/support/client.js';
-import { EngineCommand } from '../../test/support/engine-command.js';
+import { Engines } from '../../test/support/engines.js';
+import { FleetFeed } from '../../test/support/fleet-feed.js';
 import { MlflowServer } from '../../test/support/mlflow.js';
 import { anotherModel } from '../../test/support/models.js';
 import { describeWith } from '../../test/support/requirements.js';
-import { everythingScored, keysOf, predictionsOf, versionsByGpu } from '../../test/support/scored.js';
+import { everythingScored, expectUndisturbed } from '../../test/support/scored.js';
 
 const RAW = 'raw';
 const NAME = 'gpu-actuary-failure';
@@ -33,32 +32,9 @@ await describeWith('kraft and python', 'a model from its training run to its pre
   let codec: AvroCodec;
   const root = mkdtempSync(join(tmpdir(), 'gpu-actuary-alias-'));
   const report = join(root, 'report');
-  const running: EngineCommand[] = [];
-  const fleet = new Fleet({ gpus: 24, seed: 9, startMs: Date.UTC(2026, 5, 1), days: 2, cadenceMs: 60_000 });
-  const scrapes = fleet.scrapes();
+  let engines: Engines;
+  let feed: FleetFeed;
 
-  const run = (prefix: string, ...sets: string[]): EngineCommand => {
-    const started = new EngineCommand(
-      ['run', '--roles', 'ingest,score'],
-      [
-        ...[`kafka.brokers=${broker.brokers}`, `kafka.topicPrefix=${prefix}`, 'kafka.partitions=2'],
-        ...['instance=test', 'kafka.sessionTimeoutMs=6000', 'http.port=0'],
-        // A prediction of every sample, in small units of work.
-        ...['score.adaptive=false', 'predictions.emit=always', 'score.maxBatches=2', 'ingest.batchSamples=100'],
-        `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}]`,
-        ...sets,
-      ],
-    );
-    running.push(started);
-    return started;
-  };
-  const produce = async (count: number): Promise<void> => {
-    const messages: { key: string; value: string; timestampMs: number }[] = [];
-    for (let scrape = scrapes.next(); !scrape.done && messages.length < count; scrape = scrapes.next())
-      for (const { key, value, timeMs } of messagesOf(scrape.value, 'wide-json-flat'))
-        messages.push({ key, value, timestampMs: timeMs });
-    await client.produce(RAW, messages);
-  };
   /** Logs a model as training does. */
   const track = async (version: string): Promise<{ version: string; runId: string }> => {
     await anotherModel(join(root, version), version, null, { data: { rows: 7, sha256: 'ab'.repeat(32) } });
@@ -72,9 +48,21 @@ await describeWith('kraft and python', 'a model from its training run to its pre
     broker = await startBroker({ heap: '512m' });
     client = new TestClient([broker.brokers]);
     codec = await AvroCodec.open(null, '');
+    feed = new FleetFeed(client, RAW, {
+      gpus: 24,
+      seed: 9,
+      startMs: Date.UTC(2026, 5, 1),
+      days: 2,
+      cadenceMs: 60_000,
+    });
+    engines = new Engines(broker.brokers, [
+      // A prediction of every sample, in small units of work.
+      ...['score.adaptive=false', 'predictions.emit=always', 'score.maxBatches=2', 'ingest.batchSamples=100'],
+      `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}]`,
+    ]);
   }, 600_000);
   afterAll(async () => {
-    for (const one of running) await one.end('SIGKILL');
+    await engines?.end();
     await broker?.stop();
     await server?.kill();
     rmSync(root, { recursive: true, force: true });
@@ -103,9 +91,9 @@ await describeWith('kraft and python', 'a model from its training run to its pre
     expect([one.version, two.version]).toEqual(['1', '2']);
 
     await server!.setAlias(NAME, 'champion', one.version);
-    await produce(6_000);
-    const engine = run(
-      '',
+    await feed.produce(6_000);
+    const engine = engines.run(
+      'ingest,score',
       ...[`model.mlflow.url=${server!.url}`, `model.mlflow.cacheDirectory=${join(root, 'cache')}`],
       'model.mlflow.everyMs=1000',
     );
@@ -115,23 +103,16 @@ await describeWith('kraft and python', 'a model from its training run to its pre
     // Work goes on all the time until the other one answers.
     await eventually('the second model', async () => {
       if (engine.said('another model answers').length > 0) return true;
-      await produce(500);
+      await feed.produce(500);
       return undefined;
     });
-    await produce(2_000);
-    const reference = run('ref.', 'model.directory=null');
+    await feed.produce(2_000);
+    const reference = engines.run('ingest,score', 'kafka.topicPrefix=ref.', 'model.directory=null');
     for (const prefix of ['ref.', '']) await everythingScored(client, prefix, RAW);
     expect(engine.alive).toBe(true);
     await engine.end('SIGTERM');
     await reference.end('SIGTERM');
 
-    const all = await predictionsOf(client, codec, '');
-    const keys = keysOf(all);
-    expect(new Set(keys).size).toBe(keys.length);
-    expect(keys).toEqual(keysOf(await predictionsOf(client, codec, 'ref.')));
-    for (const versions of versionsByGpu(all).values()) expect([...versions].sort()).toEqual(versions);
-    expect(new Set(all.map(({ model_version, run_id }) => `${model_version}: ${run_id}`))).toEqual(
-      new Set([`model-1: ${one.runId}`, `model-2: ${two.runId}`]),
-    );
+    expect(await expectUndisturbed(client, codec)).toEqual(new Set([`model-1: ${one.runId}`, `model-2: ${two.runId}`]));
   }, 300_000);
 });

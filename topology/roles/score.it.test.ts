@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
-import { Fleet } from '../../simulator/fleet.js';
-import { messagesOf } from '../../simulator/messages.js';
 import { eventually, TestClient, type Read } from '../../test/support/client.js';
-import { EngineCommand } from '../../test/support/engine-command.js';
+import type { EngineCommand } from '../../test/support/engine-command.js';
+import { Engines } from '../../test/support/engines.js';
+import { FleetFeed } from '../../test/support/fleet-feed.js';
 import { describeWith } from '../../test/support/requirements.js';
 
 const RAW = 'raw';
@@ -17,37 +17,10 @@ await describeWith('kraft', 'the score role, killed and started again', () => {
   let broker: Broker;
   let client: TestClient;
   let codec: AvroCodec;
-  const running: EngineCommand[] = [];
-  const fleet = new Fleet({ gpus: 24, seed: 5, startMs: Date.UTC(2026, 5, 1), days: 2, cadenceMs: 60_000 });
-  const scrapes = fleet.scrapes();
+  let engines: Engines;
+  let feed: FleetFeed;
 
-  const run = (roles: string, prefix: string): EngineCommand => {
-    const started = new EngineCommand(
-      ['run', '--roles', roles],
-      [
-        `kafka.brokers=${broker.brokers}`,
-        `kafka.topicPrefix=${prefix}`,
-        'instance=test',
-        'kafka.partitions=2',
-        'kafka.sessionTimeoutMs=6000',
-        'score.adaptive=false',
-        'score.maxBatches=2',
-        'ingest.batchSamples=200',
-        'checkpoint.intervalMs=1000',
-        'http.port=0',
-        `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}]`,
-      ],
-    );
-    running.push(started);
-    return started;
-  };
-  const produce = async (count: number): Promise<void> => {
-    const messages: { key: string; value: string; timestampMs: number }[] = [];
-    for (let scrape = scrapes.next(); !scrape.done && messages.length < count; scrape = scrapes.next())
-      for (const { key, value, timeMs } of messagesOf(scrape.value, 'wide-json-flat'))
-        messages.push({ key, value, timestampMs: timeMs });
-    await client.produce(RAW, messages);
-  };
+  const run = (roles: string, prefix: string): EngineCommand => engines.run(roles, `kafka.topicPrefix=${prefix}`);
   const sum = (offsets: Map<number, number>): number =>
     [...offsets.values()].reduce((total, offset) => total + Math.max(0, offset), 0);
   /** Sum of what a group has committed; 0 while the group's coordinator is not there yet. */
@@ -81,14 +54,25 @@ await describeWith('kraft', 'the score role, killed and started again', () => {
     broker = await startBroker({ heap: '512m' });
     client = new TestClient([broker.brokers]);
     codec = await AvroCodec.open(null, '');
+    feed = new FleetFeed(client, RAW, {
+      gpus: 24,
+      seed: 5,
+      startMs: Date.UTC(2026, 5, 1),
+      days: 2,
+      cadenceMs: 60_000,
+    });
+    engines = new Engines(broker.brokers, [
+      ...['score.adaptive=false', 'score.maxBatches=2', 'ingest.batchSamples=200', 'checkpoint.intervalMs=1000'],
+      `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}]`,
+    ]);
   });
   afterAll(async () => {
-    for (const one of running) await one.end('SIGKILL');
+    await engines?.end();
     await broker?.stop();
   });
 
   it('says what a run says in which nothing happened, and ends in the same state', async () => {
-    await produce(20_000);
+    await feed.produce(20_000);
     // The same gpu.samples for both: the second run's score reads a copy of what the first one's ingest wrote.
     const first = run('ingest,score', '');
     await eventually('all read', async () =>

@@ -17,7 +17,6 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
   let isUp = false;
   const refused: string[] = [];
   const logged: string[] = [];
-  const silent = (): void => undefined;
   const write = (fields: object, message: string): void => void logged.push(JSON.stringify(fields) + message);
   const follower = (url: string, cache = 'cache'): MlflowFollower =>
     new MlflowFollower({
@@ -26,7 +25,7 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
         cacheDirectory: join(root, cache),
       },
       featureSet: 'v2',
-      instruments: { modelInForce: silent, modelSwitched: silent, modelRefused: (code) => refused.push(code) },
+      verdicts: { refused: (code, what) => refused.push(`${what}: ${code}`), usable: () => undefined },
       log: { debug: write, info: write, warn: write, error: write },
     });
   /** Registers a model and lets the alias stand for it. */
@@ -69,12 +68,12 @@ await describeWith('python', 'the alias of a registered model, on a real MLflow 
       writeFileSync(file, readFileSync(file).subarray(0, 5_000));
     });
     expect([await look(), await look(), await look()]).toEqual(['model-2', 'model-2', 'model-2']);
-    expect(refused).toEqual(['model_corrupt']);
+    expect(refused).toEqual(['version 3: model_corrupt']);
     await publish('other-features');
     expect(await look()).toBe('model-2');
     await publish('unsealed', (directory) => rmSync(join(directory, 'manifest.json')));
     expect([await look(), await look()]).toEqual(['model-2', 'model-2']);
-    expect(refused).toEqual(['model_corrupt', 'model_mismatch', 'model_unsealed']);
+    expect(refused).toEqual(['version 3: model_corrupt', 'version 4: model_mismatch', 'version 5: model_unsealed']);
     const firstRun = await publish('model-3');
     expect(await look()).toBe('model-3');
     expect(models.current.runId).toBe(firstRun);

@@ -7,7 +7,7 @@ import { OnnxScorer } from '../../models/onnx-scorer.js';
 import type { Config } from '../../schema/config.js';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import type { Log } from '../roles/role.js';
-import { checkFits, type ModelInstruments, type ModelsInForce } from './models.js';
+import { checkFits, type ModelsInForce, type ModelVerdicts } from './models.js';
 
 /** Of the wait between two looks, at most, while MLflow does not answer. */
 const LONGEST_BACKOFF = 8;
@@ -25,7 +25,7 @@ interface Cached {
 export interface MlflowFollowerOptions {
   readonly settings: Config['model']['mlflow'];
   readonly featureSet: 'v1' | 'v2';
-  readonly instruments: ModelInstruments;
+  readonly verdicts: ModelVerdicts;
   readonly log: Log;
 }
 
@@ -76,7 +76,7 @@ export class MlflowFollower {
 
   /** The model of the alias, where it is another one than was last dealt with and passes. */
   private async fetched(): Promise<OnnxScorer | null> {
-    const { settings, instruments, log } = this.options;
+    const { settings, verdicts, log } = this.options;
     const { name, alias } = settings;
     let found: RegisteredModel | null = null;
     try {
@@ -88,6 +88,7 @@ export class MlflowFollower {
         { model: model.modelVersion, run_id: model.runId, digest: model.digest, version: found.version },
         `${name}@${alias} is checked and warm`,
       );
+      verdicts.usable(model.modelVersion);
       return model;
     } catch (error) {
       if (!(error instanceof ActuaryError)) {
@@ -102,7 +103,7 @@ export class MlflowFollower {
         if (this.failuresInARow++ === 0) log.warn({ code: error.code }, `${error.message}: the model in force stays`);
       } else {
         this.dealtWith = found?.version ?? this.dealtWith;
-        instruments.modelRefused(error.code);
+        verdicts.refused(error.code, `version ${found?.version}`);
         log.error({ code: error.code }, `model refused, the one before stays: ${error.message}`);
       }
       return null;
@@ -110,14 +111,14 @@ export class MlflowFollower {
   }
 
   private async bringIn(found: RegisteredModel): Promise<OnnxScorer> {
-    const { settings, featureSet, log } = this.options;
+    const { settings, featureSet } = this.options;
     const place = join(settings.cacheDirectory, `${settings.name}-${found.version}`);
     const fetching = `${place}.next`;
     await mkdir(settings.cacheDirectory, { recursive: true });
     let model: OnnxScorer | null = null;
     try {
       await rm(fetching, { recursive: true, force: true });
-      await this.client.fetchInto(found, fetching);
+      await this.client.fetchInto(settings.name, found, fetching);
       // Whole, and so worth a judgement: what could not be fetched is tried again instead.
       this.dealtWith = found.version;
       model = await OnnxScorer.load(fetching, found.runId);
@@ -129,12 +130,12 @@ export class MlflowFollower {
       await writeFile(`${current}.next`, JSON.stringify(kept) + '\n');
       await rename(`${current}.next`, current);
       // A model that passed speaks, whatever is left of others.
-      await this.prune().catch((error: unknown) => log.warn({ code: 'output_unwritable' }, messageOf(error)));
+      await this.prune().catch(this.notCleaned);
       return model;
     } catch (error) {
       await model?.close();
-      // Nothing is left of what did not pass; a disk that is in trouble is told of by the first error.
-      await rm(fetching, { recursive: true, force: true }).catch(() => undefined);
+      // Nothing is left of what did not pass.
+      await rm(fetching, { recursive: true, force: true }).catch(this.notCleaned);
       throw error;
     }
   }
@@ -152,6 +153,10 @@ export class MlflowFollower {
     versions.sort((a, b) => b.sinceMs - a.sinceMs);
     for (const { place } of versions.slice(KEPT_VERSIONS)) await rm(place, { recursive: true, force: true });
   }
+
+  private readonly notCleaned = (error: unknown): void => {
+    this.options.log.warn({ code: 'output_unwritable' }, `the model cache is not cleaned up: ${messageOf(error)}`);
+  };
 
   /** The last model that passed. */
   private async cached(): Promise<OnnxScorer | null> {

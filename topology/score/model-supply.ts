@@ -1,25 +1,44 @@
 import { loadScorer } from '../../models/load.js';
 import type { Scorer } from '../../models/scorer.js';
+import type { Clock } from '../../schema/clock.js';
 import type { Config } from '../../schema/config.js';
+import { ModelAlerts, type AlertWriting } from '../alerts/model-alerts.js';
 import type { Log } from '../roles/role.js';
 import { MlflowFollower } from './mlflow-follower.js';
 import { ModelWatch } from './model-watch.js';
-import { checkFits, ModelsInForce, type ModelInstruments } from './models.js';
+import { checkFits, ModelsInForce, type ModelInstruments, type ModelVerdicts } from './models.js';
 
 /** Where a process has its models from: the directory, or MLflow where it is configured. */
 export interface ModelSupply {
   readonly models: ModelsInForce;
-  /** From now on others may take over. */
-  follow(): void;
+  /** From now on others may take over, and what becomes of them is told in gpu.alerts. */
+  follow(alerts: AlertWriting): void;
   /** No other one comes any more; the one in force is left as it is. */
   close(): Promise<void>;
 }
 
 /** @throws ActuaryError as loadScorer, and model_mismatch */
-export async function openModels(config: Config, instruments: ModelInstruments, log: Log): Promise<ModelSupply> {
+export async function openModels(
+  config: Config,
+  instruments: ModelInstruments,
+  clock: Clock,
+  log: Log,
+): Promise<ModelSupply> {
   const { directory, watchMs, mlflow } = config.model;
   const { featureSet } = config.windows;
-  const follower = mlflow.url === null ? null : new MlflowFollower({ settings: mlflow, featureSet, instruments, log });
+  const alerts = new ModelAlerts(
+    mlflow.url === null ? String(directory) : `${mlflow.name}@${mlflow.alias}`,
+    clock,
+    log,
+  );
+  const verdicts: ModelVerdicts = {
+    refused: (code, what) => {
+      instruments.modelRefused(code);
+      alerts.refused(code, what);
+    },
+    usable: (version) => alerts.usable(version),
+  };
+  const follower = mlflow.url === null ? null : new MlflowFollower({ settings: mlflow, featureSet, verdicts, log });
   const registered = (await follower?.first()) ?? null;
   if (follower !== null && registered === null)
     log.warn({}, 'MLflow has no usable model, nor has the cache: that of model.directory answers until it has');
@@ -33,8 +52,19 @@ export async function openModels(config: Config, instruments: ModelInstruments, 
     instruments.modelInForce(to.modelVersion, to.runId);
     log.info({ from: from.modelVersion, to: to.modelVersion, run_id: to.runId }, 'another model answers');
   });
-  if (follower !== null) return { models, follow: () => follower.start(models), close: () => follower.close() };
-  if (directory === null) return { models, follow: () => undefined, close: () => Promise.resolve() };
-  const watch = new ModelWatch({ directory, everyMs: watchMs, featureSet, models, instruments, log });
-  return { models, follow: () => watch.start(), close: () => watch.close() };
+  if (follower === null && directory === null)
+    return { models, follow: () => undefined, close: () => Promise.resolve() };
+  const source =
+    follower ?? new ModelWatch({ directory: directory!, everyMs: watchMs, featureSet, models, verdicts, log });
+  return {
+    models,
+    follow: (writing) => {
+      alerts.start(writing);
+      source.start(models);
+    },
+    close: async () => {
+      await source.close();
+      await alerts.close();
+    },
+  };
 }

@@ -17,16 +17,17 @@ describe('the watched model directory', () => {
   let models: ModelsInForce;
   let watch: ModelWatch;
   let refused: string[];
+  let usable: string[];
   const silent = (): void => undefined;
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'gpu-actuary-watch-'));
     serving = join(root, 'champion');
-    refused = [];
+    [refused, usable] = [[], []];
     await anotherModel(serving, 'model-1');
     models = new ModelsInForce(await OnnxScorer.load(serving));
     watch = new ModelWatch({
       ...{ directory: serving, everyMs: 1_000, featureSet: 'v2', models },
-      instruments: { modelInForce: silent, modelSwitched: silent, modelRefused: (code) => refused.push(code) },
+      verdicts: { refused: (code) => refused.push(code), usable: (version) => usable.push(version) },
       log: { debug: silent, info: silent, warn: silent, error: silent },
     });
   });
@@ -48,7 +49,7 @@ describe('the watched model directory', () => {
     expect(models.current.runId).toBe('run-2');
     await new ModelStore(serving).rollback(NOW_MS);
     expect(await look(2)).toBe('model-1');
-    expect(refused).toEqual([]);
+    expect([refused, usable]).toEqual([[], ['model-1', 'model-2', 'model-1']]);
   });
 
   it('refuses a damaged model once, keeps the one before, and takes it when it is whole', async () => {

@@ -7,7 +7,7 @@ import { MANIFEST_FILE, OPTIONAL_FILES, REQUIRED_FILES } from '../../models/mani
 import { OnnxScorer } from '../../models/onnx-scorer.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { Log } from '../roles/role.js';
-import { checkFits, type ModelInstruments, type ModelsInForce } from './models.js';
+import { checkFits, type ModelsInForce, type ModelVerdicts } from './models.js';
 
 export interface ModelWatchOptions {
   /** As configured: a relative one is looked up anew each time. */
@@ -15,7 +15,7 @@ export interface ModelWatchOptions {
   readonly everyMs: number;
   readonly featureSet: 'v1' | 'v2';
   readonly models: ModelsInForce;
-  readonly instruments: ModelInstruments;
+  readonly verdicts: ModelVerdicts;
   readonly log: Log;
 }
 
@@ -56,10 +56,11 @@ export class ModelWatch {
   }
 
   private async bringIn(directory: string): Promise<void> {
-    const { models, instruments, log, featureSet } = this.options;
+    const { models, verdicts, log, featureSet } = this.options;
     try {
       const { digest } = await readModel(directory);
-      if (digest === models.newest.digest) return;
+      // As at the start, or as before something else stood there.
+      if (digest === models.newest.digest) return verdicts.usable(models.newest.modelVersion);
       const model = await OnnxScorer.load(directory);
       try {
         checkFits(model, featureSet);
@@ -70,9 +71,10 @@ export class ModelWatch {
       const { modelVersion, runId } = model;
       log.info({ model: modelVersion, run_id: runId, digest }, 'another model is checked and warm');
       models.offer(model);
+      verdicts.usable(modelVersion);
     } catch (error) {
       if (!(error instanceof ActuaryError)) throw error;
-      instruments.modelRefused(error.code);
+      verdicts.refused(error.code, 'what it holds');
       log.error(
         { code: error.code, stays: models.newest.modelVersion },
         `model refused, the one before stays: ${error.message}`,

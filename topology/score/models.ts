@@ -1,11 +1,18 @@
 import type { Scorer } from '../../models/scorer.js';
-import { ActuaryError } from '../../schema/errors.js';
+import { ActuaryError, type ErrorCode } from '../../schema/errors.js';
 
 /** Told of models that come and go; serving/metrics.ts counts them. */
 export interface ModelInstruments {
   modelInForce(modelVersion: string, runId: string | null): void;
   modelSwitched(): void;
   modelRefused(code: string): void;
+}
+
+/** Told what became of the models that a place offered. */
+export interface ModelVerdicts {
+  /** @param what of the place was refused */
+  refused(code: ErrorCode, what: string): void;
+  usable(modelVersion: string): void;
 }
 
 /**
