@@ -99,7 +99,11 @@ describe('a model directory', () => {
     await anotherModel(at('two'), 'model-2');
     await writeFile(join(at('two'), 'model.onnx'), 'junk');
     await expect(store.promote(at('two'), NOW_MS)).rejects.toMatchObject({ code: 'model_corrupt' });
-    await expect(store.promote('model-9', NOW_MS)).rejects.toMatchObject({ code: 'model_missing' });
+    const unknown = store.promote('model-9', NOW_MS);
+    await expect(unknown).rejects.toMatchObject({
+      code: 'model_missing',
+      message: expect.stringContaining('no version or name in') as string,
+    });
     expect((await verifySealed(at('champion'))).card.model_version).toBe('model-1');
     expect(await store.list()).toHaveLength(2);
   });

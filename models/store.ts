@@ -1,4 +1,4 @@
-import { appendFile, cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { ActuaryError, messageOf } from '../schema/errors.js';
 import { isoTime } from '../schema/records.js';
@@ -52,7 +52,8 @@ export class ModelStore {
   /**
    * Puts a model in force; the one before goes to the archive.
    * @param source directory, or the version or name of one in the archive
-   * @throws ActuaryError as OnnxScorer.load, and model_unsealed: it has no manifest; nothing is changed then
+   * @throws ActuaryError as OnnxScorer.load; model_missing: there is no such model; model_unsealed: it has no manifest.
+   *   Nothing is changed then
    */
   async promote(source: string, nowMs: number): Promise<ModelFiles> {
     const directory = await this.find(source);
@@ -98,7 +99,13 @@ export class ModelStore {
         'usage',
         `${source} is ${named.map(({ directory }) => basename(directory)).join(' and ')}: say which`,
       );
-    return named[0]?.directory ?? source;
+    if (named.length === 1) return named[0].directory;
+    // A directory that is no model is told what it lacks.
+    if (await stat(source).catch(() => null)) return source;
+    throw new ActuaryError(
+      'model_missing',
+      `${source} is no directory, and no version or name in ${this.archive}: \`gpu-actuary model list\` shows what there is`,
+    );
   }
 
   private async install(source: string, files: ModelFiles, action: Promotion['action'], nowMs: number): Promise<void> {

@@ -453,7 +453,9 @@ describe('alerts', () => {
     expect(await listed('?state=all')).toEqual(['risk_high resolved', 'host_silent firing', 'detached firing']);
     expect(await listed('?state=firing&gpu_uuid=a')).toEqual(['detached firing']);
     expect(await listed('?state=all&limit=1')).toEqual(['risk_high resolved']);
-    expect((await app.inject('/alerts?state=burning')).statusCode).toBe(400);
+    const refused = await app.inject('/alerts?state=burning');
+    expect(refused.statusCode).toBe(400);
+    expect(refused.json<{ message: string }>().message).toMatch(/one of the allowed values: firing, resolved, all$/);
   });
 
   it('have the temperature beside neighbours to look at', async () => {

@@ -41,9 +41,15 @@ export function answer(
     return reply.code(error.statusCode).send({ code: error.code, message: error.message });
   const status = error.statusCode ?? 500;
   // What fastify refuses by itself: parameters that do not fit, a broken URL, a body that is too large.
-  if (status >= 400 && status < 500) return reply.code(status).send({ code: 'bad_request', message: error.message });
+  if (status >= 400 && status < 500) return reply.code(status).send({ code: 'bad_request', message: refusalOf(error) });
   log.error({ err: error, method: request.method, path: pathOf(request) }, 'request failed');
   return reply.code(500).send({ code: 'internal', message: 'the request failed; the log of the server says why' });
+}
+
+/** What was wrong, and which values would have been right where they are few. */
+function refusalOf({ message, validation }: FastifyError): string {
+  const allowed = validation?.[0]?.params.allowedValues;
+  return Array.isArray(allowed) ? `${message}: ${allowed.join(', ')}` : message;
 }
 
 /** Answers what is no HTTP request at all. */

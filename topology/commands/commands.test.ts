@@ -1,4 +1,6 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -371,6 +373,21 @@ describe('explain', () => {
     expect(first.top_factors[0]).toMatchObject({ feature: 'xid_hardware_count', value: 3 });
     for (const { base, margin, contributions } of Object.values(first.heads))
       expect(Object.values(contributions).reduce((sum, each) => sum + each, base)).toBeCloseTo(margin, 9);
+  });
+
+  it('says of a GPU that the engine does not know what the engine says', async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(404).end('{"code":"unknown_gpu","message":"no GPU-a"}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      const { status, stderr } = await run(['explain', '--gpu', 'GPU-a', '--set', `http.port=${port}`]);
+      expect(status).toBe(1);
+      expect(stderr).toContain('gpu-actuary: unknown_gpu: ');
+    } finally {
+      server.close();
+    }
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { factorInWords } from '../../models/explain/words.js';
 import { loadScorer } from '../../models/load.js';
 import type { Scorer } from '../../models/scorer.js';
 import type { Config } from '../../schema/config.js';
-import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { ActuaryError, ERROR_CODES, messageOf, type ErrorCode } from '../../schema/errors.js';
 import { FEATURE_COUNT, FEATURES, isFeature } from '../../schema/features.js';
 import { linesOf, openInput } from '../replay/lines.js';
 import { RowBlock } from '../score/rows.js';
@@ -117,17 +117,28 @@ async function featuresOf(gpuUuid: string, config: Config): Promise<Given> {
   try {
     answer = await fetch(url);
   } catch (error) {
+    const { cause = error } = error as { cause?: unknown };
     throw new ActuaryError(
       'engine_unreachable',
-      `${url}: ${messageOf(error)}. Is an engine with the serve role there?`,
+      `${url}: ${messageOf(cause)}. Is an engine with the serve role there?`,
       {
-        cause: error,
+        cause,
       },
     );
   }
   const text = await answer.text();
-  if (!answer.ok) throw new ActuaryError('engine_unreachable', `${url} answers ${answer.status}: ${text}`);
+  if (!answer.ok) throw new ActuaryError(codeOf(text), `${url} answers ${answer.status}: ${text}`);
   return parse(text, url);
+}
+
+/** The code that the engine itself gave; another server there gives none. */
+function codeOf(body: string): ErrorCode {
+  try {
+    const { code } = JSON.parse(body) as { code?: unknown };
+    return ERROR_CODES.find((known) => known === code) ?? 'engine_unreachable';
+  } catch {
+    return 'engine_unreachable';
+  }
 }
 
 /** @throws ActuaryError input_invalid */

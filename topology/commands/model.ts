@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { readModel, type ModelFiles } from '../../models/card.js';
 import { resolveModelDirectory } from '../../models/load.js';
@@ -61,9 +62,13 @@ export function modelCommand(context: CommandContext): Command {
     configurable(new Command('verify'))
       .description('check a model as the engine does: manifest, checksums, features, golden batch')
       .argument('[directory]', 'of the model; that of model.directory if left out')
-      .option('--json', 'print version, run and digest as JSON')
+      .option('--json', 'print version, run, digest and load_pause_ms as JSON')
       .action(async (directory: string | undefined, options: Options) => {
-        told(await verifySealed(directory ?? configured(options)), 'usable:', options);
+        const path = directory ?? configured(options);
+        const files = await verifySealed(path);
+        const pauseMs = await longestPauseMs(() => verifySealed(path));
+        if (options.json) print(JSON.stringify({ ...identityOf(files), load_pause_ms: pauseMs }));
+        else print(`usable: ${lineOf(files)}; an engine that loads it pauses for ${pauseMs} ms at the longest`);
       }),
   );
   command.addCommand(
@@ -98,6 +103,15 @@ export function modelCommand(context: CommandContext): Command {
       }),
   );
   return command;
+}
+
+/** Longest that the event loop had no turn meanwhile; in a process that has loaded a model before, as an engine has. */
+async function longestPauseMs(work: () => Promise<unknown>): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  await work();
+  delay.disable();
+  return Math.round(delay.max / 1e6);
 }
 
 /** An old manifest is what the files are not to be held against any more. */
