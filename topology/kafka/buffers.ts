@@ -11,6 +11,11 @@ const MOST_FETCHED_BYTES = 64 * 1024 * 1024;
 const PLACES = 8;
 /** librdkafka's own bound of a fetch, and of what it fetches of a partition at a time. */
 const LEAST_FETCH_BYTES = 1_100_000;
+/**
+ * A queue that was full is looked at again so soon. librdkafka waits a second by default, in which whoever catches up
+ * empties the queue and has nothing to do.
+ */
+const QUEUE_FULL_BACKOFF_MS = 10;
 const MEGABYTE = 1_000_000;
 
 /** The budget of a process that does everything by itself, or of a tool. */
@@ -37,6 +42,7 @@ export const placeBytes = (bufferBytes: number): number => Math.floor(bufferByte
 export function fetchBounds(bufferBytes: number): Record<string, number> {
   const bytes = Math.min(MOST_FETCHED_BYTES, placeBytes(bufferBytes));
   return {
+    'fetch.queue.backoff.ms': QUEUE_FULL_BACKOFF_MS,
     'queued.max.messages.kbytes': Math.max(1, Math.floor(bytes / 1024)),
     'fetch.max.bytes': Math.max(LEAST_FETCH_BYTES, Math.min(bytes, 50 * 1024 * 1024)),
   };
