@@ -362,7 +362,8 @@ describe('explain', () => {
     const told = await run(['explain', '--features', file('rows.jsonl', `${rows}\n`)]);
     expect(told.stderr).toBe('');
     expect(told.stdout).toMatch(
-      /^GPU-a as of 2026-11-01T00:00:00.000Z: [\d.]+ % within 30 days\n {2}3 hardware XIDs in the week, \+/,
+      // Whether or not the model minds more what it does not know of this GPU.
+      /^GPU-a as of 2026-11-01T00:00:00.000Z: [\d.]+ % within 30 days\n(?: {2}.*\n)*? {2}3 hardware XIDs in the week, \+/,
     );
     const [first] = jsonLines((await run(['explain', '--json', '--features', '-'], rows)).stdout) as [
       {
@@ -370,7 +371,7 @@ describe('explain', () => {
         heads: Record<string, { base: number; margin: number; contributions: Record<string, number> }>;
       },
     ];
-    expect(first.top_factors[0]).toMatchObject({ feature: 'xid_hardware_count', value: 3 });
+    expect(first.top_factors).toContainEqual(expect.objectContaining({ feature: 'xid_hardware_count', value: 3 }));
     for (const { base, margin, contributions } of Object.values(first.heads))
       expect(Object.values(contributions).reduce((sum, each) => sum + each, base)).toBeCloseTo(margin, 9);
   });
