@@ -21,6 +21,13 @@ describe('charts', () => {
     expect(until - from).toBeCloseTo((60 / 50) * engine, 0);
   });
 
+  it('leaves room for the longest label', () => {
+    const label = 'a GPU whose risk has jumped, over HTTP, 99.9 %';
+    const svg = barChart({ title: 'Latency', unit: 'ms', bars: [{ label, value: 1 }] });
+    const [left] = numbers(svg, /<rect [^>]*x="([\d.]+)" y/g);
+    expect(left).toBeGreaterThan(7 * label.length);
+  });
+
   it('draws a line through its points, factors equally far apart where asked', () => {
     const points = [
       [1_000, 1],

@@ -40,12 +40,16 @@ const PLAIN = '#9ca3af';
 const TITLE_HEIGHT = 44;
 const BAR_HEIGHT = 22;
 const BAR_STEP = 32;
+/** Of labels at least, and what a character of theirs takes at most. */
 const LABEL_WIDTH = 240;
+const CHARACTER_WIDTH = 7.5;
 const VALUE_WIDTH = 110;
 
 export function barChart({ title, unit, bars }: BarChart): string {
   const most = Math.max(...bars.map(({ value, spread }) => Math.max(value, spread?.[1] ?? 0)));
-  const room = WIDTH - LABEL_WIDTH - VALUE_WIDTH;
+  const longest = Math.max(...bars.map(({ label }) => label.length));
+  const labelWidth = Math.max(LABEL_WIDTH, Math.ceil(CHARACTER_WIDTH * longest) + 12);
+  const room = WIDTH - labelWidth - VALUE_WIDTH;
   const widthOf = (value: number): number => round((value / most) * room);
   const rows = bars.map(({ label, value, spread, marked }, index) => {
     const y = TITLE_HEIGHT + index * BAR_STEP;
@@ -53,11 +57,11 @@ export function barChart({ title, unit, bars }: BarChart): string {
     const whisker =
       spread === undefined
         ? ''
-        : `<line x1="${LABEL_WIDTH + widthOf(spread[0])}" y1="${middle}" x2="${LABEL_WIDTH + widthOf(spread[1])}" y2="${middle}" stroke="${INK}" stroke-width="2"/>`;
-    const end = LABEL_WIDTH + Math.max(widthOf(value), widthOf(spread?.[1] ?? 0));
+        : `<line x1="${labelWidth + widthOf(spread[0])}" y1="${middle}" x2="${labelWidth + widthOf(spread[1])}" y2="${middle}" stroke="${INK}" stroke-width="2"/>`;
+    const end = labelWidth + Math.max(widthOf(value), widthOf(spread?.[1] ?? 0));
     return (
-      text(LABEL_WIDTH - 8, middle + 5, label, 'end') +
-      `<rect x="${LABEL_WIDTH}" y="${y}" width="${widthOf(value)}" height="${BAR_HEIGHT}" fill="${marked ? MARKED : PLAIN}"/>` +
+      text(labelWidth - 8, middle + 5, label, 'end') +
+      `<rect x="${labelWidth}" y="${y}" width="${widthOf(value)}" height="${BAR_HEIGHT}" fill="${marked ? MARKED : PLAIN}"/>` +
       whisker +
       text(end + 8, middle + 5, short(value), 'start')
     );
