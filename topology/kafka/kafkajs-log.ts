@@ -3,7 +3,6 @@ import type { Admin, Consumer } from 'kafkajs';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { placeBytes } from './buffers.js';
 import type { FetchedPartition } from './fetched-partition.js';
-import { isBrokerAway } from './kafkajs-away.js';
 import { blockKafkaJs } from './kafkajs-blocks.js';
 import {
   keyOf,
@@ -32,6 +31,9 @@ const AHEAD_BYTES = 2 * 1024 * 1024;
 const RETRY_MS = 500;
 /** In which the client says so, and nowhere else. */
 const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
+/** The broker is away: the client gives up then, where it goes on by itself after other errors of that sort. */
+const AWAY_ERRORS = new Set(['KafkaJSGroupCoordinatorNotFound', 'KafkaJSNoBrokerAvailableError']);
+const isAway = (error: unknown): boolean => error instanceof Error && AWAY_ERRORS.has(error.name);
 /** The group is being rearranged: the partitions are going or gone, and their next owner repeats the work. */
 const REBALANCE_ERRORS = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 
@@ -239,7 +241,7 @@ export class KafkaJsLog implements BlockConsumer {
 
   /** The client has given up: it is set to work again if all that it misses is the broker. */
   private ended(error: Error): void {
-    if (!isBrokerAway(error)) {
+    if (!isAway(error)) {
       this.failure = new ActuaryError('kafka_failed', error.message, { cause: error });
       return;
     }
@@ -318,7 +320,7 @@ export class KafkaJsLog implements BlockConsumer {
         return await question();
       } catch (error) {
         const { retriable, cause } = error as { retriable?: boolean; cause?: { retriable?: boolean } };
-        if (this.closed || !(retriable || cause?.retriable || isBrokerAway(error))) throw error;
+        if (this.closed || !(retriable || cause?.retriable || isAway(error))) throw error;
         this.options.onTransientError(messageOf(error));
         await delay(RETRY_MS);
       }
