@@ -59,7 +59,7 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
       settings: {
         ...{ guarantee: options.guarantee, emit: options.emit, heap: options.heap },
         ...{ gpus: options.gpus, samples: options.samples, processes: options.processes },
-        ...{ repeats: options.repeats, warmUpRepeats: warmUpRepeatsOn(cluster, options.warmUpRepeats) },
+        ...{ repeats: options.repeats, warmUpRepeats: warmUps(ground) },
         ...{ cadenceMs: options.cadenceMs, partitions: options.partitions, windowsPrefilled: options.prefill },
         set: options.set,
       },
@@ -72,6 +72,10 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
   }
 }
 
+/** By the engine, which uses most of the broker; none without it. */
+const warmUps = ({ cluster, options }: Ground): number =>
+  options.engine ? warmUpRepeatsOn(cluster, options.warmUpRepeats) : 0;
+
 async function inTurn(ground: Ground, names: readonly PeerName[]): Promise<Map<string, Outcome[]>> {
   const { options } = ground;
   const contenders: readonly (readonly [string, () => Promise<Outcome>])[] = [
@@ -81,11 +85,8 @@ async function inTurn(ground: Ground, names: readonly PeerName[]): Promise<Map<s
     ...names.map((name) => [name, () => measurePeer(ground, name, options.heap)] as const),
   ];
   const outcomes = new Map<string, Outcome[]>(contenders.map(([name]) => [name, []]));
-  const warmUpRepeats = warmUpRepeatsOn(ground.cluster, options.warmUpRepeats);
-  // By the engine: it is what uses most of the broker.
-  if (options.engine)
-    for (let index = 0; index < warmUpRepeats; index++)
-      say(told(`warm-up ${index + 1} of ${warmUpRepeats}, engine`, await measureEngine(ground)));
+  for (let index = 0; index < warmUps(ground); index++)
+    say(told(`warm-up ${index + 1} of ${warmUps(ground)}, engine`, await measureEngine(ground)));
   for (let repeat = 0; repeat < options.repeats; repeat++)
     // Back and forth, so that none always runs on what another has left behind.
     for (const [name, measure] of repeat % 2 === 0 ? contenders : [...contenders].reverse()) {

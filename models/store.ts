@@ -101,11 +101,16 @@ export class ModelStore {
       );
     if (named.length === 1) return named[0].directory;
     // A directory that is no model is told what it lacks.
-    if (await stat(source).catch(() => null)) return source;
-    throw new ActuaryError(
-      'model_missing',
-      `${source} is no directory, and no version or name in ${this.archive}: \`gpu-actuary model list\` shows what there is`,
-    );
+    try {
+      await stat(source);
+      return source;
+    } catch (error) {
+      throw new ActuaryError(
+        'model_missing',
+        `${source} is no directory, and no version or name in ${this.archive}: \`gpu-actuary model list\` shows what there is (${messageOf(error)})`,
+        { cause: error },
+      );
+    }
   }
 
   private async install(source: string, files: ModelFiles, action: Promotion['action'], nowMs: number): Promise<void> {

@@ -53,8 +53,10 @@ export async function measureThroughput(
   options: ThroughputOptions,
 ): Promise<Record<string, unknown>> {
   const warmUpRepeats = warmUpRepeatsOn(cluster, options.warmUpRepeats);
-  for (let index = 0; index < warmUpRepeats; index++)
-    say(`warm-up ${index + 1} of ${warmUpRepeats}: ${told(await measureRepeat(cluster, admin, question, options))}`);
+  for (let index = 0; index < warmUpRepeats; index++) {
+    say(`warm-up ${index + 1} of ${warmUpRepeats}`);
+    await unspoilt(() => runEngine(cluster, admin, engineRun(question, options)));
+  }
   const repeats: Repeat[] = [];
   for (let index = 0; index < options.repeats; index++) {
     const repeat = await measureRepeat(cluster, admin, question, options);

@@ -34,8 +34,10 @@ export class MaintenanceWindows {
     try {
       const { mtimeMs } = await stat(file);
       if (mtimeMs === this.readMs) return;
+      const text = await readFile(file, 'utf8');
+      // What is wrong is not read again before it has changed; what could not be read is.
       this.readMs = mtimeMs;
-      this.ofFile = parseMaintenance(await readFile(file, 'utf8'), file);
+      this.ofFile = parseMaintenance(text, file);
       this.complaint = '';
       this.log.info({ role: 'alerts', windows: this.ofFile.length }, 'maintenance windows read');
     } catch (error) {

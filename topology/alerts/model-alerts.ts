@@ -82,6 +82,7 @@ export class ModelAlerts {
       } catch (error) {
         const code = error instanceof ActuaryError ? error.code : 'internal';
         this.log.warn({ role: 'alerts', code }, `a model alert is still to be written: ${messageOf(error)}`);
+        // All that can end this early is the stop, which the loop looks for.
         await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
       }
     }
