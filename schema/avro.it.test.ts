@@ -94,6 +94,26 @@ await describeWith('mvn', 'the codec with a real schema registry', () => {
     expect(body).toEqual([1, 2]);
   });
 
+  it('refuses a record of its name that a later version wrote, and calls one of another name unknown', async () => {
+    const codec = await AvroCodec.open(registry.url, 'h.');
+    await request('PUT', '/config/h.gpu.labels-value', { compatibility: 'NONE' });
+    const later = JSON.parse(schemaText('labels')) as Schema;
+    later.fields = [{ name: 'gpu', type: 'string' }];
+    const registered = async (schema: object): Promise<Buffer> => {
+      const { body } = await request('POST', '/subjects/h.gpu.labels-value/versions', {
+        schemaType: 'AVRO',
+        schema: JSON.stringify(schema),
+      });
+      const message = Buffer.alloc(6);
+      message.writeUInt32BE((body as { id: number }).id, 1);
+      return message;
+    };
+    await expect(codec.decode('labels', await registered(later))).rejects.toMatchObject({ code: 'format_newer' });
+    await expect(codec.decode('labels', await registered({ ...later, name: 'Other' }))).rejects.toMatchObject({
+      code: 'unknown_schema',
+    });
+  });
+
   it('calls an id unknown that the registry does not have', async () => {
     const codec = await AvroCodec.open(registry.url, 'd.');
     const message = codec.encode('labels', label);

@@ -124,6 +124,18 @@ describe('the codec', () => {
     expect((error as DecodeError).code).toBe(code);
   });
 
+  it.each(AVRO_TOPICS)('refuses %s of a later version, neither misread nor passed over', async (key) => {
+    const codec = await AvroCodec.open(null, '');
+    const ids = JSON.parse(readFileSync(join(packageRoot(), 'schema', 'ids.json'), 'utf8')) as Record<string, number>;
+    const id = Math.max(...Object.values(ids)) + 1;
+    const message = Buffer.from([0, 0, 0, 0, 0, 1, 2, 3]);
+    message.writeUInt32BE(id, 1);
+    const decoding = codec.decode(key, message);
+    await expect(decoding).rejects.toMatchObject({ code: 'format_newer' });
+    await expect(decoding).rejects.not.toBeInstanceOf(DecodeError);
+    await expect(decoding).rejects.toThrow(new RegExp(`${TOPICS[key].name} .* ${id}, of a later version`));
+  });
+
   it('refuses bytes that the schema does not explain', async () => {
     const codec = await AvroCodec.open(null, '');
     const message = Buffer.concat([codec.encode('predictions', prediction), Buffer.from([1])]);

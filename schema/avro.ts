@@ -29,6 +29,9 @@ export function schemaText(key: TopicKey): string {
   return readFileSync(join(packageRoot(), 'schema', `${TOPICS[key].name}.avsc`), 'utf8');
 }
 
+/** Fixed ids are given in order from 1001 on, and none twice: one below this and beyond ours is a later version's. */
+const FIXED_IDS_END = 2000;
+
 /** Fixed ids of former versions: what a compacted topic holds under them is still read. */
 const EARLIER: readonly { readonly key: TopicKey; readonly id: number }[] = [
   { key: 'assets', id: 1008 },
@@ -118,7 +121,8 @@ export class AvroCodec {
   /**
    * Decodes a message; asks the registry for a writer's schema it has not met.
    * @throws DecodeError malformed, unknown_schema
-   * @throws ActuaryError registry_unreachable: nothing is known about the message, try again
+   * @throws ActuaryError registry_unreachable: nothing is known about the message, try again; format_newer: another
+   *   version of the engine reads it, so that it is neither to be passed over nor a dead letter
    */
   async decode<T>(key: TopicKey, message: Buffer): Promise<T> {
     const id = schemaIdOf(message);
@@ -144,11 +148,13 @@ export class AvroCodec {
   }
 
   private async learn(key: TopicKey, id: number): Promise<void> {
-    if (this.registry === null)
+    if (this.registry === null) {
+      if (id > Math.max(...this.ids.values()) && id < FIXED_IDS_END) throw newer(key, id);
       throw new DecodeError(
         'unknown_schema',
         `schema id ${id} is not the fixed id of ${TOPICS[key].name}, and no registry is configured`,
       );
+    }
     let text: string;
     try {
       text = (await this.registry.getBySubjectAndId(subjectOf(this.prefix, key), id)).schema;
@@ -157,9 +163,13 @@ export class AvroCodec {
         throw new DecodeError('unknown_schema', `the registry does not know schema id ${id}`);
       throw unreachable(error);
     }
+    let schema: { readonly namespace?: string; readonly name?: string } = {};
     try {
+      schema = JSON.parse(text) as typeof schema;
       this.reads(key, id, text);
     } catch (error) {
+      // A record of our name is another version's; one of another name does not belong into the topic.
+      if (`${schema.namespace}.${schema.name}` === this.typeOf(key).name) throw newer(key, id);
       throw new DecodeError(
         'unknown_schema',
         `schema id ${id} cannot be read as ${TOPICS[key].name}: ${messageOf(error)}`,
@@ -183,6 +193,14 @@ export class AvroCodec {
 
 function subjectOf(prefix: string, key: TopicKey): string {
   return `${topicName(prefix, key)}-value`;
+}
+
+function newer(key: TopicKey, id: number): ActuaryError {
+  return new ActuaryError(
+    'format_newer',
+    `${TOPICS[key].name} holds records of schema id ${id}, of a later version of the engine than this one: ` +
+      'run the version that wrote them, or a later one',
+  );
 }
 
 function schemaIdOf(message: Buffer): number {

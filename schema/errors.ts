@@ -25,6 +25,7 @@ export const ERROR_CODES = [
   'topic_mismatch',
   'dead_letter_limit',
   'state_newer',
+  'format_newer',
   'offsets_lost',
   'transaction_failed',
   'drain_incomplete',

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
+import { AvroCodec } from '../../schema/avro.js';
 import { eventually, TestClient } from '../../test/support/client.js';
 import { describeWith } from '../../test/support/requirements.js';
 import { Fleet } from '../../simulator/fleet.js';
@@ -342,6 +343,29 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     );
     await demand('1');
     expect([...(await lettersOf(engine, 'isr.', 40)).values()]).toEqual(ONCE(40));
+  });
+
+  it('gpu.samples holds a batch of a later version: stops with format_newer, and takes nothing of it or behind it', async () => {
+    const engine = await start('later.', ['score']);
+    const failed = failure(engine);
+    await poison('later.');
+    await lettersOf(engine, 'later.', 20);
+    const codec = await AvroCodec.open(null, '');
+    const later = codec.header('samples');
+    later.writeUInt32BE(1_999, 1);
+    await client.produce('later.gpu.samples', [
+      { value: later, partition: 0 },
+      { value: 'no batch', partition: 0 },
+    ]);
+    expect(await failed).toMatchObject({
+      code: 'format_newer',
+      message: expect.stringMatching(/schema id 1999, of a later version .* run the version that wrote them/) as string,
+    });
+    await engine.stop();
+    const again = await start('later.', ['score']);
+    expect(await failure(again)).toMatchObject({ code: 'format_newer' });
+    expect((await client.committed('later.gpu-actuary.score', 'later.gpu.samples')).get(0)).toBe(10);
+    expect(await client.readAll('later.gpu.dead-letter')).toHaveLength(20);
   });
 
   it('it is killed and started again: score goes on with nothing lost or twice', async () => {
