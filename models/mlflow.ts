@@ -10,8 +10,9 @@ export interface RegisteredModel {
 }
 
 export interface MlflowOptions {
+  /** `user:password@` before the host is sent as basic authentication. */
   readonly url: string;
-  /** Bearer token; null where the server asks for none. Never part of a message. */
+  /** Bearer token; null where the server asks for none. */
   readonly token: string | null;
   readonly timeoutMs: number;
   /** Ends whatever is being waited for. */
@@ -24,7 +25,15 @@ const ABSENT = new Set(['RESOURCE_DOES_NOT_EXIST', 'INVALID_PARAMETER_VALUE']);
 
 /** The part of MLflow's REST API by which a model is found and fetched. The server has to serve its artifacts. */
 export class MlflowClient {
-  constructor(private readonly options: MlflowOptions) {}
+  private readonly base: string;
+  private readonly headers: Record<string, string>;
+
+  /** @throws ActuaryError config_invalid */
+  constructor(private readonly options: MlflowOptions) {
+    const { base, headers } = accessOf(options);
+    this.base = base;
+    this.headers = headers;
+  }
 
   /**
    * @returns null where there is no such model or alias
@@ -98,10 +107,10 @@ export class MlflowClient {
   }
 
   private async get(path: string): Promise<Response> {
-    const { url, token, timeoutMs, stopped } = this.options;
+    const { timeoutMs, stopped } = this.options;
     try {
-      return await fetch(url.replace(/\/+$/, '') + path, {
-        headers: token === null ? {} : { authorization: `Bearer ${token}` },
+      return await fetch(this.base + path, {
+        headers: this.headers,
         signal: AbortSignal.any([stopped, AbortSignal.timeout(timeoutMs)]),
       });
     } catch (error) {
@@ -109,6 +118,28 @@ export class MlflowClient {
       throw unreachable(cause === undefined ? messageOf(error) : messageOf(cause), error);
     }
   }
+}
+
+/**
+ * Where to ask and with what to show for it. What `fetch` would not take it names in its error, and errors are logged:
+ * so secrets are taken out of the URL, and looked at before they are sent.
+ */
+function accessOf({ url, token }: MlflowOptions): { base: string; headers: Record<string, string> } {
+  const invalid = (what: string): ActuaryError => new ActuaryError('config_invalid', `configuration: ${what}`);
+  if (!URL.canParse(url)) throw invalid('model.mlflow.url is no URL');
+  const parsed = new URL(url);
+  const [user, password] = [parsed.username, parsed.password].map(decodeURIComponent);
+  parsed.username = parsed.password = '';
+  const base = parsed.href.replace(/\/+$/, '');
+  if (token === null) {
+    const basic = Buffer.from(`${user}:${password}`).toString('base64');
+    return { base, headers: user === '' && password === '' ? {} : { authorization: `Basic ${basic}` } };
+  }
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw invalid(
+      'model.mlflow.token has spaces, line breaks or characters beyond ASCII, and no header may have these',
+    );
+  return { base, headers: { authorization: `Bearer ${token}` } };
 }
 
 function unreachable(what: string, cause?: unknown): ActuaryError {

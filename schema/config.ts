@@ -139,7 +139,10 @@ export const ConfigSchema = Type.Object(
         'The directory is looked at once in so much time: a changed model that passes its checks takes over',
       ),
       mlflow: section('Model registry, in place of the directory', {
-        url: nullable(Type.String({ pattern: '^https?://' }), 'MLflow tracking server; null: the directory alone'),
+        url: nullable(
+          Type.String({ pattern: '^https?://' }),
+          'MLflow tracking server, user:password@ before the host where it asks for them; null: the directory alone',
+        ),
         token: nullable(Type.String({ minLength: 1 }), 'Bearer token for it; never shown or logged'),
         name: Type.String({ minLength: 1, default: 'gpu-actuary-failure', description: 'Registered model' }),
         alias: Type.String({ minLength: 1, default: 'champion', description: 'Alias of it that is followed' }),

@@ -25,6 +25,9 @@ const ENVIRONMENT_PREFIX = 'GPU_ACTUARY_';
 const SERVICE_LINK = /^([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_.*)?)|PORT_\d+_(TCP|UDP)(_.*)?)$/;
 const SERVICE_URL = /^(tcp|udp):\/\//;
 
+/** Keys whose values are never told, also where they are wrong. */
+const HOLDS_SECRETS = /^(kafka\.(properties|registry)|model\.mlflow\.(token|url)|database\.url)/;
+
 type Tree = { [key: string]: unknown };
 
 /** @throws ActuaryError config_unreadable, config_invalid */
@@ -56,7 +59,7 @@ export function validate(tree: unknown): Config {
   for (const error of Value.Errors(ConfigSchema, withDefaults)) {
     const path = error.path.slice(1).replaceAll('/', '.').replaceAll('~1', '/') || '(top level)';
     if (problems.has(path)) continue;
-    problems.set(path, describeError(error.schema, error.message, error.value));
+    problems.set(path, describeError(error.schema, error.message, HOLDS_SECRETS.test(path) ? '***' : error.value));
   }
   if (problems.size > 0) {
     const lines = [...problems].map(([path, problem]) => `${path}: ${problem}`);
