@@ -124,14 +124,13 @@ describe('configuration', () => {
     expect(shown.model.mlflow).toMatchObject({ token: '***', url: 'http://u:***@m' });
   });
 
-  it.each([
-    'database.url=postgrs://u:hunter2@h/d',
-    'kafka.registry=u:hunter2@h',
-    'model.mlflow.url=ftp://u:hunter2@h',
-  ])('tells that %s is wrong, and not its secret', (pair) => {
-    expect(() => load([pair])).toThrow(/^configuration: (database|kafka|model)\./);
-    expect(() => load([pair])).not.toThrow(/hunter2/);
-  });
+  it.each(['database.url=postgrs://u:hunter2@h/d', 'kafka.registry=u:hunter2@h', 'model.mlflow.url=ftp://u:hunter2@h'])(
+    'tells that %s is wrong, and not its secret',
+    (pair) => {
+      expect(() => load([pair])).toThrow(/^configuration: (database|kafka|model)\./);
+      expect(() => load([pair])).not.toThrow(/hunter2/);
+    },
+  );
 
   it('masks secrets where it is shown', () => {
     const shown = maskSecrets(

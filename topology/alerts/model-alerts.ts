@@ -32,6 +32,9 @@ export class ModelAlerts {
   private readonly stopped = new AbortController();
   private writing: AlertWriting | null = null;
   private telling: Promise<void> = Promise.resolve();
+  /** The last word of the topic on this place, as far as it was read: next offsets by partition. */
+  private known: AlertRecord | null = null;
+  private readTo: ReadonlyMap<number, number> = new Map();
 
   /** @param place where models come from: a directory, or `name@alias` of a registry */
   constructor(
@@ -55,10 +58,16 @@ export class ModelAlerts {
     this.tell();
   }
 
+  /** What is still to be said is tried once more; what is not written then, the log says. */
   async close(): Promise<void> {
     this.stopped.abort();
     // A broker that does not answer may take its time.
     await Promise.race([this.telling, delay(CLOSE_WITHIN_MS, undefined, { ref: false })]);
+    for (const { state, detail } of this.waiting)
+      this.log.error(
+        { role: 'alerts', code: 'output_unwritable', alert: MODEL_REFUSED, subject: this.place, state },
+        `not written to gpu.alerts: ${detail}. The next start tells what holds then`,
+      );
   }
 
   private say(state: AlertRecord['state'], detail: string): void {
@@ -74,7 +83,8 @@ export class ModelAlerts {
 
   private async tellAll(writing: AlertWriting): Promise<void> {
     const { signal } = this.stopped;
-    while (this.waiting.length > 0 && !signal.aborted) {
+    while (this.waiting.length > 0) {
+      const isLastTry = signal.aborted;
       const said = [...this.waiting];
       try {
         await write(said, await this.bookOf(writing), writing, (message) => this.log.warn({ role: 'alerts' }, message));
@@ -82,21 +92,27 @@ export class ModelAlerts {
       } catch (error) {
         const code = error instanceof ActuaryError ? error.code : 'internal';
         this.log.warn({ role: 'alerts', code }, `a model alert is still to be written: ${messageOf(error)}`);
-        // All that can end this early is the stop, which the loop looks for.
+        if (isLastTry) return;
+        // All that can end this early is the stop, and then it is tried once more.
         await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
       }
     }
   }
 
-  /** What the topic says of the place now. */
+  /** What the topic says of the place now: what came since it was last looked at, beside what was known then. */
   private async bookOf({ connection, codec }: AlertWriting): Promise<AlertBook> {
     const key = alertKey({ alert: MODEL_REFUSED, subject: this.place });
     const values: Buffer[] = [];
-    await readToEnd(connection, topicName(connection.topicPrefix, 'alerts'), 0, (message) => {
+    const readTo = await readToEnd(connection, topicName(connection.topicPrefix, 'alerts'), this.readTo, (message) => {
       if (String(message.key) === key && message.value !== null) values.push(message.value);
     });
+    for (const value of values) {
+      const record = await codec.decode<AlertRecord>('alerts', value);
+      if (this.known === null || record.as_of >= this.known.as_of) this.known = record;
+    }
+    this.readTo = readTo;
     const book = new AlertBook();
-    for (const value of values) book.restore(await codec.decode<AlertRecord>('alerts', value));
+    if (this.known !== null) book.restore(this.known);
     return book;
   }
 }

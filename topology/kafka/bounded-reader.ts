@@ -11,16 +11,18 @@ const MAX_MESSAGES = 1_000;
 /**
  * Reads a topic from a time on to the end that it had at the start, in no group, committing nothing: for a look, not
  * for a stream. What is written meanwhile may be read too, and does not keep it from its end.
- * @param sinceMs record timestamp to begin at, epoch ms; 0: the beginning
+ * @param from record timestamp to begin at, epoch ms; or next offsets, by partition, as an earlier call returned them.
+ *   0, and a partition that is not among them: the beginning
  * @param take called with each message, in order within a partition
+ * @returns by partition, the offset after the last that was read or passed over
  * @throws ActuaryError kafka_unreachable, kafka_failed, topic_missing
  */
 export async function readToEnd(
   connection: KafkaConnection,
   topic: string,
-  sinceMs: number,
+  from: number | ReadonlyMap<number, number>,
   take: (message: Message) => void,
-): Promise<void> {
+): Promise<Map<number, number>> {
   const consumer = new rdkafka.KafkaConsumer(
     {
       ...clientProperties(connection, 'reader'),
@@ -35,19 +37,21 @@ export async function readToEnd(
   );
   /** By partition that is still read: where it ended. The last records before that may be markers, never seen. */
   const open = new Map<string, number>();
+  const next = new Map<number, number>();
   consumer.on('partition.eof', (end) => open.delete(keyOf(end)));
   try {
     await call<unknown>('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}`, (done) =>
       consumer.connect({ timeout: TIMEOUT_MS }, done),
     );
-    const starts = await startsOf(consumer, topic, sinceMs);
+    const starts = await startsOf(consumer, topic, from);
     for (const start of starts) {
       const { lowOffset, highOffset } = await call<rdkafka.WatermarkOffsets>(
         'kafka_failed',
         `end of ${topic}`,
         (done) => consumer.queryWatermarkOffsets(start.topic, start.partition, TIMEOUT_MS, done),
       );
-      if (highOffset > lowOffset) open.set(keyOf(start), highOffset);
+      next.set(start.partition, highOffset);
+      if (highOffset > Math.max(lowOffset, start.offset)) open.set(keyOf(start), highOffset);
     }
     consumer.setDefaultConsumeTimeout(0);
     consumer.assign(starts.map((start) => ({ ...start })));
@@ -57,26 +61,35 @@ export async function readToEnd(
       );
       for (const message of messages) {
         take(message);
+        next.set(message.partition, Math.max(next.get(message.partition)!, message.offset + 1));
         if (message.offset + 1 >= (open.get(keyOf(message)) ?? Infinity)) open.delete(keyOf(message));
       }
       if (messages.length === 0) await delay(IDLE_MS);
     }
+    return next;
   } finally {
     if (consumer.isConnected()) await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
   }
 }
 
-async function startsOf(consumer: KafkaConsumer, topic: string, sinceMs: number): Promise<TopicPartitionOffset[]> {
+async function startsOf(
+  consumer: KafkaConsumer,
+  topic: string,
+  from: number | ReadonlyMap<number, number>,
+): Promise<TopicPartitionOffset[]> {
   const metadata = await call<rdkafka.Metadata>('kafka_failed', `metadata of ${topic}`, (done) =>
     consumer.getMetadata({ topic, timeout: TIMEOUT_MS }, done),
   );
   const partitions = metadata.topics.find(({ name }) => name === topic)?.partitions ?? [];
   if (partitions.length === 0) throw new ActuaryError('topic_missing', `topic ${topic} does not exist`);
-  if (sinceMs <= 0) return partitions.map(({ id }) => ({ topic, partition: id, offset: BEGINNING }));
+  if (typeof from !== 'number' || from <= 0) {
+    const known = typeof from === 'number' ? null : from;
+    return partitions.map(({ id }) => ({ topic, partition: id, offset: known?.get(id) ?? BEGINNING }));
+  }
   // librdkafka takes the time where the offset comes back.
   return call<TopicPartitionOffset[]>('kafka_failed', `offsets of ${topic}`, (done) =>
     consumer.offsetsForTimes(
-      partitions.map(({ id }) => ({ topic, partition: id, offset: sinceMs })),
+      partitions.map(({ id }) => ({ topic, partition: id, offset: from })),
       TIMEOUT_MS,
       done as never,
     ),
