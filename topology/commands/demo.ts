@@ -22,9 +22,10 @@ import {
   type ConfigurationOptions,
 } from './context.js';
 import { migrateDatabase } from './db.js';
+import { DEMO_FLEET } from './demo-fleet.js';
 import { DemoTelemetry, DEMO_TOPICS } from './demo-telemetry.js';
 
-const HISTORY_DAYS = 8;
+const HISTORY_DAYS = DEMO_FLEET.historyDays;
 const HISTORY_CADENCE_MS = 120_000;
 const LIVE_CADENCE_MS = 10_000;
 /** Beyond it the history takes a quarter of an hour to load. */
@@ -43,10 +44,14 @@ interface DemoOptions extends ConfigurationOptions {
 export function demoCommand(context: CommandContext): Command {
   return configurable(new Command('demo'))
     .description('everything in one process: embedded Kafka and PostgreSQL, a simulated fleet, the engine, the page')
-    .option('--gpus <n>', 'GPUs of the simulated fleet', '64')
+    .option('--gpus <n>', 'GPUs of the simulated fleet', String(DEMO_FLEET.gpus))
     .option('--hosts <n>', 'hosts they stand in (default: 8 GPUs each)')
     .option('--speed <x>', 'how many times faster than real the fleet lives, once its history is loaded', '60')
-    .option('--seed <s>', 'the same seed gives the same fleet', '1')
+    .option(
+      '--seed <s>',
+      'the same seed gives the same fleet; that of the default was chosen for its ailing GPUs',
+      String(DEMO_FLEET.seed),
+    )
     .option('--port <p>', 'port of the page (default: http.port, or any free one if that is taken)')
     .addHelpText('after', '\nNothing is kept: Ctrl-C ends it and removes all it made.\n')
     .action((options: DemoOptions) => demo(context, options));
@@ -141,6 +146,8 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
     say(
       `loading ${HISTORY_DAYS} days of ${gpus} GPUs on ${hosts} hosts, a reading every ${HISTORY_CADENCE_MS / 60_000} min`,
     );
+    if (seed === DEMO_FLEET.seed)
+      say('it is a chosen fleet, with more ailing GPUs than most have; --seed 1 is an ordinary one');
     let told = 0;
     await unlessStopped(
       Promise.race([
