@@ -36,7 +36,7 @@ describe('secrets on the way to MLflow', () => {
     expect(shown).toEqual([expected]);
   });
 
-  it.each(['hu\nsh', 'hush—hush', 'hu sh'])(
+  it.each(['hu\nsh', 'hush—hush', 'hu\tsh'])(
     'are refused before they are sent where no header takes them: %j',
     (token) => {
       expect(() => client(`http://${place}`, token)).toThrow(/^configuration: model\.mlflow\.token/);

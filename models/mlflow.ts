@@ -135,9 +135,9 @@ function accessOf({ url, token }: MlflowOptions): { base: string; headers: Recor
     const basic = Buffer.from(`${user}:${password}`).toString('base64');
     return { base, headers: user === '' && password === '' ? {} : { authorization: `Basic ${basic}` } };
   }
-  if (!/^[\x21-\x7e]+$/.test(token))
+  if (!/^[\x20-\x7e]+$/.test(token))
     throw invalid(
-      'model.mlflow.token has spaces, line breaks or characters beyond ASCII, and no header may have these',
+      'model.mlflow.token has line breaks or characters beyond ASCII, and no header may have these',
     );
   return { base, headers: { authorization: `Bearer ${token}` } };
 }
