@@ -30,6 +30,7 @@ export class HeuristicScorer implements Scorer {
   readonly digest = 'heuristic';
   readonly featureSet = 'v1';
   readonly explainer = null;
+  readonly explanationMs = null;
   private readonly predictions = new PredictionArrays();
 
   score(rows: FeatureRows): Promise<Predictions> {

@@ -9,7 +9,9 @@ import type { Scorer } from './scorer.js';
 export function resolveModelDirectory(directory: string): string {
   if (isAbsolute(directory)) return directory;
   const here = resolve(directory);
-  return existsSync(here) ? here : join(packageRoot(), directory);
+  const inPackage = join(packageRoot(), directory);
+  // What is in neither place is missed where it was looked for first.
+  return !existsSync(here) && existsSync(inPackage) ? inPackage : here;
 }
 
 /**

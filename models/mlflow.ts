@@ -19,11 +19,31 @@ export interface MlflowOptions {
   readonly stopped: AbortSignal;
 }
 
+interface Version {
+  readonly version: string;
+  readonly run_id?: string;
+}
+interface Alias {
+  readonly alias: string;
+  readonly version: string;
+}
+interface Tag {
+  readonly key: string;
+  readonly value: string;
+}
+
 const ARTIFACTS = 'mlflow-artifacts:/';
 /** A missing alias or model is not always a 404. */
 const ABSENT = new Set(['RESOURCE_DOES_NOT_EXIST', 'INVALID_PARAMETER_VALUE']);
 
-/** The part of MLflow's REST API by which a model is found and fetched. The server has to serve its artifacts. */
+/** What the registry says of a model as a whole. */
+export interface RegisteredName {
+  /** Versions by alias. */
+  readonly aliases: ReadonlyMap<string, string>;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+/** The part of MLflow's REST API by which a model is found, fetched and put in force. The server has to serve artifacts. */
 export class MlflowClient {
   private readonly base: string;
   private readonly headers: Record<string, string>;
@@ -40,20 +60,54 @@ export class MlflowClient {
    * @throws ActuaryError mlflow_unreachable
    */
   async byAlias(name: string, alias: string): Promise<RegisteredModel | null> {
-    const query = new URLSearchParams({ name, alias }).toString();
-    const answer = await this.get(`/api/2.0/mlflow/registered-models/alias?${query}`);
-    if (!answer.ok) {
-      const { error_code } = (await answer.json().catch(() => ({}))) as { error_code?: string };
-      if (ABSENT.has(error_code ?? '')) return null;
-      throw unreachable(`${name}@${alias}: HTTP ${answer.status} ${error_code ?? ''}`);
-    }
-    const { model_version: found } = (await answer.json()) as {
-      model_version: { version: string; run_id?: string };
-    };
+    const found = await this.ask<{ model_version: Version }>('registered-models/alias', { name, alias });
+    return found === null ? null : registered(found.model_version);
+  }
+
+  /** @returns null where there is no such model or version. @throws ActuaryError mlflow_unreachable */
+  async byVersion(name: string, version: string): Promise<RegisteredModel | null> {
+    const found = await this.ask<{ model_version: Version }>('model-versions/get', { name, version });
+    return found === null ? null : registered(found.model_version);
+  }
+
+  /** @returns null where there is no such model. @throws ActuaryError mlflow_unreachable */
+  async byName(name: string): Promise<RegisteredName | null> {
+    const found = await this.ask<{ registered_model: { aliases?: Alias[]; tags?: Tag[] } }>('registered-models/get', {
+      name,
+    });
+    if (found === null) return null;
+    const { aliases = [], tags = [] } = found.registered_model;
     return {
-      version: found.version,
-      runId: found.run_id === undefined || found.run_id === '' ? null : found.run_id,
+      aliases: new Map(aliases.map(({ alias, version }) => [alias, version])),
+      tags: new Map(tags.map(({ key, value }) => [key, value])),
     };
+  }
+
+  /** All versions of a model, the newest first. @throws ActuaryError mlflow_unreachable */
+  async versions(name: string): Promise<RegisteredModel[]> {
+    const versions: Version[] = [];
+    let page = '';
+    do {
+      // Names have no quotes: the registry refuses them.
+      const query = { filter: `name='${name.replaceAll("'", '')}'`, ...(page === '' ? {} : { page_token: page }) };
+      const found = await this.ask<{ model_versions?: Version[]; next_page_token?: string }>(
+        'model-versions/search',
+        query,
+      );
+      versions.push(...(found?.model_versions ?? []));
+      page = found?.next_page_token ?? '';
+    } while (page !== '');
+    return versions.map(registered).sort((a, b) => Number(b.version) - Number(a.version));
+  }
+
+  /** From now on the alias stands for this version. @throws ActuaryError mlflow_unreachable */
+  async setAlias(name: string, alias: string, version: string): Promise<void> {
+    await this.post('registered-models/alias', { name, alias, version });
+  }
+
+  /** @throws ActuaryError mlflow_unreachable */
+  async setTag(name: string, key: string, value: string): Promise<void> {
+    await this.post('registered-models/set-tag', { name, key, value });
   }
 
   /**
@@ -106,11 +160,28 @@ export class MlflowClient {
     }
   }
 
-  private async get(path: string): Promise<Response> {
+  private async ask<T>(what: string, query: Record<string, string>): Promise<T | null> {
+    const answer = await this.get(`/api/2.0/mlflow/${what}?${new URLSearchParams(query).toString()}`);
+    if (answer.ok) return (await answer.json()) as T;
+    const code = await errorCodeOf(answer);
+    if (ABSENT.has(code)) return null;
+    throw unreachable(`${query.name === undefined ? what : nameOf(query)}: HTTP ${answer.status} ${code}`);
+  }
+
+  private async post(what: string, body: object): Promise<void> {
+    const answer = await this.get(`/api/2.0/mlflow/${what}`, {
+      method: 'POST',
+      headers: { ...this.headers, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw unreachable(`${what}: HTTP ${answer.status} ${await errorCodeOf(answer)}`);
+  }
+
+  private async get(path: string, init: RequestInit = { headers: this.headers }): Promise<Response> {
     const { timeoutMs, stopped } = this.options;
     try {
       return await fetch(this.base + path, {
-        headers: this.headers,
+        ...init,
         signal: AbortSignal.any([stopped, AbortSignal.timeout(timeoutMs)]),
       });
     } catch (error) {
@@ -136,10 +207,20 @@ function accessOf({ url, token }: MlflowOptions): { base: string; headers: Recor
     return { base, headers: user === '' && password === '' ? {} : { authorization: `Basic ${basic}` } };
   }
   if (!/^[\x20-\x7e]+$/.test(token))
-    throw invalid(
-      'model.mlflow.token has line breaks or characters beyond ASCII, and no header may have these',
-    );
+    throw invalid('model.mlflow.token has line breaks or characters beyond ASCII, and no header may have these');
   return { base, headers: { authorization: `Bearer ${token}` } };
+}
+
+function registered({ version, run_id: runId = '' }: Version): RegisteredModel {
+  return { version, runId: runId === '' ? null : runId };
+}
+
+const nameOf = ({ name, alias, version }: Record<string, string | undefined>): string =>
+  alias !== undefined ? `${name}@${alias}` : version === undefined ? `${name}` : `version ${version} of ${name}`;
+
+async function errorCodeOf(answer: Response): Promise<string> {
+  const { error_code } = (await answer.json().catch(() => ({}))) as { error_code?: string };
+  return error_code ?? '';
 }
 
 function unreachable(what: string, cause?: unknown): ActuaryError {

@@ -5,8 +5,9 @@ import { FEATURE_COUNT, type FeatureRows } from '../schema/features.js';
 import { FAILURE_TYPES } from '../schema/records.js';
 import { readModel, type ModelCard, type ModelFiles } from './card.js';
 import { calibratedConfidence } from './confidence.js';
+import { explanationMs } from './explain/cost.js';
 import { Explainer } from './explain/explainer.js';
-import { checkGolden } from './golden.js';
+import { checkGolden, rowsOf } from './golden.js';
 import { PredictionArrays } from './predictions.js';
 import type { Predictions, Scorer } from './scorer.js';
 import { HORIZON_DAYS } from './survival.js';
@@ -26,6 +27,8 @@ export class OnnxScorer implements Scorer {
   readonly runId: string | null;
   readonly digest: string;
   readonly card: ModelCard;
+  /** Measured on the golden batch. */
+  explanationMs: number | null = null;
   private readonly predictions = new PredictionArrays();
   private readonly input: Float32Array;
   private readonly failureProb = new Float32Array(BATCH_ROWS * HORIZONS);
@@ -95,7 +98,10 @@ export class OnnxScorer implements Scorer {
       );
     }
     try {
-      if (files.golden !== null) await checkGolden(scorer, files.golden, directory);
+      if (files.golden !== null) {
+        await checkGolden(scorer, files.golden, directory);
+        if (explainer !== null) scorer.explanationMs = await explanationMs(explainer, rowsOf(files.golden.features));
+      }
     } catch (error) {
       await session.release();
       throw error;

@@ -25,6 +25,8 @@ export interface Scorer {
   readonly featureSet: string;
   /** Says what moves its predictions; null where it cannot: by rule of thumb, or without its trees. */
   readonly explainer: Explainer | null;
+  /** What naming the factors of a row takes, ms; null where that is not known. */
+  readonly explanationMs: number | null;
   /** Scores all rows; resolves once. The result is the caller's until the next call. */
   score(rows: FeatureRows): Promise<Predictions>;
   /**

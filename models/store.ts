@@ -55,24 +55,24 @@ export class ModelStore {
    * @throws ActuaryError as OnnxScorer.load; model_missing: there is no such model; model_unsealed: it has no manifest.
    *   Nothing is changed then
    */
-  async promote(source: string, nowMs: number): Promise<ModelFiles> {
+  async promote(source: string, nowMs: number): Promise<VerifiedModel> {
     const directory = await this.find(source);
-    const files = await verifySealed(directory);
-    await this.install(directory, files, 'promote', nowMs);
-    return files;
+    const verified = await verifySealed(directory);
+    await this.install(directory, verified, 'promote', nowMs);
+    return verified;
   }
 
   /**
    * Puts the model in force that was before the last promotion that has not been taken back.
    * @throws ActuaryError model_missing: there is none, and as {@link promote}
    */
-  async rollback(nowMs: number): Promise<ModelFiles> {
+  async rollback(nowMs: number): Promise<VerifiedModel> {
     const directory = (await this.before()).at(-1);
     if (directory === undefined)
       throw new ActuaryError('model_missing', `${this.promotions} names no model that was in force before`);
-    const files = await verifySealed(join(this.root, directory));
-    await this.install(join(this.root, directory), files, 'rollback', nowMs);
-    return files;
+    const verified = await verifySealed(join(this.root, directory));
+    await this.install(join(this.root, directory), verified, 'rollback', nowMs);
+    return verified;
   }
 
   /** What was in force before each promotion that has not been taken back, the newest last. */
@@ -156,14 +156,23 @@ async function look(directory: string): Promise<StoredModel> {
   }
 }
 
+/** A model that an engine would take. */
+export interface VerifiedModel extends ModelFiles {
+  /** What naming the factors of a row takes, ms; null where nothing can be named. */
+  readonly explanationMs: number | null;
+  /** Training run that made it; null where neither manifest nor registry names one. */
+  readonly runId: string | null;
+}
+
 /** Loads a model as the engine does. @throws ActuaryError as OnnxScorer.load, and model_unsealed */
-export async function verifySealed(directory: string): Promise<ModelFiles> {
+export async function verifySealed(directory: string): Promise<VerifiedModel> {
   const files = await readModel(directory);
   if (files.manifest === null)
     throw new ActuaryError(
       'model_unsealed',
       `${directory} has no manifest.json: nothing says that its files belong together. Write it with \`gpu-actuary model seal ${directory}\`.`,
     );
-  await (await OnnxScorer.load(directory)).close();
-  return files;
+  const scorer = await OnnxScorer.load(directory);
+  await scorer.close();
+  return { ...files, explanationMs: scorer.explanationMs, runId: scorer.runId };
 }

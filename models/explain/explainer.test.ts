@@ -5,7 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { FEATURE_COUNT, FEATURES } from '../../schema/features.js';
 import { packageRoot } from '../../schema/package-root.js';
 import { propertyRuns } from '../../test/support/property-runs.js';
+import { rowsOf } from '../golden.js';
 import { OnnxScorer } from '../onnx-scorer.js';
+import { EXPLAINED_WITHIN_MS, explanationMs } from './cost.js';
 import { Explainer, TOP_FACTORS } from './explainer.js';
 import { HeadExplainer } from './head-explainer.js';
 import type { Tree } from './trees.js';
@@ -219,6 +221,32 @@ describe('the champion', () => {
       });
     });
     await scorer.close();
+  });
+});
+
+describe('the cost of an explanation', () => {
+  it('is within a millisecond a row with the champion', async () => {
+    const scorer = await OnnxScorer.load(join(packageRoot(), 'models', 'champion'));
+    await scorer.close();
+    expect(scorer.explanationMs).toBeGreaterThan(0);
+    expect(scorer.explanationMs).toBeLessThanOrEqual(EXPLAINED_WITHIN_MS);
+  });
+
+  it('is the median over rows, and of a dear model not asked of many', async () => {
+    let [nowMs, asked] = [0, 0];
+    const taking = (ms: number): Explainer =>
+      ({
+        topFactors: () => {
+          nowMs += asked++ === 0 ? 50 : ms;
+          return [];
+        },
+      }) as unknown as Explainer;
+    const rows = { ...rowsOf(golden.features), count: 5 };
+    expect(await explanationMs(taking(2), rows, () => nowMs)).toBe(2);
+    expect(asked).toBe(64);
+    asked = 0;
+    expect(await explanationMs(taking(90), rows, () => nowMs)).toBe(90);
+    expect(asked).toBeLessThan(5);
   });
 });
 

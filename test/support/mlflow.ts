@@ -92,6 +92,15 @@ export class MlflowServer {
     return (await answer.json()) as T;
   }
 
+  /** A file that a run has logged, as text. */
+  async artifact(runId: string, path: string): Promise<string> {
+    const { run } = await this.get<{ run: { info: { experiment_id: string } } }>('runs/get', { run_id: runId });
+    const place = `${run.info.experiment_id}/${runId}/artifacts/${path}`;
+    const answer = await fetch(`${this.url}/api/2.0/mlflow-artifacts/artifacts/${place}`);
+    if (!answer.ok) throw new Error(`${path}: HTTP ${answer.status}`);
+    return answer.text();
+  }
+
   async setAlias(name: string, alias: string, version: string): Promise<void> {
     await this.post('registered-models/alias', { name, alias, version });
   }

@@ -376,6 +376,31 @@ describe('explain', () => {
       expect(Object.values(contributions).reduce((sum, each) => sum + each, base)).toBeCloseTo(margin, 9);
   });
 
+  it('asks a running engine for the features of a GPU, and says where another model answered there', async () => {
+    const answers: Record<string, object> = {
+      '/features/GPU-a': JSON.parse(row({ xid_hardware_count: 3 })) as object,
+      '/predictions/GPU-a': { gpu_uuid: 'GPU-a', model_version: 'yesterday' },
+    };
+    const server = createServer(({ url }, response) => void response.end(JSON.stringify(answers[url!])));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      const { status, stdout, stderr } = await run(['explain', '--gpu', 'GPU-a', '--set', `http.port=${port}`]);
+      expect(status).toBe(0);
+      expect(stdout).toContain('3 hardware XIDs in the week, +');
+      expect(stderr).toMatch(/^the engine's last prediction is that of yesterday; this explains hazard-v2-/);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('says that there is nothing to explain', async () => {
+    expect(await run(['explain', '--features', '-'])).toMatchObject({
+      ...{ status: 0, stdout: '' },
+      stderr: expect.stringContaining('nothing to explain') as string,
+    });
+  });
+
   it('says of a GPU that the engine does not know what the engine says', async () => {
     const server = createServer((_, response) => {
       response.writeHead(404).end('{"code":"unknown_gpu","message":"no GPU-a"}');
@@ -397,11 +422,15 @@ describe('explain', () => {
     ['no file', ['--features', join(directory, 'none.jsonl')], 'input_unreadable'],
     ['an unknown feature', ['--features', file('wrong.jsonl', row({ gpu_tmp_mean: 1 }))], 'input_invalid'],
     ['text', ['--features', file('text.jsonl', 'hot')], 'input_invalid'],
+    ['features without names', ['--features', file('list.jsonl', '{"features":[60]}')], 'input_invalid: .*expected'],
+    ['a directory', ['--features', directory], 'input_unreadable: .*is a directory'],
+    ['a model that is nowhere', ['--features', '-', '--set', 'model.directory=no/model'], 'model_missing: .*no/model'],
+    ['MLflow that is away', ['--features', '-', '--set', 'model.mlflow.url=http://127.0.0.1:1'], 'mlflow_unreachable'],
     ['no engine', ['--gpu', 'GPU-a', '--set', 'http.port=1'], 'engine_unreachable'],
     ['the rule of thumb', ['--features', '-', '--set', 'model.directory=null'], 'model_missing'],
   ])('refuses %s', async (_, args, code) => {
     const { status, stderr } = await run(['explain', ...args]);
     expect(status).not.toBe(0);
-    expect(stderr).toContain(`gpu-actuary: ${code}: `);
+    expect(stderr).toMatch(new RegExp(`^gpu-actuary: ${code}`));
   });
 });

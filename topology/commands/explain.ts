@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Command } from 'commander';
 import { factorInWords } from '../../models/explain/words.js';
-import { loadScorer } from '../../models/load.js';
 import type { Scorer } from '../../models/scorer.js';
 import type { Config } from '../../schema/config.js';
 import { ActuaryError, ERROR_CODES, messageOf, type ErrorCode } from '../../schema/errors.js';
@@ -9,6 +8,7 @@ import { FEATURE_COUNT, FEATURES, isFeature } from '../../schema/features.js';
 import { linesOf, openInput } from '../replay/lines.js';
 import { RowBlock } from '../score/rows.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import { loadInForce } from './model-place.js';
 
 interface ExplainOptions extends ConfigurationOptions {
   features?: string;
@@ -36,7 +36,7 @@ export function explainCommand(context: CommandContext): Command {
       if ((options.features === undefined) === (options.gpu === undefined))
         throw new ActuaryError('usage', 'give either --features FILE or --gpu UUID');
       const config = configurationOf(context, options);
-      const scorer = await loadScorer(config.model.directory);
+      const scorer = await loadInForce(config);
       try {
         if (scorer.explainer === null)
           throw new ActuaryError('model_missing', `${scorer.modelVersion} has no model.json that could be explained`);
@@ -44,13 +44,19 @@ export function explainCommand(context: CommandContext): Command {
           options.gpu === undefined
             ? rowsOf(options.features!, context.stdin as Readable)
             : [await featuresOf(options.gpu, config)];
+        if (options.gpu !== undefined) await tellOther(options.gpu, scorer, config, context);
         let block: Given[] = [];
         const print = async (): Promise<void> => {
           for (const line of await explain(block, scorer, options.json === true)) writeLine(context.stdout, line);
           block = [];
         };
-        for await (const one of given) if (block.push(one) === BLOCK_ROWS) await print();
+        let count = 0;
+        for await (const one of given) {
+          count++;
+          if (block.push(one) === BLOCK_ROWS) await print();
+        }
         await print();
+        if (count === 0) writeLine(context.stderr, `${options.features} has no line of features: nothing to explain`);
       } finally {
         await scorer.close();
       }
@@ -111,24 +117,41 @@ async function* rowsOf(file: string, stdin: Readable): AsyncGenerator<Given> {
 }
 
 async function featuresOf(gpuUuid: string, config: Config): Promise<Given> {
+  const { url, answer, text } = await ask('features', gpuUuid, config);
+  if (!answer.ok) throw new ActuaryError(codeOf(text), `${url} answers ${answer.status}: ${text}`);
+  return parse(text, url);
+}
+
+/** Says so where the engine's last prediction is another model's than the one that is explained. */
+async function tellOther(gpuUuid: string, scorer: Scorer, config: Config, { stderr }: CommandContext): Promise<void> {
+  const { answer, text } = await ask('predictions', gpuUuid, config);
+  if (!answer.ok) return;
+  const { model_version: theirs } = JSON.parse(text) as { model_version?: string };
+  if (theirs !== scorer.modelVersion)
+    writeLine(
+      stderr,
+      `the engine's last prediction is that of ${theirs}; this explains ${scorer.modelVersion}, which is in force by this configuration`,
+    );
+}
+
+async function ask(
+  what: 'features' | 'predictions',
+  gpuUuid: string,
+  config: Config,
+): Promise<{ url: string; answer: Response; text: string }> {
   const { host, port } = config.http;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/features/${encodeURIComponent(gpuUuid)}`;
-  let answer: Response;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/${what}/${encodeURIComponent(gpuUuid)}`;
   try {
-    answer = await fetch(url);
+    const answer = await fetch(url);
+    return { url, answer, text: await answer.text() };
   } catch (error) {
     const { cause = error } = error as { cause?: unknown };
     throw new ActuaryError(
       'engine_unreachable',
       `${url}: ${messageOf(cause)}. Is an engine with the serve role there?`,
-      {
-        cause,
-      },
+      { cause },
     );
   }
-  const text = await answer.text();
-  if (!answer.ok) throw new ActuaryError(codeOf(text), `${url} answers ${answer.status}: ${text}`);
-  return parse(text, url);
 }
 
 /** The code that the engine itself gave; another server there gives none. */
@@ -150,7 +173,7 @@ function parse(text: string, where: string): Given {
     throw new ActuaryError('input_invalid', `${where}: ${messageOf(error)}`, { cause: error });
   }
   const features = (row as Partial<Given> | null)?.features;
-  if (typeof features !== 'object' || features === null)
+  if (typeof features !== 'object' || features === null || Array.isArray(features))
     throw new ActuaryError('input_invalid', `${where}: expected {"gpu_uuid","as_of","features":{name: number|null}}`);
   for (const [name, value] of Object.entries(features)) {
     if (!isFeature(name)) throw new ActuaryError('input_invalid', `${where}: no feature is called ${name}`);

@@ -2,14 +2,13 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Command } from 'commander';
-import { readModel, type ModelFiles } from '../../models/card.js';
-import { resolveModelDirectory } from '../../models/load.js';
+import { readModel } from '../../models/card.js';
+import { EXPLAINED_WITHIN_MS } from '../../models/explain/cost.js';
 import { MANIFEST_FILE, writeManifest } from '../../models/manifest.js';
 import { OnnxScorer } from '../../models/onnx-scorer.js';
-import { ModelStore, verifySealed, type StoredModel } from '../../models/store.js';
-import { systemClock } from '../../schema/clock.js';
-import { ActuaryError } from '../../schema/errors.js';
+import { verifySealed, type VerifiedModel } from '../../models/store.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import { identityOf, lineOf, modelPlaceOf, type ModelPlace } from './model-place.js';
 
 /** What the card holds for people beside what the engine reads; another model's card may leave it out. */
 interface Described {
@@ -19,25 +18,41 @@ interface Described {
 
 type Options = ConfigurationOptions & { json?: boolean };
 
+/** Longest pause of an engine that loads a model, ms, that is not worth a word: predictions wait for as long. */
+const LOADED_WITHIN_MS = 100;
+
 export function modelCommand(context: CommandContext): Command {
-  const command = new Command('model').description('failure models: look at them, check them, put them in force');
+  const command = new Command('model')
+    .description('failure models: look at them, check them, put them in force')
+    .addHelpText(
+      'after',
+      '\nWith model.mlflow.url set these are the versions of model.mlflow.name in that registry.\n',
+    );
   const print = (line: string): void => writeLine(context.stdout, line);
-  /** Of the configured directory, which has to be one. */
-  const configured = (options: Options): string => {
-    const { directory } = configurationOf(context, options).model;
-    if (directory === null) throw new ActuaryError('usage', 'no model directory is configured: set model.directory');
-    return resolveModelDirectory(directory);
+  const placeOf = (options: Options): ModelPlace => modelPlaceOf(configurationOf(context, options));
+  const told = (model: VerifiedModel, what: string, options: Options): void => {
+    print(options.json ? JSON.stringify(identityOf(model, model.runId)) : `${what} ${lineOf(model, model.runId)}`);
+    warnOf(model.explanationMs, null);
   };
-  const told = (files: ModelFiles, what: string, options: Options): void =>
-    print(options.json ? JSON.stringify(identityOf(files)) : `${what} ${lineOf(files)}`);
+  const warnOf = (explanationMs: number | null, pauseMs: number | null): void => {
+    if (explanationMs !== null && explanationMs > EXPLAINED_WITHIN_MS)
+      writeLine(
+        context.stderr,
+        `warning: naming what moves one prediction takes ${ms(explanationMs)}, and the champion may take ${EXPLAINED_WITHIN_MS} ms: an engine spends as much on each record it emits`,
+      );
+    if (pauseMs !== null && pauseMs > LOADED_WITHIN_MS)
+      writeLine(
+        context.stderr,
+        `warning: an engine that loads it pauses for ${pauseMs} ms, and predictions wait for as long`,
+      );
+  };
 
   command.addCommand(
     configurable(new Command('list'))
       .description('the model in force, and those of the archive beside it')
       .option('--json', 'print a JSON object a line')
       .action(async (options: Options) => {
-        for (const model of await new ModelStore(configured(options)).list())
-          print(options.json ? JSON.stringify(listed(model)) : lineOfStored(model));
+        for (const { line, json } of await placeOf(options).list()) print(options.json ? JSON.stringify(json) : line);
       }),
   );
   command.addCommand(
@@ -45,31 +60,43 @@ export function modelCommand(context: CommandContext): Command {
       .description('show the model in force: version, inputs, metrics; fails if the model is not usable')
       .option('--json', 'print the whole card as JSON')
       .action(async (options: Options) => {
-        const { directory } = configurationOf(context, options).model;
-        if (directory === null) {
+        const { directory, mlflow } = configurationOf(context, options).model;
+        if (directory === null && mlflow.url === null) {
           print(options.json ? '{"model_version":"heuristic"}' : 'no model is configured: the heuristic answers');
           return;
         }
-        const path = resolveModelDirectory(directory);
-        // Loaded as the engine loads it: what does not score is not usable, whatever its card says.
-        const scorer = await OnnxScorer.load(path);
-        await scorer.close();
-        const text = await readFile(join(path, 'card.json'), 'utf8');
-        print(options.json ? text.trimEnd() : summaryOf(scorer, JSON.parse(text) as Described, path));
+        const from = mlflow.url === null ? undefined : `${mlflow.name}@${mlflow.alias}`;
+        await placeOf(options).withFiles(undefined, async (path) => {
+          // Loaded as the engine loads it: what does not score is not usable, whatever its card says.
+          const scorer = await OnnxScorer.load(path);
+          await scorer.close();
+          const text = await readFile(join(path, 'card.json'), 'utf8');
+          print(options.json ? text.trimEnd() : summaryOf(scorer, JSON.parse(text) as Described, from ?? path));
+        });
       }),
   );
   command.addCommand(
     configurable(new Command('verify'))
       .description('check a model as the engine does: manifest, checksums, features, golden batch')
-      .argument('[directory]', 'of the model; that of model.directory if left out')
-      .option('--json', 'print version, run, digest and load_pause_ms as JSON')
-      .action(async (directory: string | undefined, options: Options) => {
-        const path = directory ?? configured(options);
-        const files = await verifySealed(path);
-        const pauseMs = await longestPauseMs(() => verifySealed(path));
-        if (options.json) print(JSON.stringify({ ...identityOf(files), load_pause_ms: pauseMs }));
-        else print(`usable: ${lineOf(files)}; an engine that loads it pauses for ${pauseMs} ms at the longest`);
-      }),
+      .argument('[model]', 'its directory, or its version in the registry; the one in force if left out')
+      .option('--json', 'print version, run, digest, load_pause_ms and explain_ms as JSON')
+      .action((model: string | undefined, options: Options) =>
+        placeOf(options).withFiles(model, async (path) => {
+          const verified = await verifySealed(path);
+          const pauseMs = await longestPauseMs(() => verifySealed(path));
+          const { explanationMs } = verified;
+          if (options.json)
+            print(JSON.stringify({ ...identityOf(verified), load_pause_ms: pauseMs, explain_ms: explanationMs }));
+          else
+            print(
+              `usable: ${lineOf(verified)}; an engine that loads it pauses for ${pauseMs} ms at the longest, ` +
+                (explanationMs === null
+                  ? 'it names no factors'
+                  : `naming the factors of a row takes ${ms(explanationMs)}`),
+            );
+          warnOf(explanationMs, pauseMs);
+        }),
+      ),
   );
   command.addCommand(
     new Command('seal')
@@ -86,12 +113,11 @@ export function modelCommand(context: CommandContext): Command {
   );
   command.addCommand(
     configurable(new Command('promote'))
-      .description('check a model and put it in force; running engines follow, the one before goes to the archive')
-      .argument('<model>', 'its directory, or its version or name in the archive')
+      .description('check a model and put it in force; running engines follow, the one before can be brought back')
+      .argument('<model>', 'its directory, its version or name in the archive, or its version in the registry')
       .option('--json', 'print version, run and digest as JSON')
       .action(async (model: string, options: Options) => {
-        const store = new ModelStore(configured(options));
-        told(await store.promote(model, systemClock.now()), 'in force:', options);
+        told(await placeOf(options).promote(model), 'in force:', options);
       }),
   );
   command.addCommand(
@@ -99,11 +125,13 @@ export function modelCommand(context: CommandContext): Command {
       .description('put the model in force that was before the last promotion')
       .option('--json', 'print version, run and digest as JSON')
       .action(async (options: Options) => {
-        told(await new ModelStore(configured(options)).rollback(systemClock.now()), 'in force again:', options);
+        told(await placeOf(options).rollback(), 'in force again:', options);
       }),
   );
   return command;
 }
+
+const ms = (value: number): string => `${value.toPrecision(2)} ms`;
 
 /** Longest that the event loop had no turn meanwhile; in a process that has loaded a model before, as an engine has. */
 async function longestPauseMs(work: () => Promise<unknown>): Promise<number> {
@@ -119,22 +147,6 @@ async function seal(directory: string, runId: string | null): Promise<void> {
   await rm(join(directory, MANIFEST_FILE), { force: true });
   const { card } = await readModel(directory);
   await writeManifest(directory, card.model_version, runId);
-}
-
-function identityOf({ card, manifest, digest }: ModelFiles): Record<string, unknown> {
-  return { model_version: card.model_version, run_id: manifest?.run_id ?? null, digest };
-}
-
-function listed({ directory, files, problem }: StoredModel): Record<string, unknown> {
-  return { directory, ...(files === null ? { problem } : { ...identityOf(files), sealed: files.manifest !== null }) };
-}
-
-function lineOf({ card, manifest, digest }: ModelFiles): string {
-  return `${card.model_version}, run ${manifest?.run_id ?? 'not known'}, ${manifest === null ? 'no manifest' : `digest ${digest.slice(0, 12)}`}`;
-}
-
-function lineOfStored({ directory, files, problem }: StoredModel): string {
-  return `${directory}: ${files === null ? `not usable: ${problem}` : lineOf(files)}`;
 }
 
 function summaryOf({ card }: OnnxScorer, described: Described, path: string): string {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Writable, Readable } from 'node:stream';
-import { loadScorer } from '../../models/load.js';
 import { SurvivalBaseline } from '../../models/survival-baseline.js';
 import type { Predictions, Scorer } from '../../models/scorer.js';
 import { parseAssets } from '../../operators/assets.js';
@@ -24,6 +23,7 @@ import type { RowBlock } from '../score/rows.js';
 import { decisionOf, healthOf, predictionOf, type RecordHead } from '../score/records.js';
 import { namedFeatures, publishedFeatures } from '../score/unit.js';
 import { configurable, configurationOf, type CommandContext, type ConfigurationOptions } from './context.js';
+import { loadInForce } from './model-place.js';
 
 const EMITS = ['features', 'predictions', 'health', 'decisions', 'rejected'] as const;
 type Emit = (typeof EMITS)[number];
@@ -72,7 +72,7 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
   const atMs = options.at === undefined ? null : timeOption('--at', options.at);
   const assets = readAssets(options.assets ?? config.assets.file);
   const scores = emits.has('predictions') || emits.has('decisions');
-  const scorer = scores ? await loadScorer(config.model.directory) : null;
+  const scorer = scores ? await loadInForce(config) : null;
 
   const input = await openInput(options.input, context.stdin as Readable);
   const output = LineWriter.open(options.output, context.stdout as Writable);

@@ -16,8 +16,9 @@ export interface InputFile {
 export async function openInput(file: string, stdin: Readable): Promise<InputFile> {
   if (file === '-') return { bytes: null, stream: stdin };
   try {
-    const { size } = await stat(file);
-    return { bytes: size, stream: createReadStream(file, { highWaterMark: 1 << 20 }) };
+    const found = await stat(file);
+    if (found.isDirectory()) throw new Error('is a directory');
+    return { bytes: found.size, stream: createReadStream(file, { highWaterMark: 1 << 20 }) };
   } catch (error) {
     throw new ActuaryError('input_unreadable', `${file}: ${messageOf(error)}`, { cause: error });
   }

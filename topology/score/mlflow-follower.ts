@@ -7,7 +7,7 @@ import { OnnxScorer } from '../../models/onnx-scorer.js';
 import type { Config } from '../../schema/config.js';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import type { Log } from '../roles/role.js';
-import { checkFits, type ModelsInForce, type ModelVerdicts } from './models.js';
+import { checkFits, warnIfDear, type ModelsInForce, type ModelVerdicts } from './models.js';
 
 /** Of the wait between two looks, at most, while MLflow does not answer. */
 const LONGEST_BACKOFF = 8;
@@ -88,6 +88,7 @@ export class MlflowFollower {
         { model: model.modelVersion, run_id: model.runId, digest: model.digest, version: found.version },
         `${name}@${alias} is checked and warm`,
       );
+      warnIfDear(model, log);
       verdicts.usable(model.modelVersion);
       return model;
     } catch (error) {

@@ -6,7 +6,7 @@ import { ModelAlerts, type AlertWriting } from '../alerts/model-alerts.js';
 import type { Log } from '../roles/role.js';
 import { MlflowFollower } from './mlflow-follower.js';
 import { ModelWatch } from './model-watch.js';
-import { checkFits, ModelsInForce, type ModelInstruments, type ModelVerdicts } from './models.js';
+import { checkFits, ModelsInForce, warnIfDear, type ModelInstruments, type ModelVerdicts } from './models.js';
 
 /** Where a process has its models from: the directory, or MLflow where it is configured. */
 export interface ModelSupply {
@@ -45,6 +45,7 @@ export async function openModels(
   const scorer: Scorer = registered ?? (await loadScorer(directory));
   checkFits(scorer, featureSet);
   const { modelVersion, runId, digest } = scorer;
+  warnIfDear(scorer, log);
   instruments.modelInForce(modelVersion, runId);
   log.info({ model: modelVersion, run_id: runId, digest }, 'model loaded');
   const models = new ModelsInForce(scorer, (from, to) => {

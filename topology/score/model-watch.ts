@@ -7,7 +7,7 @@ import { MANIFEST_FILE, OPTIONAL_FILES, REQUIRED_FILES } from '../../models/mani
 import { OnnxScorer } from '../../models/onnx-scorer.js';
 import { ActuaryError } from '../../schema/errors.js';
 import type { Log } from '../roles/role.js';
-import { checkFits, type ModelsInForce, type ModelVerdicts } from './models.js';
+import { checkFits, warnIfDear, type ModelsInForce, type ModelVerdicts } from './models.js';
 
 export interface ModelWatchOptions {
   /** As configured: a relative one is looked up anew each time. */
@@ -70,6 +70,7 @@ export class ModelWatch {
       }
       const { modelVersion, runId } = model;
       log.info({ model: modelVersion, run_id: runId, digest }, 'another model is checked and warm');
+      warnIfDear(model, log);
       models.offer(model);
       verdicts.usable(modelVersion);
     } catch (error) {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Scorer } from '../../models/scorer.js';
-import { ModelsInForce, checkFits } from './models.js';
+import { ModelsInForce, checkFits, warnIfDear } from './models.js';
 
 describe('the model in force', () => {
   const closed: string[] = [];
   const model = (modelVersion: string, featureSet = 'v2'): Scorer => ({
-    ...{ modelVersion, featureSet, runId: null, digest: modelVersion, explainer: null },
+    ...{ modelVersion, featureSet, runId: null, digest: modelVersion, explainer: null, explanationMs: null },
     score: () => Promise.reject(new Error('not asked')),
     confidence: () => 0,
     close: () => {
@@ -45,4 +45,12 @@ describe('the model in force', () => {
     expect(() => checkFits(model('a', 'v1'), 'v1')).not.toThrow();
     expect(() => checkFits(model('a'), 'v1')).toThrow(expect.objectContaining({ code: 'model_mismatch' }));
   });
+});
+
+it('says of a model whose reasons are dear what they cost, and nothing of others', () => {
+  const said: object[] = [];
+  const log = { warn: (fields: object) => void said.push(fields) };
+  for (const explanationMs of [null, 0.04, 1, 1.04])
+    warnIfDear({ modelVersion: 'large', explanationMs } as Scorer, log);
+  expect(said).toEqual([{ model: 'large', explain_ms: 1 }]);
 });

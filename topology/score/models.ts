@@ -1,5 +1,7 @@
+import { EXPLAINED_WITHIN_MS } from '../../models/explain/cost.js';
 import type { Scorer } from '../../models/scorer.js';
 import { ActuaryError, type ErrorCode } from '../../schema/errors.js';
+import type { Log } from '../roles/role.js';
 
 /** Told of models that come and go; serving/metrics.ts counts them. */
 export interface ModelInstruments {
@@ -74,4 +76,13 @@ export function checkFits({ modelVersion, featureSet }: Scorer, kept: 'v1' | 'v2
       'model_mismatch',
       `model ${modelVersion} reads feature set v2, and windows.featureSet keeps v1 alone: set it to v2, or use a model of v1`,
     );
+}
+
+/** Says so where naming the factors of a prediction is dear: the event loop has as much less for all else. */
+export function warnIfDear({ modelVersion, explanationMs }: Scorer, log: Pick<Log, 'warn'>): void {
+  if (explanationMs === null || explanationMs <= EXPLAINED_WITHIN_MS) return;
+  log.warn(
+    { model: modelVersion, explain_ms: Number(explanationMs.toPrecision(2)) },
+    `naming what moves a prediction takes more than ${EXPLAINED_WITHIN_MS} ms with this model: each record that is emitted costs as much`,
+  );
 }
