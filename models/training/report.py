@@ -175,7 +175,7 @@ With a right probability p, acting on a GPU pays where p × (cost of a missed fa
 
 ## Elsewhere
 
-How it does in worlds that share no law with these, before and after learning from their history: [foreign.md](foreign.md). How the size of its trees was settled, on fleets of training alone: [tuning.md](tuning.md).
+How it does in worlds that share no law with these, before and after learning from their history: [foreign.md](foreign.md). How the size of its trees was settled, on fleets of training alone: [tuning.md](tuning.md). What keeps it from the oracle: [shortfall.md](shortfall.md).
 """
 
 def silence_rows(silences: dict[str, TrainingSet], scores: dict[str, np.ndarray]) -> list[str]:
