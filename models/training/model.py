@@ -6,7 +6,7 @@ import xgboost as xgb
 import calibration
 import graph
 from augment import drop_fields, without_cadence
-from hazards import SIZE, Size, margins, stretched, train_hazard, train_types
+from hazards import SIZE, Size, joined, margins, stretched, train_hazard, train_shared, train_types
 from horizons import FAILURE_TYPES
 from training_set import TrainingSet, concatenate_fleets, lightened
 
@@ -34,20 +34,23 @@ class Model:
         """
         @param watch rows of other GPUs: they say when to stop, and calibrate
         @param truth learn from the true risk where it is known
-        @param base a model to go on from, of the same features
+        @param base a model to go on from, of the same features, by what became of the GPUs
+        @param size of the heads' trees where there is no base
         """
         names = train.features
         train = lightened(train)
         train, watch = (data.with_features(without_cadence(data.x, names)) for data in (train, watch))
         # Each row once as it is and once with fields left out.
         both = concatenate_fleets([train, train.with_features(drop_fields(train.x, names, seed=11))])
-        heads: list[xgb.Booster | None] = [None] * 3
-        if base is not None:
+        if base is None:
+            hazards = [train_hazard(both, watch, piece, constraints(names), truth, size=size) for piece in range(3)]
+        else:
             whole = concatenate_fleets([train, watch])
             found = base.margins(whole.x)
             factors = [calibration.stretch(found[:, piece], whole, piece, truth) for piece in range(3)]
             heads = [stretched(head, factor) for head, factor in zip(base.hazards, factors)]
-        hazards = [train_hazard(both, watch, piece, constraints(names), truth, head, size) for piece, head in enumerate(heads)]
+            shared = train_shared(both, watch, heads, constraints(names))
+            hazards = [joined(head, shared) for head in heads]
         model = Model(names, hazards, train_types(both, watch, None if base is None else base.types), np.ones((3, 2)))
         model.coefficients = calibration.calibrate(train, watch, model.margins, truth)
         return model

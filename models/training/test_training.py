@@ -14,7 +14,7 @@ from augment import GROUPS, drop_fields, without_cadence
 from baselines import rule_of_thumb, scaled
 from champion import GraphDiffers, golden, read_model, write
 from evaluate import OBSERVABLE, bins, compare, lead_times, operating_points
-from hazards import AtRisk, at_risk, margins, stretched
+from hazards import AtRisk, at_risk, joined, margins, stretched, train_shared
 from horizons import HORIZONS
 from model import Model, constraints
 from predictions import read_predictions, write_predictions
@@ -113,6 +113,24 @@ class Learning(unittest.TestCase):
         rate = np.average(more[1].failed_within(90), weights=weight)
         self.assertLess(np.average(before, weights=weight) / rate, 0.6)
         self.assertAlmostEqual(np.average(after, weights=weight) / rate, 1, delta=0.15)
+
+    def test_joined_heads_say_what_both_say(self):
+        head, more = self.model.hazards[1], self.model.hazards[2]
+        both = joined(head, more)
+        np.testing.assert_allclose(margins(both, self.test.x), margins(head, self.test.x) + margins(more, self.test.x), rtol=1e-5, atol=1e-5)
+
+    def test_a_history_teaches_all_heads_alike_what_none_knew(self):
+        # The sign is now in the column of noise, whatever the horizon.
+        history = [world(seed, 3000)[0] for seed in (6, 7)]
+        for data in history:
+            data.x[:, 4] = data.x[:, 2]
+            data.x[:, :3] = 0
+        shared = train_shared(*history, self.model.hazards, constraints(NAMES))
+        x = np.zeros((2, len(NAMES)), np.float32)
+        x[1, 4] = 1
+        quiet, sick = margins(shared, x)
+        self.assertGreater(sick - quiet, 1)
+        self.assertLess(sick - quiet, 1.2 * np.log(10))
 
     def test_a_stretched_head_says_so_many_times_as_much(self):
         head = self.model.hazards[1]
