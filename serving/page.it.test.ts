@@ -91,6 +91,9 @@ describe.skipIf(isMissing && process.env.CI !== 'true')(`page in a browser (need
     expect(await page.locator('.rationale').textContent()).toContain('rather than keep');
     expect(await page.locator('.features tbody tr').count()).toBe(54);
     expect(await page.locator('.reasons li').first().textContent()).toContain('Running hot');
+    await page
+      .getByText(/^Mean of 24 h: \d+\.\d °C (above|below) the median of the \d+ other GPUs of node-\d+$/)
+      .waitFor();
     await page.locator('.chart.temperature').focus();
     await page.keyboard.press('End');
     expect(await page.locator('.readout').first().textContent()).toMatch(/^2026-11-23 09:00: \d+\.\d °C$/);

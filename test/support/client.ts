@@ -8,6 +8,8 @@ export interface Read {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** When it was written, epoch ms. */
+  readonly timestampMs: number;
   readonly key: string | null;
   readonly value: Buffer | null;
   readonly headers: Record<string, string>;
@@ -140,6 +142,7 @@ export class TestClient {
           topic,
           partition,
           offset: Number(message.offset),
+          timestampMs: Number(message.timestamp),
           key: message.key?.toString() ?? null,
           value: message.value,
           headers: textOf(message.headers),

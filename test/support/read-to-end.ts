@@ -9,8 +9,8 @@ export async function readToEnd(
   partitions: readonly number[],
 ): Promise<Read[]> {
   const messages = await messagesToEnd(brokers, topic, partitions);
-  return messages.map(({ partition, offset, key, value }) => ({
-    ...{ topic, partition, offset, headers: {} },
+  return messages.map(({ partition, offset, key, value, timestamp }) => ({
+    ...{ topic, partition, offset, timestampMs: timestamp ?? NaN, headers: {} },
     key: key === null || key === undefined ? null : String(key),
     value,
   }));

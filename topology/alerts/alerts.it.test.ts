@@ -10,6 +10,10 @@ const RAW = 'raw';
 const OTHER = 'raw-other';
 /** Scrapes by the wall clock: silence is a matter of it. */
 const STEP_MS = 2_000;
+/** From the last reading to the alert in the topic: two scrape intervals and 30 s. */
+const PROMISED_MS = 2 * STEP_MS + 30_000;
+/** From a reading to its prediction, also while others are silent and on a machine that has other things to do. */
+const PREDICTED_WITHIN_MS = 5_000;
 const GPUS = ['h1', 'h2', 'h3'].flatMap((host) => [0, 1, 2].map((index) => ({ uuid: `GPU-${host}-${index}`, host })));
 
 await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', () => {
@@ -60,6 +64,14 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
       // Half a minute of silence, after a restart that waits for the session of the one that was killed.
       180_000,
     );
+  /** How long after its last reading somebody's silence was in the topic, ms; the first time. */
+  const toldAfter = async (name: string, subject: string): Promise<number> => {
+    for (const { value, timestampMs } of await client.readAll('gpu.alerts')) {
+      const { alert, subject: of, state } = await codec.decode<AlertRecord>('alerts', value!);
+      if (`${alert} ${of} ${state}` === `${name} firing`) return timestampMs - lastFed.get(subject)!;
+    }
+    return NaN;
+  };
   const absences = async (topic: 'features' | 'predictions'): Promise<(FeaturesRecord | PredictionRecord)[]> =>
     (
       await Promise.all(
@@ -74,6 +86,8 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
     client = new TestClient([broker.brokers]);
     codec = await AvroCodec.open(null, '');
     engines = new Engines(broker.brokers, [
+      // A prediction of every reading.
+      ...['score.everyMs=1000', 'predictions.emit=always'],
       `sources=[{topics: [${RAW}], format: wide-json-flat, keyed: true}, {topics: [${OTHER}], format: wide-json-flat, keyed: true}]`,
     ]);
     await feed();
@@ -102,6 +116,12 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
     expect(detached.as_of).toBe(lastFed.get('GPU-h1-1')! + 30_000);
     await firing('host_silent h2 firing');
     await firing(`pipeline_silent ${OTHER} firing`);
+    for (const [name, last] of [
+      ['detached GPU-h1-1', 'GPU-h1-1'],
+      ['host_silent h2', 'GPU-h2-0'],
+      [`pipeline_silent ${OTHER}`, 'GPU-o1'],
+    ])
+      expect(await toldAfter(name, last), name).toBeLessThanOrEqual(PROMISED_MS);
     const absent = await eventually('absence records', async () => {
       const records = await absences('predictions');
       return records.length >= 4 ? records : undefined;
@@ -112,6 +132,15 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
     const told = (await absences('features')) as FeaturesRecord[];
     expect(told.map(({ gpu_uuid }) => gpu_uuid).sort()).toEqual(absent.map(({ gpu_uuid }) => gpu_uuid).sort());
     for (const { features } of told) expect(features.silent_minutes).toBeCloseTo(0.5, 9);
+
+    // Those that report are predicted meanwhile as ever.
+    const delays: number[] = [];
+    for (const { value, timestampMs } of await client.readAll('gpu.predictions')) {
+      const { as_of, trigger } = await codec.decode<PredictionRecord>('predictions', value!);
+      if (trigger !== 'absence' && as_of > detached.as_of - 30_000) delays.push(timestampMs - as_of);
+    }
+    expect(delays.length).toBeGreaterThan(50);
+    expect(delays.sort((a, b) => a - b)[Math.floor(0.99 * delays.length)]).toBeLessThan(PREDICTED_WITHIN_MS);
 
     await first.end('SIGKILL');
     const second = engines.run('ingest,score,serve');

@@ -1,10 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
+import { freePort } from '../../bench/support/processes.js';
 import { AvroCodec } from '../../schema/avro.js';
+import { V1_FEATURES } from '../../schema/features.js';
+import type { AlertRecord } from '../../schema/records.js';
 import { eventually, TestClient } from '../../test/support/client.js';
+import type { EngineCommand } from '../../test/support/engine-command.js';
 import { Engines } from '../../test/support/engines.js';
 import { FleetFeed } from '../../test/support/fleet-feed.js';
 import { MlflowServer } from '../../test/support/mlflow.js';
@@ -41,9 +45,24 @@ await describeWith('kraft and python', 'a model from its training run to its pre
     return server!.track(join(root, version), report);
   };
 
+  /** Lets the alias stand for a version that no engine takes, and feeds on until this one has said so. */
+  const refused = async (engine: EngineCommand, what: string, code: string): Promise<void> => {
+    const directory = join(root, what);
+    await anotherModel(directory, what, null, what === 'corrupt' ? {} : { features: [...V1_FEATURES].reverse() });
+    if (what === 'corrupt') truncateSync(join(directory, 'model.onnx'), 5_000);
+    const { version } = await server!.register(NAME, directory);
+    await server!.setAlias(NAME, 'champion', version);
+    await eventually(what, async () => {
+      if (engine.output.includes(code)) return true;
+      await feed.produce(500);
+      return undefined;
+    });
+  };
+
   beforeAll(async () => {
     mkdirSync(report);
     writeFileSync(join(report, 'report.md'), '# How good it is');
+    writeFileSync(join(report, 'lift.png'), 'a plot');
     server = await MlflowServer.start(root);
     broker = await startBroker({ heap: '512m' });
     client = new TestClient([broker.brokers]);
@@ -68,7 +87,7 @@ await describeWith('kraft and python', 'a model from its training run to its pre
     rmSync(root, { recursive: true, force: true });
   });
 
-  it('is logged with parameters, metrics, data and signature, speaks when the alias moves, and none is lost or doubled', async () => {
+  it('is logged with all that belongs to it, speaks when the alias moves; bad ones and MLflow going away lose and double nothing', async () => {
     const one = await track('model-1');
     const { data } = (await server!.get<Run>('runs/get', { run_id: one.runId })).run;
     const value = (list: { key: string; value: unknown }[], name: string): unknown =>
@@ -82,18 +101,23 @@ await describeWith('kraft and python', 'a model from its training run to its pre
       (await server!.get<{ files: { path: string }[] }>('artifacts/list', { run_id: one.runId, path })).files.map(
         (file) => file.path,
       );
-    expect(await files('report')).toEqual(['report/report.md']);
+    expect(await files('report')).toEqual(['report/lift.png', 'report/report.md']);
     expect(await files('model')).toEqual(
       expect.arrayContaining(['model/MLmodel', 'model/manifest.json', 'model/model.onnx', 'model/card.json']),
     );
+    const signature = await server!.artifact(one.runId, 'model/MLmodel');
+    for (const name of ['signature:', 'features', 'failure_prob', 'failure_type_prob'])
+      expect(signature).toContain(name);
     // The same server, the next version: nothing speaks by being registered.
     const two = await track('model-2');
     expect([one.version, two.version]).toEqual(['1', '2']);
 
     await server!.setAlias(NAME, 'champion', one.version);
     await feed.produce(6_000);
+    const port = await freePort();
     const engine = engines.run(
       'ingest,score',
+      `http.port=${port}`,
       ...[`model.mlflow.url=${server!.url}`, `model.mlflow.cacheDirectory=${join(root, 'cache')}`],
       'model.mlflow.everyMs=1000',
     );
@@ -106,13 +130,33 @@ await describeWith('kraft and python', 'a model from its training run to its pre
       await feed.produce(500);
       return undefined;
     });
+    // Work goes on while a version is corrupt, another one has other features, and then nobody answers any more.
+    await refused(engine, 'corrupt', 'model_corrupt');
+    await refused(engine, 'other-features', 'model_mismatch');
+    await server!.kill();
+    server = undefined;
+    await eventually('MLflow is missed', async () => {
+      if (engine.output.includes('mlflow_unreachable')) return true;
+      await feed.produce(500);
+      return undefined;
+    });
     await feed.produce(2_000);
     const reference = engines.run('ingest,score', 'kafka.topicPrefix=ref.', 'model.directory=null');
     for (const prefix of ['ref.', '']) await everythingScored(client, prefix, RAW);
     expect(engine.alive).toBe(true);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    for (const code of ['model_corrupt', 'model_mismatch'])
+      expect(metrics).toMatch(new RegExp(`gpu_actuary_models_refused_total\\{code="${code}"\\} 1\\n`));
     await engine.end('SIGTERM');
+    const told = await Promise.all(
+      (await client.readAll('gpu.alerts')).map(({ value }) => codec.decode<AlertRecord>('alerts', value!)),
+    );
+    expect(told.map(({ alert, state, detail }) => `${alert} ${state}: ${detail.slice(0, 37)}`)).toEqual([
+      'model_refused firing: version 3 is refused as model_corrupt',
+      'model_refused firing: version 4 is refused as model_mismatc',
+    ]);
     await reference.end('SIGTERM');
 
     expect(await expectUndisturbed(client, codec)).toEqual(new Set([`model-1: ${one.runId}`, `model-2: ${two.runId}`]));
-  }, 300_000);
+  }, 600_000);
 });
