@@ -12,6 +12,7 @@ import { Arrivals } from './support/arrivals.js';
 import type { Cluster } from './support/cluster.js';
 import { EngineProcesses } from './support/engine-process.js';
 import { EngineWatch } from './support/engine-watch.js';
+import { byLabel, sumOf } from './support/exposition.js';
 import { endOnInterrupt } from './support/interrupt.js';
 import { KafkaAdmin } from './support/kafka-admin.js';
 import { latencyFigures } from './support/latency-figures.js';
@@ -154,9 +155,11 @@ async function live(
     await send(options.switchRounds, options.cadenceMs);
     const switches = await switched;
     const switching = await watch.end();
-    const taken = await switchesOf(engine);
+    const metrics = await engine.metrics();
+    const taken = sumOf(metrics, 'gpu_actuary_model_switches_total');
+    const refused = byLabel(metrics, 'gpu_actuary_models_refused_total', 'code');
     say(
-      `${switches} models, ${taken} of which answered; ${options.burstRounds} rounds with all GPUs in ${options.burstMs} ms`,
+      `${switches} models, ${taken} of which answered, and ${JSON.stringify(refused)} were refused; ${options.burstRounds} rounds with all GPUs in ${options.burstMs} ms`,
     );
     await watch.begin();
     await send(options.burstRounds, options.burstMs);
@@ -188,6 +191,7 @@ async function live(
         ...latencyFigures(inSwitches.sorted),
         models: switches,
         taken,
+        refused,
         predictions: inSwitches.sorted.length,
         missing: inSwitches.missing,
         longestPauseMs: switching.longestPauseMs,
@@ -227,12 +231,6 @@ async function live(
     await fleet.close();
     await engine.stop();
   }
-}
-
-/** How many models took over from the one before. */
-async function switchesOf(engine: EngineProcesses): Promise<number> {
-  const all = await engine.metrics();
-  return all.reduce((sum, metrics) => sum + (metrics.get('gpu_actuary_model_switches_total') ?? 0), 0);
 }
 
 /** Makes one GPU after the other show faults, while the measured rounds go on, and asks for its prediction. */

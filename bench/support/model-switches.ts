@@ -1,4 +1,4 @@
-import { cp, readFile, rename, writeFile } from 'node:fs/promises';
+import { cp, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { writeManifest } from '../../models/manifest.js';
@@ -8,10 +8,12 @@ import { removeScratch, scratchDirectory } from './scratch.js';
 /** How often an engine of the benchmarks looks at its model directory, and how long a model stays there. */
 export const WATCH_MS = 250;
 const STAYS_MS = 2_500;
+const DAMAGED_BYTES = 5_000;
 
 /**
- * A model directory in which another model stands every so often: the champion, under other versions. All are made
- * before, so that a switch is two renames and takes nothing of the machine that is measured.
+ * A model directory in which another model stands every so often: the champion, under other versions, and each third
+ * time one that is to be refused, by turns a damaged one and one of other features. All are made before, so that a
+ * switch is two renames and takes nothing of the machine that is measured.
  */
 export class ModelSwitches {
   private done = 0;
@@ -29,9 +31,12 @@ export class ModelSwitches {
       const directory = version === 0 ? made.directory : join(root, String(version));
       await cp(join(packageRoot(), 'models', 'champion'), directory, { recursive: true });
       const file = join(directory, 'card.json');
-      const card = { ...(JSON.parse(await readFile(file, 'utf8')) as object), model_version: `model-${version}` };
-      await writeFile(file, JSON.stringify(card));
+      const champion = JSON.parse(await readFile(file, 'utf8')) as { readonly features: readonly string[] };
+      const card = { ...champion, model_version: `model-${version}` };
+      const isOther = version % 6 === 5;
+      await writeFile(file, JSON.stringify(isOther ? { ...card, features: [...card.features].reverse() } : card));
       await writeManifest(directory, card.model_version, null);
+      if (version % 6 === 2) await truncate(join(directory, 'model.onnx'), DAMAGED_BYTES);
     }
     return made;
   }
