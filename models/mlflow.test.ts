@@ -36,6 +36,12 @@ describe('secrets on the way to MLflow', () => {
     expect(shown).toEqual([expected]);
   });
 
+  it('are in no message where nobody answers', async () => {
+    const found = await client('http://u:hunter2@127.0.0.1:1/', 'hush').byAlias('name', 'alias').catch(messageOf);
+    expect(found).toMatch(/^MLflow: http:\/\/127\.0\.0\.1:1: /);
+    expect(found).not.toMatch(/hunter2|hush/);
+  });
+
   it.each(['hu\nsh', 'hush—hush', 'hu\tsh'])(
     'are refused before they are sent where no header takes them: %j',
     (token) => {

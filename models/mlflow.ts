@@ -186,7 +186,7 @@ export class MlflowClient {
       });
     } catch (error) {
       const cause = (error as { cause?: unknown }).cause;
-      throw unreachable(cause === undefined ? messageOf(error) : messageOf(cause), error);
+      throw unreachable(`${this.base}: ${messageOf(cause ?? error)}`, error);
     }
   }
 }
@@ -224,5 +224,5 @@ async function errorCodeOf(answer: Response): Promise<string> {
 }
 
 function unreachable(what: string, cause?: unknown): ActuaryError {
-  return new ActuaryError('mlflow_unreachable', `MLflow: ${what}`, { cause });
+  return new ActuaryError('mlflow_unreachable', `MLflow: ${what.trimEnd()}`, { cause });
 }
