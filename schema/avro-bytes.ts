@@ -1,5 +1,6 @@
 import type { Interned } from './byte-table.js';
 import { DecodeError } from './decode-error.js';
+import { RecycledMemory } from './recycled-memory.js';
 
 /**
  * The primitives of Avro's binary encoding, for the two records that are read and written for every sample of a
@@ -100,16 +101,33 @@ const LONG_BYTES = 8;
 /** Bytes that are set aside for messages at a time. */
 const CHUNK_BYTES = 256 * 1024;
 
+const NONE = Buffer.alloc(0);
+
 /**
  * Writes messages one after the other into memory that is set aside for many of them: what is handed over is a view,
  * and no message is allocated or copied by itself.
  */
 export class AvroWriter {
-  private bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  private floats = viewOf(this.bytes);
+  private bytes: Buffer = NONE;
+  private floats = viewOf(NONE);
+  /** All memory that messages lie in. */
+  private readonly chunks: Buffer[] = [];
   /** Where the message at hand begins, and where it goes on. */
   private from = 0;
   private at = 0;
+
+  /** @param memory where it takes room; its own, which is not used again, if left out */
+  constructor(private readonly memory = new RecycledMemory(0)) {}
+
+  /** Nobody looks at any message any more: their memory may be used again. */
+  release(): void {
+    for (const chunk of this.chunks) RecycledMemory.release(chunk);
+    this.chunks.length = 0;
+    this.bytes = NONE;
+    this.floats = viewOf(NONE);
+    this.from = 0;
+    this.at = 0;
+  }
 
   /**
    * Begins a message; what was written and not taken is forgotten.
@@ -121,7 +139,7 @@ export class AvroWriter {
     this.raw(header);
   }
 
-  /** What was written since {@link begin}: the caller's for good. */
+  /** What was written since {@link begin}: the caller's until {@link release}. */
   take(): Buffer {
     const message = this.bytes.subarray(this.from, this.at);
     this.from = this.at;
@@ -219,7 +237,9 @@ export class AvroWriter {
   private reserve(more: number): void {
     if (this.at + more <= this.bytes.length) return;
     const written = this.at - this.from;
-    const larger = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, 2 * (written + more)));
+    const larger = this.memory.take(Math.max(CHUNK_BYTES, 2 * (written + more)));
+    RecycledMemory.hold(larger);
+    this.chunks.push(larger);
     this.bytes.copy(larger, 0, this.from, this.at);
     this.bytes = larger;
     this.floats = viewOf(larger);

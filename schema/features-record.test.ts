@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { AvroCodec } from './avro.js';
+import { AvroWriter } from './avro-bytes.js';
 import { FeaturesEncoder } from './features-record.js';
 import { FEATURES, FEATURE_COUNT } from './features.js';
 
@@ -36,7 +37,7 @@ it.each(['v1', 'v2'] as const)('a features record is written byte for byte as av
           instance: 'instance ä',
         };
         const values = new Float64Array([NaN, NaN, ...row]);
-        expect(encoder.encode(gpuUuid, asOf, newest, trigger, values, 2, emittedAt)).toEqual(
+        expect(encoder.encode(new AvroWriter(), gpuUuid, asOf, newest, trigger, values, 2, emittedAt)).toEqual(
           codec.encode('features', record),
         );
       },

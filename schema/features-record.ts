@@ -1,6 +1,6 @@
 import type { AvroCodec } from './avro.js';
 import { schemaText } from './avro.js';
-import { AvroWriter } from './avro-bytes.js';
+import type { AvroWriter } from './avro-bytes.js';
 import { FEATURES, type FeatureSet } from './features.js';
 import type { Trigger } from './records.js';
 
@@ -39,9 +39,8 @@ function columnsOf(set: 'v1' | 'v2'): Int32Array {
   );
 }
 
-/** Writes records of one process. Memory is reused: one at a time. */
+/** Writes records of one process. */
 export class FeaturesEncoder {
-  private readonly writer = new AvroWriter();
   private readonly header: Buffer;
   private readonly columns: Int32Array;
 
@@ -60,6 +59,7 @@ export class FeaturesEncoder {
    * @param asOfMs epoch ms, as `newestMs` and `emittedAtMs`
    */
   encode(
+    writer: AvroWriter,
     gpuUuid: string,
     asOfMs: number,
     newestMs: number,
@@ -68,14 +68,13 @@ export class FeaturesEncoder {
     offset: number,
     emittedAtMs: number,
   ): Buffer {
-    const { writer, columns } = this;
     writer.begin(this.header);
     writer.text(gpuUuid);
     writer.long(asOfMs);
     writer.long(newestMs);
     writer.long(TRIGGERS.indexOf(trigger));
     writer.text(this.featureSet);
-    writer.optionalDoubles(values, offset, columns);
+    writer.optionalDoubles(values, offset, this.columns);
     writer.long(emittedAtMs);
     writer.text(this.instance);
     return writer.take();

@@ -45,9 +45,8 @@ const BYTES_OF_NAMES = 96;
 const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
-/** Writes and reads messages of gpu.samples, one at a time: memory is reused. */
+/** Writes and reads messages of gpu.samples; reads one at a time: memory is reused. */
 export class SamplesCodec {
-  private readonly writer = new AvroWriter();
   private readonly arena = new Arena();
   private readonly uuids = internedTexts(MAX_UUIDS);
   private readonly metadata = new Interned(MAX_METADATA, (bytes, start) =>
@@ -59,8 +58,8 @@ export class SamplesCodec {
     this.header = codec.header('samples');
   }
 
-  encode(batch: SampleBatch): Buffer {
-    const { writer } = this;
+  /** @param writer where the message is put; in memory of its own if left out */
+  encode(batch: SampleBatch, writer = new AvroWriter()): Buffer {
     const record = toSamplesRecord(batch);
     writer.begin(this.header, sizeOf(record));
     writeRecord(writer, record);

@@ -1,7 +1,6 @@
 import { lastValueFrom, type Observable } from 'rxjs';
 import type { BatchBuilder } from '../../schema/batch.js';
 import { ActuaryError } from '../../schema/errors.js';
-import type { OutputRecord } from '../../sinks/kafka.js';
 import { placeBytes } from '../kafka/buffers.js';
 import type { CommitIntervals } from '../kafka/commit-intervals.js';
 import type { SourceParts } from '../kafka/connection.js';
@@ -20,7 +19,7 @@ import { InStep } from './in-step.js';
 import type { Intake, SourceLetter } from './intake.js';
 import type { Router } from './router.js';
 import { UndecodableShare } from './undecodable-share.js';
-import { byPartitionOf, newUnit, shareOf, WHOLE, type Unit } from './unit.js';
+import { byPartitionOf, newUnit, shareOf, WHOLE, type EncodedBatches, type Unit } from './unit.js';
 
 /**
  * Records worth decoding: whoever has so many does not wait for more, which come anyway while these are decoded.
@@ -51,7 +50,7 @@ export interface SourceReaderOptions extends SourceParts, CommitIntervals {
   readonly maxUndecodable: number;
   readonly router: Router;
   /** Takes what the router handed over, encoded. */
-  readonly batches: () => OutputRecord[];
+  readonly batches: () => EncodedBatches;
   readonly warn: (message: string) => void;
   /** @param newestMs record timestamp of the last one, epoch ms */
   readonly onRecords: (records: number, samples: number, newestMs: number) => void;
@@ -181,7 +180,7 @@ export class SourceReader implements LogListener {
       // What was gathered under another assignment is read again by whoever has the partition now.
       if (unit.generation !== this.generation) {
         this.options.router.drain();
-        this.options.batches();
+        this.options.batches().memory.release();
         unit = newUnit(this.generation);
       }
       this.decode(unit, blocks);
@@ -238,6 +237,7 @@ export class SourceReader implements LogListener {
         // A partition that went and came back meanwhile is read again from its committed offset.
         if (position === undefined || block.nextOffset <= position.offset) continue;
         const decoded = intake.decode(block, position.offset);
+        block.release();
         const next = block.nextOffset;
         this.positions.set(key, { topic: position.topic, partition: position.partition, offset: next });
         if (collector !== null) this.inStep.push(key, collector.build(), next);
@@ -295,10 +295,11 @@ export class SourceReader implements LogListener {
   private drain(unit: Unit, name: string): void {
     this.options.router.drain();
     const batches = this.options.batches();
-    if (batches.length === 0) return;
-    unit.batches += batches.length;
+    if (batches.records.length === 0) return;
+    unit.batches += batches.records.length;
+    unit.memory.push(batches.memory);
     const { records } = shareOf(unit, name);
-    for (const batch of batches) records.push(batch);
+    for (const batch of batches.records) records.push(batch);
   }
 
   private async publish(unit: Unit): Promise<Unit> {
@@ -311,6 +312,7 @@ export class SourceReader implements LogListener {
     if (unit.shares.size === 0) return;
     if (!(await this.transactions.step(unit, () => this.options.writer.commit([...unit.shares.values()])))) return;
     this.transactions.succeeded();
+    for (const memory of unit.memory) memory.release();
     this.options.onBatches(unit.batches);
   }
 

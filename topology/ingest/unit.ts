@@ -1,3 +1,4 @@
+import type { AvroWriter } from '../../schema/avro-bytes.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
 import { keyOf, type RecordBlock, type TopicPartitionOffset } from '../kafka/log.js';
 import type { SourceShare } from '../kafka/source-writer.js';
@@ -12,12 +13,20 @@ interface Share extends SourceShare {
   readonly offsets: TopicPartitionOffset[];
 }
 
+/** Batches of samples as messages, and the memory that they lie in. */
+export interface EncodedBatches {
+  readonly records: readonly OutputRecord[];
+  readonly memory: Pick<AvroWriter, 'release'>;
+}
+
 /** Ingest's unit of work: what is written and committed together, in a transaction for each share. */
 export interface Unit extends InTransaction {
   /** By partition, or one for the whole source. */
   readonly shares: Map<string, Share>;
   /** Of the assignments it was read under. */
   readonly generation: number;
+  /** Of the batches in it, to be released when they have been written. */
+  readonly memory: EncodedBatches['memory'][];
   bytes: number;
   batches: number;
   /** Nothing more is taken into it after this moment of performance.now(). */
@@ -30,6 +39,7 @@ export function newUnit(generation: number): Unit {
   return {
     shares: new Map(),
     generation,
+    memory: [],
     bytes: 0,
     batches: 0,
     untilMs: Infinity,

@@ -14,7 +14,8 @@ import {
 } from './log.js';
 import { expiredAt, gapBefore, type OffsetGap } from './offset-gap.js';
 import { ReadAhead } from './read-ahead.js';
-import { responseSocket } from './response-socket.js';
+import { RecycledMemory } from '../../schema/recycled-memory.js';
+import { responseSockets } from './response-socket.js';
 import { subscribedRange } from './subscribed-range.js';
 
 /** Partitions whose batches are held ready side by side. */
@@ -24,10 +25,11 @@ const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
 const MAX_BYTES = 8 * 1024 * 1024;
 /**
  * The client fetches again once no more than this, or less, is left to be taken, so that whoever decodes need not wait
- * for a broker's answer and its way through a busy event loop. About three fetches are in memory: one that is decoded,
- * one on offer, one under way.
+ * for a broker's answer and its way through a busy event loop.
  */
 const AHEAD_BYTES = 2 * 1024 * 1024;
+/** That are in memory at a time: one that is decoded, one on offer, one under way. */
+const FETCHES = 3;
 const RETRY_MS = 500;
 /** In which the client says so, and nowhere else. */
 const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
@@ -85,11 +87,15 @@ export class KafkaJsLog implements BlockConsumer {
   private closed = false;
 
   constructor(private readonly options: KafkaJsLogOptions) {
+    const placed = placeBytes(options.bufferBytes);
+    const aheadBytes = Math.min(AHEAD_BYTES, Math.floor(placed / 4));
+    const maxBytes = Math.min(MAX_BYTES, placed - aheadBytes);
+    this.readAhead = new ReadAhead(aheadBytes, (fetched) => this.taken(fetched));
     const { Kafka, logLevel } = blockKafkaJs();
     const kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: options.clientId,
-      socketFactory: responseSocket,
+      socketFactory: responseSockets(new RecycledMemory(FETCHES * maxBytes)),
       logLevel: logLevel.ERROR,
       logCreator:
         () =>
@@ -99,10 +105,6 @@ export class KafkaJsLog implements BlockConsumer {
         },
     });
     this.admin = kafka.admin();
-    const placed = placeBytes(options.bufferBytes);
-    const aheadBytes = Math.min(AHEAD_BYTES, Math.floor(placed / 4));
-    this.readAhead = new ReadAhead(aheadBytes, (fetched) => this.taken(fetched));
-    const maxBytes = Math.min(MAX_BYTES, placed - aheadBytes);
     this.consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: options.sessionTimeoutMs,

@@ -116,6 +116,11 @@ export interface RecordBlock extends TopicPartition {
   readonly bytes: number;
   /** Reads the block's records in order, from an offset on. */
   cursor(fromOffset: number): RecordCursor;
+  /**
+   * The block is not looked at any more, nor is what its cursors have handed out: its memory may be used again. To let
+   * go of it without this is no fault, only dearer.
+   */
+  release(): void;
 }
 
 /**

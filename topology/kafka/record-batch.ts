@@ -1,5 +1,6 @@
 import { ActuaryError } from '../../schema/errors.js';
 import type { LogRecord, RecordBlock, RecordCursor } from './log.js';
+import { RecycledMemory } from '../../schema/recycled-memory.js';
 
 /**
  * Kafka's record batch, format 2, as it came over the wire (https://kafka.apache.org/documentation/#recordbatch).
@@ -92,13 +93,17 @@ export class RecordBatch {
 
 /** A batch as a block of the log. */
 export class BatchBlock implements RecordBlock {
+  private released = false;
+
   constructor(
     readonly topic: string,
     readonly partition: number,
     private readonly batch: RecordBatch,
     /** Brokers send whole batches, from records before the one that was asked for. */
     private readonly askedOffset: number,
-  ) {}
+  ) {
+    RecycledMemory.hold(batch.bytes);
+  }
 
   get nextOffset(): number {
     return this.batch.lastOffset + 1;
@@ -110,6 +115,12 @@ export class BatchBlock implements RecordBlock {
 
   cursor(fromOffset: number): RecordCursor {
     return new BatchCursor(this.topic, this.partition, this.batch, Math.max(fromOffset, this.askedOffset));
+  }
+
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    RecycledMemory.release(this.batch.bytes);
   }
 }
 

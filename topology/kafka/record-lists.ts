@@ -88,6 +88,10 @@ export class RecordListBlock implements RecordBlock {
   cursor(fromOffset: number): RecordCursor {
     return new ListCursor(this.records, fromOffset);
   }
+
+  release(): void {
+    // Each record has memory of its own.
+  }
 }
 
 const NO_BYTES = Buffer.alloc(0);

@@ -2,7 +2,11 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { propertyRuns } from '../../test/support/property-runs.js';
-import { ResponseAssembler, responseSocket } from './response-socket.js';
+import { RecycledMemory } from '../../schema/recycled-memory.js';
+import { ResponseAssembler, responseSockets } from './response-socket.js';
+
+const memory = new RecycledMemory(0);
+const responseSocket = responseSockets(memory);
 
 function answer(body: Uint8Array): Buffer {
   const length = Buffer.alloc(4);
@@ -19,7 +23,7 @@ describe('ResponseAssembler', () => {
         const answers = parts.map(answer);
         const stream = Buffer.concat(answers);
         const delivered: Buffer[] = [];
-        const assembler = new ResponseAssembler((response) => delivered.push(response));
+        const assembler = new ResponseAssembler(memory, (response) => delivered.push(response));
         // One buffer for all reads, as the socket has it.
         const reads = Buffer.alloc(50);
         for (let at = 0, turn = 0; at < stream.length; turn++) {
@@ -38,7 +42,7 @@ describe('ResponseAssembler', () => {
   it.each([0, -1, 0x48545450])('refuses a length of %i', (size) => {
     const length = Buffer.alloc(4);
     length.writeInt32BE(size);
-    const assembler = new ResponseAssembler(() => expect.unreachable());
+    const assembler = new ResponseAssembler(memory, () => expect.unreachable());
     expect(() => assembler.add(length)).toThrow('not an answer of a Kafka broker');
   });
 });

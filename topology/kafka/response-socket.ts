@@ -1,4 +1,5 @@
 import net from 'node:net';
+import type { RecycledMemory } from '../../schema/recycled-memory.js';
 
 /** Of one read from the kernel: at full speed a broker's answer is there in a few of them. */
 const READ_BYTES = 256 * 1024;
@@ -10,8 +11,8 @@ const LENGTH_BYTES = 4;
 const MAX_RESPONSE_BYTES = 256 * 1024 * 1024;
 
 /**
- * Puts a broker's answers together from what single reads brought, each in a buffer of its own size. Bytes that were
- * read are only valid during the call, so one buffer serves all reads.
+ * Puts a broker's answers together from what single reads brought, each in one piece of memory. Bytes that were read
+ * are only valid during the call, so one buffer serves all reads.
  */
 export class ResponseAssembler {
   private readonly length = Buffer.alloc(LENGTH_BYTES);
@@ -20,7 +21,10 @@ export class ResponseAssembler {
   private filled = 0;
 
   /** @param deliver is given each whole answer, its length in front */
-  constructor(private readonly deliver: (response: Buffer) => void) {}
+  constructor(
+    private readonly memory: RecycledMemory,
+    private readonly deliver: (response: Buffer) => void,
+  ) {}
 
   /** @throws Error where the length of an answer cannot be one */
   add(bytes: Uint8Array): void {
@@ -45,46 +49,49 @@ export class ResponseAssembler {
 
   private begin(size: number): void {
     if (size <= 0 || size > MAX_RESPONSE_BYTES) throw new Error(`not an answer of a Kafka broker: ${size} bytes long`);
-    this.response = Buffer.allocUnsafe(LENGTH_BYTES + size);
+    this.response = this.memory.take(LENGTH_BYTES + size);
     this.length.copy(this.response);
     this.filled = LENGTH_BYTES;
   }
+}
+
+/** What kafkajs asks a socket for. */
+interface SocketRequest {
+  readonly host: string;
+  readonly port: number;
+  readonly onConnect: () => void;
 }
 
 /**
  * Sockets for kafkajs that hand over whole answers. A plain socket allocates 64 KiB for each read and kafkajs copies
  * all of them into one buffer in the end: twice the memory outside V8's heap, whose pace makes V8 collect garbage, and
  * a pass through Node's streams for each read. Only without TLS.
+ *
+ * @param memory where answers are put
  */
-export function responseSocket({
-  host,
-  port,
-  onConnect,
-}: {
-  host: string;
-  port: number;
-  onConnect: () => void;
-}): net.Socket {
-  const assembler = new ResponseAssembler((response) => socket.emit('data', response));
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  const socket = net.connect(
-    {
-      host,
-      port,
-      onread: {
-        buffer,
-        callback: (size) => {
-          try {
-            assembler.add(buffer.subarray(0, size));
-          } catch (error) {
-            socket.destroy(error as Error);
-          }
-          return true;
+export const responseSockets =
+  (memory: RecycledMemory) =>
+  ({ host, port, onConnect }: SocketRequest): net.Socket => {
+    const assembler = new ResponseAssembler(memory, (response) => socket.emit('data', response));
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const socket = net.connect(
+      {
+        host,
+        port,
+        onread: {
+          buffer,
+          callback: (size) => {
+            try {
+              assembler.add(buffer.subarray(0, size));
+            } catch (error) {
+              socket.destroy(error as Error);
+            }
+            return true;
+          },
         },
       },
-    },
-    onConnect,
-  );
-  socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
-  return socket;
-}
+      onConnect,
+    );
+    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    return socket;
+  };

@@ -1,5 +1,7 @@
 import { timeLimits } from '../../operators/judge-time.js';
 import type { Decoder } from '../../operators/decode/decoder.js';
+import { AvroWriter } from '../../schema/avro-bytes.js';
+import { RecycledMemory } from '../../schema/recycled-memory.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import type { AvroCodec } from '../../schema/avro.js';
 import { BatchBuilder } from '../../schema/batch.js';
@@ -21,6 +23,7 @@ import {
   type KafkaConnection,
   type SourceClient,
 } from '../kafka/connection.js';
+import { placeBytes } from '../kafka/buffers.js';
 import { commitIntervals } from '../kafka/commit-intervals.js';
 import { isBeyondKafkaJs } from '../kafka/kafkajs-log.js';
 import { peekKeyed } from '../kafka/peek.js';
@@ -163,9 +166,10 @@ export class IngestRole implements Role {
     const connection = { ...whole, bufferBytes: whole.bufferBytes / config.sources.length };
     const rejections = new RejectionCounter();
     const topic = topicName(connection.topicPrefix, 'samples');
-    let ready: OutputRecord[] = [];
+    const memory = new RecycledMemory(placeBytes(connection.bufferBytes));
+    let ready = { records: [] as OutputRecord[], memory: new AvroWriter(memory) };
     const router = new Router(this.partitionCount, config.ingest.batchSamples, (partition, batch) =>
-      ready.push({ topic, partition, key: null, value: this.samples.encode(batch) }),
+      ready.records.push({ topic, partition, key: null, value: this.samples.encode(batch, ready.memory) }),
     );
     const collector = keyed ? null : new BatchBuilder();
     const parts = await openSource(connection, {
@@ -198,7 +202,7 @@ export class IngestRole implements Role {
       router,
       batches: () => {
         const batches = ready;
-        ready = [];
+        ready = { records: [], memory: new AvroWriter(memory) };
         return batches;
       },
       warn: this.warn,

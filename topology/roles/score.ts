@@ -4,6 +4,7 @@ import { WindowStore } from '../../operators/window/window-store.js';
 import type { AvroCodec } from '../../schema/avro.js';
 import type { Clock } from '../../schema/clock.js';
 import type { Config } from '../../schema/config.js';
+import { RecycledMemory } from '../../schema/recycled-memory.js';
 import { SamplesCodec } from '../../schema/samples.js';
 import { topicName } from '../../schema/topics.js';
 import { DEAD_LETTER_MAX_BYTES } from '../../sinks/dead-letter.js';
@@ -268,11 +269,12 @@ export class ScoreRole implements Role, LogListener {
   private folding(consumer: RdKafkaLog, absences: Absences): Folding {
     const { config, codec, connection, clock, instruments } = this.dependencies;
     const endReachedAt = (partition: TopicPartition): number => consumer.endReachedAt(partition);
+    const memory = new RecycledMemory(placeBytes(connection.bufferBytes));
     return new Folding({
       ...{ config, clock, instruments, absences, endReachedAt },
       ...{ partitions: this.partitions, pace: this.pace, maxBytes: this.maxUnitBytes },
       samples: new SamplesCodec(codec),
-      format: new OutputFormat(codec, connection.topicPrefix, config),
+      format: new OutputFormat(codec, connection.topicPrefix, config, memory),
       age: new SampleAge(this.context.log),
       sourceEnd: new SourceEnd(),
       putBack: (records) => this.gathering.putBack(records),
@@ -328,6 +330,7 @@ export class ScoreRole implements Role, LogListener {
     if (offsets.length > 0) {
       if (!(await this.transactions.step(unit, () => this.writer!.commit(offsets)))) return;
       this.transactions.succeeded();
+      unit.work.release();
       if (unit.isLast) this.draining!.finish();
     }
     this.metrics.committed(unit);

@@ -1,7 +1,9 @@
 import type { ClosedPane, Windows } from '../../operators/window/window.js';
 import type { AvroCodec } from '../../schema/avro.js';
+import { AvroWriter } from '../../schema/avro-bytes.js';
 import type { SampleBatch } from '../../schema/batch.js';
 import type { Config } from '../../schema/config.js';
+import type { RecycledMemory } from '../../schema/recycled-memory.js';
 import { FEATURES } from '../../schema/features.js';
 import { FeaturesEncoder } from '../../schema/features-record.js';
 import type { Trigger } from '../../schema/records.js';
@@ -24,6 +26,8 @@ export class OutputFormat {
     private readonly codec: AvroCodec,
     topicPrefix: string,
     config: Config,
+    /** Of the records that are written straight from windows. */
+    readonly memory: RecycledMemory,
   ) {
     this.instance = config.instance;
     this.features = new FeaturesEncoder(codec, config.windows.featureSet, config.instance);
@@ -59,6 +63,7 @@ export class UnitOfWork implements FoldSink {
   /** Records by topic. */
   readonly counts = new Map<TopicKey, number>();
   readonly provenance: Provenance;
+  private readonly writer: AvroWriter;
   lateSamples = 0;
   /** What the records take in memory, without the cuts: these are as large as what they are of. */
   bytes = 0;
@@ -69,6 +74,12 @@ export class UnitOfWork implements FoldSink {
     private readonly emittedAtMs: number,
   ) {
     this.provenance = { emitted_at: emittedAtMs, instance: format.instance };
+    this.writer = new AvroWriter(format.memory);
+  }
+
+  /** The records have been written, and nobody looks at them any more. */
+  release(): void {
+    this.writer.release();
   }
 
   /** What is to be known of a partition's state after this unit. */
@@ -126,7 +137,8 @@ export class UnitOfWork implements FoldSink {
     values: Float64Array,
     offset: number,
   ): void {
-    const value = this.format.features.encode(gpuUuid, asOfMs, newestMs, trigger, values, offset, this.emittedAtMs);
+    const { features } = this.format;
+    const value = features.encode(this.writer, gpuUuid, asOfMs, newestMs, trigger, values, offset, this.emittedAtMs);
     this.addEncoded('features', gpuUuid, value);
   }
 
