@@ -4,6 +4,7 @@ import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { placeBytes } from './buffers.js';
 import type { FetchedPartition } from './fetched-partition.js';
 import { blockKafkaJs } from './kafkajs-blocks.js';
+import { isBrokerAway, isRebalancing, mayPass } from './kafkajs-errors.js';
 import {
   keyOf,
   type BlockConsumer,
@@ -33,11 +34,6 @@ const FETCHES = 3;
 const RETRY_MS = 500;
 /** In which the client says so, and nowhere else. */
 const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
-/** The broker is away: the client gives up then, where it goes on by itself after other errors of that sort. */
-const AWAY_ERRORS = new Set(['KafkaJSGroupCoordinatorNotFound', 'KafkaJSNoBrokerAvailableError']);
-const isAway = (error: unknown): boolean => error instanceof Error && AWAY_ERRORS.has(error.name);
-/** The group is being rearranged: the partitions are going or gone, and their next owner repeats the work. */
-const REBALANCE_ERRORS = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 
 export interface KafkaJsLogOptions {
   readonly brokers: readonly string[];
@@ -80,6 +76,7 @@ export class KafkaJsLog implements BlockConsumer {
   /** What the group had committed before this client joined, who overwrites it where there is nothing any more. */
   private readonly before = new Map<string, number>();
   private restarting: Promise<void> | undefined;
+  private joining: Promise<void> = Promise.resolve();
   private assignment = new Map<string, TopicPartition>();
   private assigning: Promise<void> = Promise.resolve();
   private listener: LogListener | undefined;
@@ -113,6 +110,8 @@ export class KafkaJsLog implements BlockConsumer {
       maxBytesPerPartition: Math.min(MAX_BYTES_PER_PARTITION, maxBytes),
       maxBytes,
       partitionAssigners: [subscribedRange],
+      // What has given up begins again by `restart`, which sees to it that nothing runs twice.
+      retry: { restartOnFailure: () => Promise.resolve(false) },
     });
   }
 
@@ -127,10 +126,7 @@ export class KafkaJsLog implements BlockConsumer {
       const brokers = this.options.brokers.join(', ');
       throw new ActuaryError('kafka_unreachable', `Kafka at ${brokers}: ${messageOf(error)}`, { cause: error });
     }
-    consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (payload.restart) this.options.onTransientError(payload.error.message);
-      else this.ended(payload.error);
-    });
+    consumer.on(consumer.events.CRASH, ({ payload }) => this.ended(payload.error));
     consumer.on(consumer.events.REBALANCING, () => this.change(() => this.revoke()));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       // Of a membership that is over. Nothing is fetched yet under this one.
@@ -163,7 +159,7 @@ export class KafkaJsLog implements BlockConsumer {
       );
       return true;
     } catch (error) {
-      if (error instanceof blockKafkaJs().KafkaJSProtocolError && REBALANCE_ERRORS.has(error.type)) return false;
+      if (isRebalancing(error)) return false;
       throw new ActuaryError('kafka_failed', `offset commit: ${messageOf(error)}`, { cause: error });
     }
   }
@@ -192,12 +188,19 @@ export class KafkaJsLog implements BlockConsumer {
 
   /** Leaves the group and joins it again: what the client has under way ends with its membership. */
   restart(): Promise<void> {
-    this.restarting ??= this.rejoin().finally(() => (this.restarting = undefined));
+    return this.restartAfter(0);
+  }
+
+  private restartAfter(waitMs: number): Promise<void> {
+    this.restarting ??= this.rejoin(waitMs).finally(() => (this.restarting = undefined));
     return this.restarting;
   }
 
-  private async rejoin(): Promise<void> {
+  private async rejoin(waitMs: number): Promise<void> {
     this.readAhead.withdraw();
+    if (waitMs > 0) await delay(waitMs);
+    // A client that is told to stop while it joins goes on joining, as a second member beside the one that is run next.
+    await this.joining;
     await this.consumer.stop();
     this.change(() => this.revoke());
     await this.assigning;
@@ -213,7 +216,7 @@ export class KafkaJsLog implements BlockConsumer {
 
   private run(): void {
     // Resolves when the group is joined, which takes seconds: partitions come by the listener anyway.
-    const joined = this.consumer.run({
+    const joining = this.consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: CONCURRENCY,
@@ -221,7 +224,12 @@ export class KafkaJsLog implements BlockConsumer {
         const fetched = payload.batch as unknown as FetchedPartition;
         await this.assigning;
         const partition = { topic: fetched.topic, partition: fetched.partition };
-        if (!this.assignment.has(keyOf(partition))) return;
+        if (!this.assignment.has(keyOf(partition))) {
+          // A join that failed for a coordinator that was loading: the client told of the rebalance, and goes on as the
+          // member it was without telling what it holds.
+          if (payload.isRunning()) void this.restart();
+          return;
+        }
         this.ends.set(keyOf(partition), Number(fetched.highWatermark));
         if (this.isAnew(partition, fetched)) {
           // It waits for this handler to end.
@@ -238,17 +246,17 @@ export class KafkaJsLog implements BlockConsumer {
         this.next.set(keyOf(partition), Number(fetched.lastOffset()) + 1);
       },
     });
-    joined.catch((error: Error) => this.ended(error));
+    this.joining = joining.catch((error: Error) => this.ended(error));
   }
 
-  /** The client has given up: it is set to work again if all that it misses is the broker. */
+  /** The client has given up: it is set to work again if what it gave up for may pass. */
   private ended(error: Error): void {
-    if (!isAway(error)) {
+    if (!mayPass(error)) {
       this.failure = new ActuaryError('kafka_failed', error.message, { cause: error });
       return;
     }
     this.options.onTransientError(error.message);
-    void delay(RETRY_MS).then(() => (this.closed ? undefined : this.run()));
+    this.restartAfter(RETRY_MS).catch((cause: Error) => (this.failure ??= cause));
   }
 
   private taken(fetched: FetchedPartition): void {
@@ -322,7 +330,7 @@ export class KafkaJsLog implements BlockConsumer {
         return await question();
       } catch (error) {
         const { retriable, cause } = error as { retriable?: boolean; cause?: { retriable?: boolean } };
-        if (this.closed || !(retriable || cause?.retriable || isAway(error))) throw error;
+        if (this.closed || !(retriable || cause?.retriable || isBrokerAway(error))) throw error;
         this.options.onTransientError(messageOf(error));
         await delay(RETRY_MS);
       }
