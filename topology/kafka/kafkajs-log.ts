@@ -32,6 +32,8 @@ const AHEAD_BYTES = 2 * 1024 * 1024;
 /** That are in memory at a time: one that is decoded, one on offer, one under way. */
 const FETCHES = 3;
 const RETRY_MS = 500;
+/** In a rebalance the client may still hand out what it had fetched before; beyond so long it has lost its way. */
+const STRAY_MS = 5_000;
 /** In which the client says so, and nowhere else. */
 const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
 
@@ -77,6 +79,8 @@ export class KafkaJsLog implements BlockConsumer {
   private readonly before = new Map<string, number>();
   private restarting: Promise<void> | undefined;
   private joining: Promise<void> = Promise.resolve();
+  /** First batch since the last assignment of a partition that was not in it, by performance.now(). */
+  private straySinceMs = NaN;
   private assignment = new Map<string, TopicPartition>();
   private assigning: Promise<void> = Promise.resolve();
   private listener: LogListener | undefined;
@@ -225,9 +229,7 @@ export class KafkaJsLog implements BlockConsumer {
         await this.assigning;
         const partition = { topic: fetched.topic, partition: fetched.partition };
         if (!this.assignment.has(keyOf(partition))) {
-          // A join that failed for a coordinator that was loading: the client told of the rebalance, and goes on as the
-          // member it was without telling what it holds.
-          if (payload.isRunning()) void this.restart();
+          if (payload.isRunning()) this.strayed();
           return;
         }
         this.ends.set(keyOf(partition), Number(fetched.highWatermark));
@@ -247,6 +249,18 @@ export class KafkaJsLog implements BlockConsumer {
       },
     });
     this.joining = joining.catch((error: Error) => this.ended(error));
+  }
+
+  /**
+   * The client hands out a partition that it has not said it holds. After a join that failed for a coordinator that was
+   * loading it goes on as the member it was, and never says so.
+   */
+  private strayed(): void {
+    const now = performance.now();
+    if (Number.isNaN(this.straySinceMs)) this.straySinceMs = now;
+    if (now - this.straySinceMs < STRAY_MS) return;
+    this.straySinceMs = NaN;
+    this.restart().catch((cause: Error) => (this.failure ??= cause));
   }
 
   /** The client has given up: it is set to work again if what it gave up for may pass. */
@@ -338,6 +352,7 @@ export class KafkaJsLog implements BlockConsumer {
   }
 
   private async assign(memberAssignment: Record<string, number[]>): Promise<void> {
+    this.straySinceMs = NaN;
     if (this.assignment.size > 0) await this.revoke();
     const partitions = Object.entries(memberAssignment).flatMap(([topic, numbers]) =>
       numbers.map((partition) => ({ topic, partition })),
