@@ -40,7 +40,7 @@ describe('knocking at the cluster', () => {
     const probing = probeCluster(
       { ...connection({ 'security.protocol': 'SSL' }), brokers: [broker] },
       () => undefined,
-      1_000,
+      3_000,
     );
     await expect(probing).rejects.toThrow(/SSL handshake failed/);
     plain.close();

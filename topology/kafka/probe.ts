@@ -38,16 +38,25 @@ export async function probeCluster(
         'Install libzstd-dev and libssl-dev (or what your system calls them), then run: npm rebuild node-rdkafka',
     );
   const until = performance.now() + timeoutMs;
+  // Not every attempt comes far enough to be told why.
+  let reason = '';
   for (;;) {
     const refusal = await knock(connection, Math.min(ATTEMPT_MS, timeoutMs));
     if (refusal === null) return;
+    if (refusal.reason !== '') reason = ` (${refusal.reason})`;
     if (performance.now() >= until)
-      throw new ActuaryError('kafka_unreachable', `Kafka at ${connection.brokers.join(', ')}: ${refusal}`);
+      throw new ActuaryError(
+        'kafka_unreachable',
+        `Kafka at ${connection.brokers.join(', ')}: ${refusal.message}${reason}`,
+      );
   }
 }
 
-/** @returns null where the cluster answers, else why it does not */
-async function knock(connection: KafkaConnection, timeoutMs: number): Promise<string | null> {
+/** @returns null where the cluster answers, else that it does not, and why as far as the client told */
+async function knock(
+  connection: KafkaConnection,
+  timeoutMs: number,
+): Promise<{ readonly message: string; readonly reason: string } | null> {
   let client: rdkafka.Producer;
   try {
     client = new rdkafka.Producer(clientProperties(connection, 'probe'));
@@ -67,5 +76,5 @@ async function knock(connection: KafkaConnection, timeoutMs: number): Promise<st
   // Refused before anything was sent: properties that do not go together, or that this build has no code for.
   if (error.code === rdkafka.CODES.ERRORS.ERR__STATE)
     throw new ActuaryError('config_invalid', `kafka.properties: ${error.message}`, { cause: error });
-  return reason === '' ? error.message : `${error.message} (${reason})`;
+  return { message: error.message, reason };
 }
