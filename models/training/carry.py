@@ -11,6 +11,7 @@ import pickle
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any, Callable
 
 import numpy as np
 
@@ -40,15 +41,23 @@ ALL_KNOWING = "all-knowing oracle"
 def fleet(world: World, seed: int, names: list[str], work: Path) -> TrainingSet:
     """Rows of a fleet, made where they are not kept."""
     directory = work / f"{world.name}-{seed}"
-    kept = directory / "rows.pickle"
-    if not kept.exists():
+
+    def make() -> TrainingSet:
         made = write_fleet(world, seed, directory)
         data = read_history(CLI, [directory / "telemetry.jsonl"], directory / "assets.jsonl", directory / "labels.jsonl", names, directory, None)
         (directory / "telemetry.jsonl").unlink()
         (directory / "features.jsonl").unlink()
-        kept.write_bytes(pickle.dumps(data))
         print(f"{world.name}, fleet {seed}: {made}", file=sys.stderr, flush=True)
-    return pickle.loads(kept.read_bytes())
+        return data
+
+    return kept(directory / "rows.pickle", make)
+
+
+def kept(file: Path, make: Callable[[], Any]) -> Any:
+    """What a file holds, made where it is not there."""
+    if not file.exists():
+        file.write_bytes(pickle.dumps(make()))
+    return pickle.loads(file.read_bytes())
 
 
 def by_age(data: TrainingSet) -> np.ndarray:
@@ -62,7 +71,7 @@ def judged(world: World, model: Model, work: Path, histories: bool) -> list[Comp
     scores = {
         AS_IS: model.probabilities(test.x),
         **(learned(world, model, test, work) if histories else {}),
-        **ceilings(world, test),
+        **kept(work / f"{world.name}-{JUDGES}" / "ceilings.pickle", lambda: ceilings(world, test)),
         AGE: by_age(test),
         "rule of thumb": rule_of_thumb(test.x, test.features),
     }
@@ -96,7 +105,7 @@ TEXT = """# Worlds of another author
 
 How {version} does on fleets whose laws nothing here shares: severities that go by stages, double in fixed times or were laid out backwards from a death; other hardware, cadences, fields, noise, rates and bookkeeping ([models/training/foreign](../../models/training/foreign)). Made by `models/training/carry.py`: telemetry is written as flat wide JSON, and read with labels and assets as `npm run train -- --input …` reads a user's.
 
-- A fleet of each world judges; another is its owner's history, from which a model is learned on top of the champion and one alone, as `npm run train` does. GPUs that fail within 90 days are all there, the others as a weighted sample; each has one row, after eight days of telemetry.
+- A fleet of each world judges; another is its owner's history, from which a model is learned on top of the champion and one alone, as `npm run train` does. GPUs that fail within 90 days or have a defect are all there, the others as a weighted sample, as in the training set; each has one row, after eight days of telemetry.
 - Intervals (90 %) come from resampling GPUs.
 
 ## At a glance
@@ -113,7 +122,7 @@ How {version} does on fleets whose laws nothing here shares: severities that go 
 
 What was asked for then is what is asked for of the champion in worlds whose parameters it has seen: shares of the observable oracle, and absolute bounds. The oracle is boosting of the true risk over the noise-free days of {fleets} other fleets of the same world ([foreign/ceiling.py](../../models/training/foreign/ceiling.py)); where deaths were drawn first, nobody knows a hazard and there is none. Behind each figure of "learned on top" its 90 % interval; figures that miss are in bold.
 
-Read it with care: a GPU of the sample stands for 21 to 44 others, and a sick one among them that lives on counts as so many. In stages and chatty even the true risk has a Brier skill below 0 at 30 days and a mean of 1.4 and 1.8 times the base rate, so what is said of level, slope and Brier skill there is mostly chance. Shares of a ceiling that is not above 0 are left out.
+Read it with care: a healthy GPU stands for 20 to 45 others. A history is one moment of a fleet: it has about as many failures as judge, half of them without a sign, and that is little to learn from. Shares of a ceiling that is not above 0 are left out.
 
 {after}
 

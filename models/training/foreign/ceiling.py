@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xgboost
 
-from foreign.fleet import GPUS_PER_HOST, draw_lives, recent, rng_of
+from foreign.fleet import GPUS_PER_HOST, ails, draw_lives, recent, rng_of
 from foreign.lives import Lives
 from foreign.telemetry import DAYS, Gpu
 from foreign.truth import risks
@@ -82,8 +82,7 @@ def fleet_to_learn_from(world: World, seed: int) -> Seen:
     lives, _ = draw_lives(world, rng)
     # Who is dead and not found yet stays out: a few, and known by their silence.
     there = lives.died > 0
-    sick = recent(lives).max(axis=(1, 2)) > 0
-    cases, others = np.flatnonzero(there & sick), np.flatnonzero(there & ~sick)
+    cases, others = np.flatnonzero(there & ails(lives)), np.flatnonzero(there & ~ails(lives))
     controls = rng.choice(others, min(CONTROLS, len(others)), replace=False)
     numbers = np.concatenate([cases, controls])
     weight = np.concatenate([np.ones(len(cases)), np.full(len(controls), len(others) / len(controls))])

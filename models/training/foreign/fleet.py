@@ -1,7 +1,8 @@
 """Writes a foreign world's fleet as its owner would hand it over: telemetry, asset register, labels.
 
-All GPUs that die within 90 days of the moment they are asked about are there, and a sample of the others, each with the
-weight of those that it stands for.
+As in the training set, all GPUs are there that die within 90 days of the moment they are asked about or have a defect by
+then, and a sample of the others, each with the weight of those that it stands for: a sick GPU that lives on is rare among
+the others, and as one of a sample would count as dozens.
 """
 
 import json
@@ -24,8 +25,8 @@ def write_fleet(world: World, seed: int, directory: Path) -> dict[str, int]:
     """telemetry.jsonl, assets.jsonl and labels.jsonl of a fleet. Returns how much there is of each."""
     rng = rng_of(world, seed)
     lives, found = draw_lives(world, rng)
-    there = found > 0
-    cases, others = np.flatnonzero(there & (found <= FOLLOW)), np.flatnonzero(there & ~(found <= FOLLOW))
+    there, dies_or_ails = found > 0, (found <= FOLLOW) | ails(lives)
+    cases, others = np.flatnonzero(there & dies_or_ails), np.flatnonzero(there & ~dies_or_ails)
     controls = rng.choice(others, min(world.controls, len(others)), replace=False)
     chosen = np.concatenate([cases, controls])
     weight = np.concatenate([np.ones(len(cases)), np.full(len(controls), len(others) / len(controls))])
@@ -64,6 +65,11 @@ def number_of(uuid: str) -> int:
 def recent(lives: Lives) -> np.ndarray:
     """Severities of the days that telemetry is of, [GPUs, 8 days, kinds]."""
     return lives.severity[:, BURN_IN - DAYS : BURN_IN]
+
+
+def ails(lives: Lives) -> np.ndarray:
+    """Which GPUs had a defect on any of those days."""
+    return recent(lives).max(axis=(1, 2)) > 0
 
 
 def rng_of(world: World, seed: int) -> np.random.Generator:
