@@ -58,7 +58,12 @@ onCluster(program.command('latency'))
   .option('--cadence-ms <n>', 'each GPU is read once in so much time, at a moment of its own', whole, 10_000)
   .option('--rounds <n>', 'measured readings of each GPU', whole, 6)
   .option('--warm-up-rounds <n>', 'readings of each GPU before', whole, 3)
-  .option('--switch-rounds <n>', 'readings of each GPU while every 2.5 s another model comes, of three one that is refused', whole, 2)
+  .option(
+    '--switch-rounds <n>',
+    'readings of each GPU while every 2.5 s another model comes, of three one that is refused',
+    whole,
+    2,
+  )
   .option('--burst-rounds <n>', 'readings of each GPU that come all at once, afterwards', whole, 3)
   .option('--burst-ms <n>', 'how much time all GPUs are read in then', whole, 1_000)
   .option('--together', 'all roles in one process, not ingest and score apart from load and serve', false)
