@@ -14,8 +14,8 @@ const leases = new WeakMap<ArrayBufferLike, Lease>();
 
 /**
  * Large pieces of memory outside V8's heap, used again when nobody looks at them any more. At full speed brokers'
- * answers and what is written of them are two hundred megabytes a second: as new memory, the kernel clears it page by
- * page, and V8, which sees memory outside its heap grow so fast, marks the whole heap every second.
+ * answers and what is written of them are, by reckoning, two hundred megabytes a second: as new memory, the kernel
+ * clears it page by page, and V8, which sees memory outside its heap grow so fast, marks the whole heap again and again.
  *
  * Whoever forgets to {@link release} loses nothing: what is not released is garbage like any other buffer.
  */
