@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import type { Consumer, ConsumerGroupJoinEvent, Kafka } from 'kafkajs';
+import { describe, expect, it, vi } from 'vitest';
 import { KafkaSink, type OutputRecord } from '../../sinks/kafka.js';
 import { startEmbeddedKafka } from '../embedded/kafka.js';
+import { blockKafkaJs } from './kafkajs-blocks.js';
 import { isBeyondKafkaJs, KafkaJsLog } from './kafkajs-log.js';
 
 const RECORDS = 20_000;
@@ -70,6 +72,46 @@ describe('a group member over kafkajs', () => {
     await zipped.close();
     await kafka.stop();
   });
+
+  it('joins anew where the client hands out partitions and never says that it holds them', async () => {
+    const kafka = await startEmbeddedKafka();
+    const options = { brokers: kafka.brokers, onTransientError: () => undefined };
+    const sink = new KafkaSink({ ...options, properties: {}, clientId: 'writer', maxMessageBytes: 1_000_000 });
+    await sink.open();
+    await sink.partitions(topic);
+    await sink.write([{ topic, partition: 0, key: null, value: Buffer.from('a') }]);
+    await sink.flush();
+    // As after a join that failed for a coordinator that was loading: the first event of a join does not come.
+    let joins = 0;
+    const { Kafka } = blockKafkaJs();
+    const make = Object.getOwnPropertyDescriptor(Kafka.prototype, 'consumer')!.value as Kafka['consumer'];
+    const making = vi.spyOn(Kafka.prototype, 'consumer').mockImplementation(function (this: Kafka, config) {
+      const consumer = make.call(this, config);
+      type Listen = (name: string, listener: (event: ConsumerGroupJoinEvent) => void) => () => void;
+      const listen = consumer.on.bind(consumer) as Listen;
+      vi.spyOn(consumer, 'on').mockImplementation(((name, listener) =>
+        listen(name, (event) => {
+          if (name !== consumer.events.GROUP_JOIN || ++joins > 1) listener(event);
+        })) as Listen as Consumer['on']);
+      return consumer;
+    });
+    const log = new KafkaJsLog({
+      ...options,
+      ...{ group: 'g', clientId: 'c', topics: [topic], sessionTimeoutMs: 10_000, bufferBytes: 64e6 },
+    });
+    await log.start({ assigned: () => Promise.resolve([]), revoked: () => Promise.resolve() });
+    const values: string[] = [];
+    while (values.length === 0)
+      for (const block of await log.pollBlocks(1e6, 1_000)) {
+        const cursor = block.cursor(0);
+        while (cursor.next()) values.push(String(cursor.record().value));
+      }
+    expect([values, joins]).toEqual([['a'], 2]);
+    making.mockRestore();
+    await log.close();
+    await sink.close();
+    await kafka.stop();
+  }, 60_000);
 
   it('says so where a codec is beyond it', async () => {
     const kafka = await startEmbeddedKafka();
