@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
@@ -7,7 +8,9 @@ import { eventually, TestClient } from '../../test/support/client.js';
 import { describeWith } from '../../test/support/requirements.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf } from '../../simulator/messages.js';
+import { migrateDatabase } from '../commands/db.js';
 import { loadConfiguration } from '../configuration.js';
+import { startEmbeddedPostgres } from '../embedded/postgres.js';
 import { startEngine, type Engine, type RoleName } from '../runtime.js';
 
 /** What a broker can do to topics behind the engine's back: each told by a code, none passed over. */
@@ -15,6 +18,7 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
   let broker: Broker;
   let client: TestClient;
   let admin: Admin;
+  let codec: AvroCodec;
   let said: { code?: string; [field: string]: unknown }[] = [];
   const engines: Engine[] = [];
 
@@ -57,6 +61,7 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     const { Kafka, logLevel } = kafkajs;
     admin = new Kafka({ brokers: [broker.brokers], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
+    codec = await AvroCodec.open(null, '');
   });
   afterEach(async () => {
     for (const engine of engines.splice(0)) await engine.stop();
@@ -345,16 +350,20 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     expect([...(await lettersOf(engine, 'isr.', 40)).values()]).toEqual(ONCE(40));
   });
 
+  /** In the wire format, of a schema that no version so far has. */
+  const ofLaterVersion = (): Buffer => {
+    const message = codec.header('samples');
+    message.writeUInt32BE(1_999, 1);
+    return message;
+  };
+
   it('gpu.samples holds a batch of a later version: stops with format_newer, and takes nothing of it or behind it', async () => {
     const engine = await start('later.', ['score']);
     const failed = failure(engine);
     await poison('later.');
     await lettersOf(engine, 'later.', 20);
-    const codec = await AvroCodec.open(null, '');
-    const later = codec.header('samples');
-    later.writeUInt32BE(1_999, 1);
     await client.produce('later.gpu.samples', [
-      { value: later, partition: 0 },
+      { value: ofLaterVersion(), partition: 0 },
       { value: 'no batch', partition: 0 },
     ]);
     expect(await failed).toMatchObject({
@@ -366,6 +375,42 @@ await describeWith('kraft', 'the engine, when on the broker', () => {
     expect(await failure(again)).toMatchObject({ code: 'format_newer' });
     expect((await client.committed('later.gpu-actuary.score', 'later.gpu.samples')).get(0)).toBe(10);
     expect(await client.readAll('later.gpu.dead-letter')).toHaveLength(20);
+  });
+
+  it('gpu.health holds a record of a later version: load and serve stop with format_newer, no row of it or behind it', async () => {
+    const postgres = await startEmbeddedPostgres();
+    await migrateDatabase(postgres.url);
+    const database = new pg.Client({ connectionString: postgres.url });
+    await database.connect();
+    const rows = async (): Promise<unknown[]> =>
+      (await database.query<{ gpu_uuid: string }>('SELECT gpu_uuid FROM gpu_health_scores')).rows;
+    const health = (gpuUuid: string): { key: string; value: Buffer; partition: number } => ({
+      key: gpuUuid,
+      value: codec.encode('health', {
+        ...{ gpu_uuid: gpuUuid, as_of: 0, newest_reading_at: 0, trigger: 'change', score: 95, grade: 'excellent' },
+        ...{ coverage: 1, dimensions: {}, deductions: [], emitted_at: 0, instance: 'test' },
+      }),
+      partition: 0,
+    });
+    const sets = [`database.url=${postgres.url}`, 'alerts.role=score'];
+    const load = await start('reads.', ['load'], sets);
+    await client.produce('reads.gpu.health', [health('GPU-before')]);
+    await eventually('a row', async () => ((await rows()).length > 0 ? true : undefined));
+    await client.produce('reads.gpu.health', [
+      { key: 'GPU-later', value: ofLaterVersion(), partition: 0 },
+      health('GPU-behind'),
+    ]);
+    expect(await failure(load)).toMatchObject({ code: 'format_newer' });
+    await load.stop();
+    for (const role of ['load', 'serve'] as const)
+      expect(await failure(await start('reads.', [role], sets)), role).toMatchObject({
+        code: 'format_newer',
+        message: expect.stringMatching(/gpu\.health holds records of schema id 1999, of a later version/) as string,
+      });
+    expect(await rows()).toEqual([{ gpu_uuid: 'GPU-before' }]);
+    expect(await client.count('reads.gpu.dead-letter')).toBe(0);
+    await database.end();
+    await postgres.stop();
   });
 
   it('it is killed and started again: score goes on with nothing lost or twice', async () => {

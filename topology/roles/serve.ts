@@ -95,7 +95,7 @@ export class ServeRole implements Role {
       view.apply(kind, value);
       if (kind === 'predictions') view.observe(gpuUuid, value as RecordOf['predictions']);
     } catch (error) {
-      // Somebody else wrote to the topic, or a newer version did: the others of its records still count.
+      // Somebody else wrote to the topic: the others of its records still count.
       if (!(error instanceof DecodeError)) throw error;
       this.context.log.warn({ topic: record.topic, offset: record.offset, code: error.code }, 'record left out');
     }

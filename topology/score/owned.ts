@@ -30,14 +30,15 @@ export async function describe(owned: Iterable<Owned>, withDigest: boolean): Pro
   return states;
 }
 
-/** Share of the records to be read muted that has been, 0 to 1; of partitions that speak nothing is left to read. */
+/** Share of the records to be read muted that has been, 0 to 1. */
 export function shareRestored(owned: Iterable<Owned>): number {
   let toRestore = 0;
   let restored = 0;
   for (const { mutedUntil, start, next } of owned) {
-    if (next >= mutedUntil) continue;
-    toRestore += mutedUntil - start;
-    restored += next - start;
+    // A partition that has come to speak counts on: the share would fall where it did not.
+    const muted = Math.max(0, mutedUntil - start);
+    toRestore += muted;
+    restored += next < mutedUntil ? next - start : muted;
   }
   return restored < toRestore ? restored / toRestore : 1;
 }
