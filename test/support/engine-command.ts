@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { start, type Running } from '../../bench/support/processes.js';
 import { packageRoot } from '../../schema/package-root.js';
 import { eventually } from './client.js';
+
+const SAYS_TIMEOUT_MS = 60_000;
 
 /** The built command in a process of its own, to be listened to, stopped and killed. Never outlives the test file. */
 export class EngineCommand {
@@ -40,11 +43,14 @@ export class EngineCommand {
     return this.log().filter(({ msg }) => msg === message);
   }
 
-  /** Waits until a message of its log has these words. */
+  /** Waits until a message of its log has these words. @throws Error with its output where it does not come to that */
   async says(words: string): Promise<void> {
-    await eventually(`"${words}" among ${this.output}`, () =>
-      Promise.resolve(this.messages.some((message) => message.includes(words)) ? true : undefined),
-    );
+    const until = Date.now() + SAYS_TIMEOUT_MS;
+    while (!this.messages.some((message) => message.includes(words))) {
+      if (!this.alive || Date.now() > until)
+        throw new Error(`"${words}" is not among what it says (${this.status ?? 'alive'}): ${this.output}`);
+      await delay(50);
+    }
   }
 
   signal(signal: NodeJS.Signals): void {

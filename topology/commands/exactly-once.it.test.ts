@@ -11,6 +11,10 @@ import { describeWith } from '../../test/support/requirements.js';
 const OUTPUTS = ['features', 'predictions', 'health', 'decisions', 'panes'] as const;
 /** Beyond the session timeout and the transaction's. */
 const PAUSE_MS = 14_000;
+/** Reading all there is takes 20 s, and three times that with other work on the machine. */
+const TO_THE_END_MS = 180_000;
+/** Of a test that reads to the end twice. */
+const TEST_TIMEOUT_MS = 420_000;
 
 /** A score process of its own. */
 function scorer(brokers: string, instance: string, failPoint: string, topicPrefix: string): EngineCommand {
@@ -68,8 +72,10 @@ await describeWith('kraft', 'score, exactly once', () => {
       'sources=[{topics: [raw], format: wide-json-flat, keyed: true}]',
     ];
     const ingest = new EngineCommand(['run', '--roles', 'ingest'], sets);
-    await eventually('all raw messages read', async () =>
-      (await position(`${topicPrefix}gpu-actuary.ingest`, 'raw')) === fed ? true : undefined,
+    await eventually(
+      'all raw messages read',
+      async () => ((await position(`${topicPrefix}gpu-actuary.ingest`, 'raw')) === fed ? true : undefined),
+      TO_THE_END_MS,
     );
     await ingest.end('SIGTERM');
   };
@@ -77,8 +83,11 @@ await describeWith('kraft', 'score, exactly once', () => {
     const ends = await client.ends(`${topicPrefix}gpu.samples`);
     // A partition that anything was written to ends with the marker of a transaction, which nobody commits.
     const total = [...ends.values()].reduce((sum, end) => sum + Math.max(0, end - 1), 0);
-    await eventually('all samples scored', async () =>
-      (await position(`${topicPrefix}gpu-actuary.score`, `${topicPrefix}gpu.samples`)) === total ? true : undefined,
+    await eventually(
+      'all samples scored',
+      async () =>
+        (await position(`${topicPrefix}gpu-actuary.score`, `${topicPrefix}gpu.samples`)) === total ? true : undefined,
+      TO_THE_END_MS,
     );
   };
   const movedOn = async (): Promise<void> => {
@@ -124,45 +133,53 @@ await describeWith('kraft', 'score, exactly once', () => {
     },
   );
 
-  it('asleep beyond all timeouts while another goes on: wakes, writes nothing twice, and works on', async () => {
-    const sleeper = start('one');
-    await sleeper.says('partitions assigned');
-    await movedOn();
-    sleeper.signal('SIGSTOP');
-    const asleep = performance.now();
-    const other = start('two');
-    await other.says('partitions assigned');
-    await movedOn();
-    await eventually('the pause to be over', () =>
-      Promise.resolve(performance.now() - asleep > PAUSE_MS ? true : undefined),
-    );
-    sleeper.signal('SIGCONT');
-    await caughtUp();
-    other.signal('SIGTERM');
-    expect(await other.ended()).toBe(0);
-    await produceRaw(1_000);
-    await ingestAll();
-    await caughtUp();
-    expect(sleeper.alive).toBe(true);
-    sleeper.signal('SIGTERM');
-    expect(await sleeper.ended()).toBe(0);
-    for (const topic of OUTPUTS) await readOnce(topic);
-  }, 180_000);
+  it(
+    'asleep beyond all timeouts while another goes on: wakes, writes nothing twice, and works on',
+    async () => {
+      const sleeper = start('one');
+      await sleeper.says('partitions assigned');
+      await movedOn();
+      sleeper.signal('SIGSTOP');
+      const asleep = performance.now();
+      const other = start('two');
+      await other.says('partitions assigned');
+      await movedOn();
+      await eventually('the pause to be over', () =>
+        Promise.resolve(performance.now() - asleep > PAUSE_MS ? true : undefined),
+      );
+      sleeper.signal('SIGCONT');
+      await caughtUp();
+      other.signal('SIGTERM');
+      expect(await other.ended()).toBe(0);
+      await produceRaw(1_000);
+      await ingestAll();
+      await caughtUp();
+      expect(sleeper.alive).toBe(true);
+      sleeper.signal('SIGTERM');
+      expect(await sleeper.ended()).toBe(0);
+      for (const topic of OUTPUTS) await readOnce(topic);
+    },
+    TEST_TIMEOUT_MS,
+  );
 
-  it('after all that: panes and features are those of a run that nothing disturbed', async () => {
-    const undisturbed = start('three', '', 'ref.');
-    await ingestAll('ref.');
-    await caughtUp('ref.');
-    undisturbed.signal('SIGTERM');
-    expect(await undisturbed.ended()).toBe(0);
-    for (const topic of OUTPUTS)
-      expect((await readOnce(topic)).size > 0, topic).toBe((await readOnce(topic, 'ref.')).size > 0);
-    for (const topic of ['panes', 'features'] as const) {
-      const expected = await readOnce(topic, 'ref.');
-      const actual = await readOnce(topic);
-      expect(expected.size).toBeGreaterThan(100);
-      expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort());
-      for (const [key, record] of expected) expect(actual.get(key), `${topic} ${key}`).toEqual(record);
-    }
-  }, 180_000);
+  it(
+    'after all that: panes and features are those of a run that nothing disturbed',
+    async () => {
+      const undisturbed = start('three', '', 'ref.');
+      await ingestAll('ref.');
+      await caughtUp('ref.');
+      undisturbed.signal('SIGTERM');
+      expect(await undisturbed.ended()).toBe(0);
+      for (const topic of OUTPUTS)
+        expect((await readOnce(topic)).size > 0, topic).toBe((await readOnce(topic, 'ref.')).size > 0);
+      for (const topic of ['panes', 'features'] as const) {
+        const expected = await readOnce(topic, 'ref.');
+        const actual = await readOnce(topic);
+        expect(expected.size).toBeGreaterThan(100);
+        expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort());
+        for (const [key, record] of expected) expect(actual.get(key), `${topic} ${key}`).toEqual(record);
+      }
+    },
+    TEST_TIMEOUT_MS,
+  );
 });
