@@ -84,6 +84,9 @@ onCluster(program.command('recovery'), 12)
     'score, killed with seven full days in its windows and started again: to ready, and to the first records',
   )
   .option('--static', 'the process is a static member of its group (kafka.staticMembership)', false)
+  .addOption(
+    new Option('--peer <name>', 'kill an application of it too, with the same days and timeout').choices(['streams']),
+  )
   .action((options: RecoveryOptions) =>
     publish(options, () => withCluster(options, (cluster) => benchRecovery(cluster, options))),
   );

@@ -3,6 +3,7 @@ import { topicName } from '../schema/topics.js';
 import { openSink } from '../topology/kafka/connection.js';
 import { createTopics } from '../topology/kafka/topics-admin.js';
 import { gpusByPartition } from './fleet.js';
+import { recoverStreams } from './peers/recovery.js';
 import { FilledFleet, OPEN_MS, type CheckpointCost } from './support/checkpoints.js';
 import type { Cluster } from './support/cluster.js';
 import { EngineProcesses, type EngineProcess } from './support/engine-process.js';
@@ -14,6 +15,8 @@ import { say } from './support/say.js';
 
 const READY_TIMEOUT_MS = 30 * 60_000;
 const CADENCE_MS = 10_000;
+/** The default, told to engine and peer alike. */
+const SESSION_TIMEOUT_MS = 10_000;
 /** Readings of each GPU that were answered for since the cut: half a minute, of a minute between two cuts. */
 const ROUNDS_AFTER_CUT = 3;
 /** An hour later than the cut, a reading for each GPU closes hours: readings stay within the one that is open. */
@@ -21,6 +24,8 @@ const READ_FROM_MS = OPEN_MS + 15 * 60_000;
 
 export interface RecoveryOptions extends RunOptions {
   readonly static: boolean;
+  /** To be killed and started again on the same broker, when the engine is back. */
+  readonly peer?: 'streams';
 }
 
 interface LogLine {
@@ -45,7 +50,10 @@ export async function benchRecovery(cluster: Cluster, options: RecoveryOptions):
   const engine = {
     processes: [['score'] as const],
     config: {
-      kafka: { brokers: cluster.brokers, topicPrefix: prefix, partitions, staticMembership: options.static },
+      kafka: {
+        ...{ brokers: cluster.brokers, topicPrefix: prefix, partitions, staticMembership: options.static },
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      },
       score: { adaptive: false },
     },
     sets: options.set,
@@ -80,6 +88,10 @@ export async function benchRecovery(cluster: Cluster, options: RecoveryOptions):
     const again = await restored(second.all[0]);
     const firstRecordMs = await firstRecord;
     await second.stop();
+    const streams =
+      options.peer === 'streams'
+        ? { streams: await recoverStreams(cluster, admin, { gpus, partitions, sessionTimeoutMs: SESSION_TIMEOUT_MS }) }
+        : {};
     return {
       bench: 'recovery',
       gpus,
@@ -90,6 +102,7 @@ export async function benchRecovery(cluster: Cluster, options: RecoveryOptions):
       killToReadySeconds: seconds(again.readyMs - killedMs),
       killToFirstRecordsSeconds: seconds(firstRecordMs - killedMs),
       ...costs,
+      ...streams,
       ...provenance(),
     };
   } finally {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster } from '../support/cluster.js';
 import type { KafkaAdmin } from '../support/kafka-admin.js';
 import { observe, type Observed } from '../support/observe.js';
-import { start } from '../support/processes.js';
+import { start, type Running } from '../support/processes.js';
 import { removeScratch, scratchDirectory } from '../support/scratch.js';
 import type { PeerPrograms } from './build.js';
 
@@ -37,65 +37,103 @@ export interface PeerObserved extends Observed {
 
 const PARALLELISM = 2;
 /** How often state is made durable and, at exactly-once, output gets visible. */
-const CHECKPOINT_MS = 10_000;
+export const CHECKPOINT_MS = 10_000;
 const FINISH_TIMEOUT_MS = 120_000;
 /** Flink's serialisation looks into these packages, which the runtime keeps shut since Java 16. */
 const OPENS = ['java.util', 'java.lang', 'java.time'].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`);
 let runs = 0;
 
-/** Runs a peer and watches it from outside; counted are records of the topic, not those that fill the windows. */
-export async function runPeer(
-  cluster: Cluster,
-  admin: KafkaAdmin,
-  { classPath }: PeerPrograms,
-  run: PeerRun,
-): Promise<PeerObserved> {
-  const name = `bench-${run.peer}-${Date.now()}-${++runs}`;
-  const output = `${name}-features`;
-  await admin.createTopic(output, run.partitions);
-  const directory = scratchDirectory(run.peer);
-  const settings = {
-    name,
+/** What a peer is started with, beside what is the same for all. */
+export interface PeerSettings {
+  readonly peer: PeerName;
+  /** Of the application: its group, and the beginning of the names of its topics. */
+  readonly name: string;
+  readonly topic: string;
+  readonly prefillTopic?: string;
+  readonly output: string;
+  /** After which it commits and is finished. */
+  readonly records: number;
+  readonly guarantee: Guarantee;
+  readonly emit: 'minute' | 'record';
+  readonly heap: string;
+  readonly checkpointMs: number;
+  readonly sessionTimeoutMs?: number;
+  /** For files of its own. */
+  readonly directory: string;
+}
+
+/** What a peer tells of itself, as Progress.java has it. */
+export interface PeerProgress {
+  readonly records: number;
+  /** Entries of its state that it has brought back, and how long that took from the first to the last; Streams only. */
+  readonly restored: number;
+  readonly restoringMs: number;
+  readonly finished: boolean;
+}
+
+export interface StartedPeer {
+  readonly running: Running;
+  readonly progress: () => PeerProgress;
+}
+
+export function startPeer(cluster: Cluster, { classPath }: PeerPrograms, settings: PeerSettings): StartedPeer {
+  const { peer, heap, guarantee, ...others } = settings;
+  const told = {
+    ...others,
     brokers: cluster.brokers.join(','),
-    topic: run.topic,
-    ...(run.prefill === null ? {} : { prefillTopic: run.prefill.topic }),
-    output,
-    records: run.records + (run.prefill?.records ?? 0),
-    guarantee: run.guarantee === 'exactly-once' ? 'EXACTLY_ONCE' : 'AT_LEAST_ONCE',
-    emit: run.emit,
+    guarantee: guarantee === 'exactly-once' ? 'EXACTLY_ONCE' : 'AT_LEAST_ONCE',
     parallelism: PARALLELISM,
-    checkpointMs: CHECKPOINT_MS,
-    directory,
   };
   const command = [
     ...OPENS,
     '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
     // Two cores and throughput as the aim: the collector with the least work for each object.
-    ...[`-Xmx${run.heap}`, '-XX:+UseParallelGC', '-XX:+ExitOnOutOfMemoryError'],
-    ...['-cp', classPath, `gpuactuary.peers.${PEERS[run.peer]}`],
-    ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
+    ...[`-Xmx${heap}`, '-XX:+UseParallelGC', '-XX:+ExitOnOutOfMemoryError'],
+    ...['-cp', classPath, `gpuactuary.peers.${PEERS[peer]}`],
+    ...Object.entries(told).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`])),
   ];
   const running = start('java', command, { forget: /^\{"records"/ });
+  let progress: PeerProgress = { records: 0, restored: 0, restoringMs: 0, finished: false };
+  createInterface({ input: running.child.stdout! }).on('line', (line) => {
+    if (line.startsWith('{"records"')) progress = JSON.parse(line) as PeerProgress;
+  });
+  return { running, progress: () => progress };
+}
+
+/** Runs a peer and watches it from outside; counted are records of the topic, not those that fill the windows. */
+export async function runPeer(
+  cluster: Cluster,
+  admin: KafkaAdmin,
+  programs: PeerPrograms,
+  run: PeerRun,
+): Promise<PeerObserved> {
+  const { peer, topic, prefill, guarantee, emit, heap } = run;
+  const name = `bench-${peer}-${Date.now()}-${++runs}`;
+  const output = `${name}-features`;
+  await admin.createTopic(output, run.partitions);
+  const directory = scratchDirectory(peer);
+  const { running, progress } = startPeer(cluster, programs, {
+    ...{ peer, name, topic, output, guarantee, emit, heap, directory },
+    prefillTopic: prefill?.topic,
+    records: run.records + (prefill?.records ?? 0),
+    checkpointMs: CHECKPOINT_MS,
+  });
   try {
-    let told = { records: 0, finished: false };
-    createInterface({ input: running.child.stdout! }).on('line', (line) => {
-      if (line.startsWith('{"records"')) told = JSON.parse(line) as typeof told;
-    });
     const observed = await observe({
       processes: [running],
       brokerPid: cluster.pid,
       until: run.records,
       // Below 0 while the windows are being filled.
-      look: () => Promise.resolve(told.records - (run.prefill?.records ?? 0)),
+      look: () => Promise.resolve(progress().records - (prefill?.records ?? 0)),
     });
     const until = Date.now() + FINISH_TIMEOUT_MS;
-    while (!told.finished) {
-      if (running.child.exitCode !== null) throw new Error(`${run.peer} ended early: ${running.output()}`);
+    while (!progress().finished) {
+      if (running.child.exitCode !== null) throw new Error(`${peer} ended early: ${running.output()}`);
       if (Date.now() > until) {
         // On this signal, a JVM prints what each of its threads is at.
         running.kill('SIGQUIT');
         await delay(2_000);
-        throw new Error(`${run.peer} does not commit its last output: ${running.output()}`);
+        throw new Error(`${peer} does not commit its last output: ${running.output()}`);
       }
       await delay(50);
     }

@@ -11,6 +11,9 @@ import java.util.concurrent.atomic.AtomicLong;
 public final class Progress {
   private static final long EVERY_MS = 100;
   private static final List<Counter> COUNTERS = new CopyOnWriteArrayList<>();
+  private static final AtomicLong RESTORED = new AtomicLong();
+  private static final AtomicLong RESTORING_SINCE_NS = new AtomicLong();
+  private static volatile long restoringMs;
   private static volatile boolean finished;
 
   /** Records of one thread. Padded, so that two threads do not pull one cache line to and fro. */
@@ -39,6 +42,17 @@ public final class Progress {
     return records;
   }
 
+  /** State is being brought back. */
+  public static void restoring() {
+    RESTORING_SINCE_NS.compareAndSet(0, System.nanoTime());
+  }
+
+  /** So many entries of it are back. */
+  public static void restored(long entries) {
+    RESTORED.addAndGet(entries);
+    restoringMs = (System.nanoTime() - RESTORING_SINCE_NS.get()) / 1_000_000;
+  }
+
   public static void start() {
     Thread thread = new Thread(() -> {
       try {
@@ -65,7 +79,13 @@ public final class Progress {
   private static synchronized void print() {
     double sum = 0;
     for (Counter counter : COUNTERS) sum += counter.sum;
-    System.out.println("{\"records\":" + records() + ",\"finished\":" + finished + ",\"sum\":" + (long) sum + "}");
+    System.out.println(
+        "{\"records\":" + records()
+            + ",\"restored\":" + RESTORED.get()
+            + ",\"restoringMs\":" + restoringMs
+            + ",\"finished\":" + finished
+            + ",\"sum\":" + (long) sum
+            + "}");
     System.out.flush();
   }
 

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Deserializer;
@@ -18,6 +19,7 @@ import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.apache.kafka.streams.processor.StateRestoreListener;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
@@ -44,6 +46,7 @@ public final class StreamsPeer {
       Runtime.getRuntime().halt(1);
       return StreamThreadExceptionResponse.SHUTDOWN_APPLICATION;
     });
+    streams.setGlobalStateRestoreListener(new Restored());
     Progress.start();
     streams.start();
     long records = arguments.number("records");
@@ -106,8 +109,30 @@ public final class StreamsPeer {
     properties.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), 50);
     // A transaction is as long as the commit interval: it must not time out in the middle.
     if (exactlyOnce)
-      properties.put(StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 120_000);
+      properties.put(
+          StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG),
+          Math.max(10_000, 12 * arguments.number("checkpointMs")));
+    String sessionTimeoutMs = arguments.maybe("sessionTimeoutMs");
+    if (sessionTimeoutMs != null)
+      properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG), sessionTimeoutMs);
     return properties;
+  }
+
+  private static final class Restored implements StateRestoreListener {
+    @Override
+    public void onRestoreStart(TopicPartition partition, String store, long from, long to) {
+      Progress.restoring();
+    }
+
+    @Override
+    public void onBatchRestored(TopicPartition partition, String store, long end, long records) {
+      Progress.restored(records);
+    }
+
+    @Override
+    public void onRestoreEnd(TopicPartition partition, String store, long total) {
+      Progress.restored(0);
+    }
   }
 
   private static final class ReadingOfValue implements Deserializer<Reading> {
