@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { packageRoot } from '../../schema/package-root.js';
-import type { SourceClient } from '../../topology/kafka/connection.js';
+import type { SourceClient } from '../../topology/kafka/source-client.js';
 import type { Cluster } from './cluster.js';
 import { observe, type Observed } from './observe.js';
 import { start, type Running } from './processes.js';
 
 export interface BareRun {
   readonly topic: string;
-  readonly client: SourceClient;
+  readonly client: SourceClient['name'];
   /** Also JSON.parse of every record. */
   readonly parse: boolean;
   /** Consumers in one group, each a process. */

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SourceClient } from '../../topology/kafka/connection.js';
+import type { SourceClient } from '../../topology/kafka/source-client.js';
 import type { RoleName } from '../../topology/runtime.js';
 import { drainBare } from './bare.js';
 import { warmUpRepeatsOn, type Cluster } from './cluster.js';
@@ -21,7 +21,7 @@ export interface Throughput {
   readonly bench: string;
   readonly roles: readonly RoleName[];
   /** Topic that is read, prepared. */
-  readonly bare: { readonly topic: string; readonly client: SourceClient; readonly records: number };
+  readonly bare: { readonly topic: string; readonly client: SourceClient['name']; readonly records: number };
   /** Whether the records are JSON, which a second baseline parses. */
   readonly parsed: boolean;
   readonly samples: number;

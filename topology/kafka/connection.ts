@@ -8,6 +8,7 @@ import type { BlockConsumer, TopicPartition } from './log.js';
 import type { OffsetGap } from './offset-gap.js';
 import { RdKafkaLog } from './rdkafka-log.js';
 import { RecordLists } from './record-lists.js';
+import type { SourceClient } from './source-client.js';
 import { PlainSource, SourceTransactions, type SourceWriter } from './source-writer.js';
 import { PlainWriter, TransactionalWriter, type UnitWriter } from './unit-writer.js';
 
@@ -138,18 +139,6 @@ export async function openWriter(
   return new TransactionalWriter(sink, consumer);
 }
 
-/** Client libraries that a source may be read with. */
-export type SourceClient = 'kafkajs' | 'node-rdkafka';
-
-/**
- * The faster client for many small messages is kafkajs; whatever needs a librdkafka property is beyond it. A source
- * that is read in step stays with node-rdkafka too, which knows when the end of a partition is reached whatever
- * transactions wrote there.
- */
-export function sourceClient(connection: KafkaConnection, keyed: boolean): SourceClient {
-  return keyed && Object.keys(connection.properties).length === 0 ? 'kafkajs' : 'node-rdkafka';
-}
-
 /** How a source is read, and how what it gives is written. */
 export interface SourceParts {
   readonly consumer: BlockConsumer;
@@ -193,7 +182,9 @@ export async function openSource(connection: KafkaConnection, question: SourceQu
   const { properties } = connection;
   if (connection.guarantee === 'at-least-once') {
     const consumer =
-      client === 'kafkajs' ? new KafkaJsLog(common) : new RecordLists(new RdKafkaLog({ ...common, properties }));
+      client.name === 'kafkajs'
+        ? new KafkaJsLog({ ...common, security: client.security })
+        : new RecordLists(new RdKafkaLog({ ...common, properties }));
     return { consumer, writer: new PlainSource(sink, consumer), byPartition: false };
   }
   const { brokers } = connection;
@@ -217,9 +208,10 @@ export async function openSource(connection: KafkaConnection, question: SourceQu
   );
   const fence = (partitions: readonly TopicPartition[]): Promise<void> => writer.fence(partitions);
   const consumer =
-    client === 'kafkajs'
+    client.name === 'kafkajs'
       ? new KafkaJsLog({
           ...common,
+          security: client.security,
           committed: async (partitions) => {
             await fence(partitions);
             return offsets.committed(partitions);

@@ -17,6 +17,7 @@ import { expiredAt, gapBefore, type OffsetGap } from './offset-gap.js';
 import { ReadAhead } from './read-ahead.js';
 import { RecycledMemory } from '../../schema/recycled-memory.js';
 import { responseSockets } from './response-socket.js';
+import type { KafkaJsSecurity } from './source-client.js';
 import { subscribedRange } from './subscribed-range.js';
 
 /** Partitions whose batches are held ready side by side. */
@@ -39,6 +40,7 @@ const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
 
 export interface KafkaJsLogOptions {
   readonly brokers: readonly string[];
+  readonly security?: KafkaJsSecurity;
   readonly group: string;
   readonly clientId: string;
   readonly topics: readonly string[];
@@ -57,8 +59,8 @@ export function isBeyondKafkaJs(error: Error): boolean {
 }
 
 /**
- * A group member over kafkajs, which reads small messages many times as fast as node-rdkafka. It knows no security
- * setting here and, of codecs, only gzip: the caller takes it where that is enough. The client pushes; what it fetched
+ * A group member over kafkajs, which reads small messages many times as fast as node-rdkafka. Of codecs it knows gzip
+ * alone, and no property of librdkafka's consumer: the caller takes it where that is enough. The client pushes; what it fetched
  * is handed out by pollBlocks, and no more is fetched while much of it is left. What was on offer under an assignment
  * that has changed is never handed out: it is fetched again from where the group was.
  */
@@ -96,7 +98,8 @@ export class KafkaJsLog implements BlockConsumer {
     const kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: options.clientId,
-      socketFactory: responseSockets(new RecycledMemory(FETCHES * maxBytes)),
+      ...options.security,
+      socketFactory: options.security?.ssl ? undefined : responseSockets(new RecycledMemory(FETCHES * maxBytes)),
       logLevel: logLevel.ERROR,
       logCreator:
         () =>

@@ -75,6 +75,7 @@ await describeWith('kraft', 'a broker behind TLS and a login', () => {
     });
     const value = JSON.stringify({ gpu_uuid: 'GPU-a', timestamp: TIME, gpu_temp: 50, power_usage: 300 });
     await client.produce('raw', [{ key: 'GPU-a', value, timestampMs: TIME }]);
+    const told: string[] = [];
     const engine = await startEngine({
       config: configuration('0123', [
         'instance=test',
@@ -86,13 +87,14 @@ await describeWith('kraft', 'a broker behind TLS and a login', () => {
       roles: ['ingest', 'score', 'serve'],
       embedded: false,
       build: { version: 'test', commit: null },
-      log: silent,
+      log: { ...silent, info: (_, message) => told.push(message) },
     });
     try {
       const reads = await client.readUntil(['gpu.predictions'], (records) => records.length > 0);
       const codec = await AvroCodec.open(null, '');
       const prediction = await codec.decode<PredictionRecord>('predictions', reads[0].value!);
       expect(prediction).toMatchObject({ gpu_uuid: 'GPU-a', as_of: TIME, trigger: 'change' });
+      expect(told).toContain('read by kafkajs');
     } finally {
       await engine.stop();
     }
