@@ -5,11 +5,9 @@
 One model each is learned without it; nothing else is changed.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
+import page
 from evaluate import compare
 from main import SPLITS, columns_of
 from model import Model
@@ -75,11 +73,8 @@ Probabilities for 30 days on the fleets of [the champion's report](champion.md),
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="what `gpu-actuary training-set` wrote")
-    parser.add_argument("--out", type=Path, required=True, help="file of the page")
-    options = parser.parse_args()
-    train, watch = (read_training_set(options.data, split) for split in ("train", "calibrate"))
+    options = page.parser(__doc__).parse_args()
+    train, watch = page.learned_from(options.data)
     parts = {split: full_windows(read_training_set(options.data, split)) for split in SPLITS}
     tables = []
     for split, scores in probabilities(train, watch, parts).items():

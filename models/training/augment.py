@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from training_set import TrainingSet, concatenate_fleets
+
 #: Features that come and go together, by what an exporter or an asset register leaves out.
 GROUPS: dict[str, list[str]] = {
     "profiling": ["sm_active_mean", "sm_active_std", "sm_occupancy_mean", "power_efficiency", "sm_clock_under_load_24h_delta"],
@@ -47,6 +49,11 @@ def drop_fields(x: np.ndarray, names: list[str], seed: int) -> np.ndarray:
         if columns:
             out[np.ix_(rows, columns)] = np.nan
     return out
+
+
+def with_fields_dropped(data: TrainingSet, seed: int = 11) -> TrainingSet:
+    """Each row once as it is and once with fields left out."""
+    return concatenate_fleets([data, data.with_features(drop_fields(data.x, data.features, seed))])
 
 
 def without_cadence(x: np.ndarray, names: list[str]) -> np.ndarray:

@@ -42,14 +42,14 @@ def fit_hazard(margin: np.ndarray, risk: AtRisk, prior: float = SLOPE_PRIOR) -> 
     return float(slope), float(intercept - slope * mean)
 
 
-def stretch(margin: np.ndarray, data: TrainingSet, piece: int, truth: bool) -> float:
+def stretch(margin: np.ndarray, data: TrainingSet, piece: int) -> float:
     """By how much a head that was learned elsewhere is too timid (above 1) or too bold (below 1) for a history.
 
     In fleets whose defects are deadlier than those it has seen a model ranks right and says too little. Trees cannot mend
     that from a few dozen failures, one number can.
     @param margin of all rows
     """
-    risk = at_risk(data, piece, truth)
+    risk = at_risk(data, piece, truth=False)
     slope, _ = fit_hazard(margin[risk.rows], risk, SLOPE_PRIOR_OF_BASE)
     return float(np.clip(slope, 1 / MOST_STRETCH, MOST_STRETCH))
 
@@ -66,15 +66,30 @@ def calibrate(train: TrainingSet, watch: TrainingSet, margins: Callable[[np.ndar
     every = [(data, margins(data.x)) for data in (train, watch)]
     for piece in range(3):
         risk = at_risk(watch, piece, truth)
-        slope, intercept = fit_hazard(every[1][1][risk.rows, piece], risk, prior)
-        failed = expected = 0.0
-        for data, margin in every:
-            risk = at_risk(data, piece, truth)
-            rate = np.exp(slope * margin[risk.rows, piece] + intercept)
-            failed += float((risk.weight * risk.failed).sum())
-            expected += float((risk.weight * risk.exposure * rate).sum())
-        coefficients[piece] = slope, intercept + np.log(max(failed, 0.5) / expected)
+        slope, _ = fit_hazard(every[1][1][risk.rows, piece], risk, prior)
+        coefficients[piece] = slope, intercept(slope, [(at_risk(data, piece, truth), margin[:, piece]) for data, margin in every])
     return coefficients
+
+
+def calibrate_unseen(history: TrainingSet, unseen: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """The same of a history, all of whose GPUs are learned from.
+
+    @param unseen what of each row is said by trees that have not seen its GPU, [rows, 3]: it tells how far predictions spread
+    @param said by all trees, [rows, 3]: it has the history's level
+    """
+    coefficients = np.zeros((3, 2))
+    for piece in range(3):
+        risk = at_risk(history, piece, truth=False)
+        slope, _ = fit_hazard(unseen[risk.rows, piece], risk, SLOPE_PRIOR_OF_BASE)
+        coefficients[piece] = slope, intercept(slope, [(risk, said[:, piece])])
+    return coefficients
+
+
+def intercept(slope: float, told: list[tuple[AtRisk, np.ndarray]]) -> float:
+    """Such that as many fail as are said to. @param told rows at risk, and margins of all rows"""
+    failed = sum(float((risk.weight * risk.failed).sum()) for risk, _ in told)
+    expected = sum(float((risk.weight * risk.exposure * np.exp(slope * margin[risk.rows])).sum()) for risk, margin in told)
+    return float(np.log(max(failed, 0.5) / expected))
 
 
 #: Log rates are held within these, in the graph too: exp(-20) a piece is nothing, exp(1.9) is 99.9 %.

@@ -2,7 +2,8 @@
 
 Run by train.sh. Each GPU is either learned from, or says when to stop and calibrates, or is judged by. Where the
 history is long enough, what is judged lies after all that was learned from: what was not known by then is not used.
-The candidate itself is then made from all of it but the GPUs that calibrate.
+On top of a model those that calibrate are learned from too (adapting.py), and the candidate itself is then made from all
+GPUs; alone, from all but those that calibrate.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from horizons import FAILURE_TYPES, HORIZONS
 from model import Model
 from report import comparison_table
 from tracking import NotTracked, finish, fingerprint
-from training_set import TrainingSet
+from training_set import TrainingSet, concatenate_fleets
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = ["node", str(ROOT / "dist" / "cli.cjs")]
@@ -89,7 +90,7 @@ TEXT = """# A candidate: {version}
 
 Learned from a history of {rows:,} rows of {gpus:,} GPUs, {failing} of which fail, {base}. Made by `npm run train -- --input …`.
 
-Judged by GPUs that nothing was learned from{time}: a model that was learned without them, in the same way. The candidate is learned from all but the GPUs that calibrate. Rows are weighted by the GPUs that they stand for; intervals (90 %) come from resampling GPUs.
+Judged by GPUs that nothing was learned from{time}: a model that was learned without them, in the same way. The candidate is learned from all{but}. Rows are weighted by the GPUs that they stand for; intervals (90 %) come from resampling GPUs.
 
 {tables}
 
@@ -97,8 +98,12 @@ Judged by GPUs that nothing was learned from{time}: a model that was learned wit
 """
 
 
+def learned(train: TrainingSet, watch: TrainingSet, base: Model | None) -> Model:
+    return Model.learn(train, watch) if base is None else base.adapted(concatenate_fleets([train, watch]))
+
+
 def judged(parts: Split, base: Model | None) -> tuple[Model, dict[str, np.ndarray], list[Comparison]]:
-    model, test = Model.learn(parts.train, parts.watch, base=base), parts.test
+    model, test = learned(parts.train, parts.watch, base), parts.test
     scores = {"candidate": model.probabilities(test.x)}
     if base is not None:
         scores["champion, as it is"] = base.probabilities(test.x)
@@ -125,9 +130,9 @@ def train_candidate(options: argparse.Namespace) -> None:
         f"({failing_gpus(parts.train)} failing GPUs), calibrating on {len(parts.watch)} ({failing_gpus(parts.watch)}), judging on {len(parts.test)} ({failing_gpus(parts.test)})"
     )
     model, scores, results = judged(parts, base)
-    told("judged; learning from all but the GPUs that calibrate")
+    told("judged; learning from all of it")
     whole = np.isin(data.columns["gpu"], parts.watch.columns["gpu"])
-    final = Model.learn(data.take(~whole), data.take(whole), base=base)
+    final = learned(data.take(~whole), data.take(whole), base)
 
     tables = []
     for column, one in enumerate(results):
@@ -156,6 +161,7 @@ def train_candidate(options: argparse.Namespace) -> None:
     failing = np.unique(data.columns["gpu"][data.columns["type"] >= 0])
     text = TEXT.format(
         version=written["model_version"], rows=len(data), gpus=int(data.columns["gpu"].max()) + 1, failing=len(failing),
+        but=" but the GPUs that calibrate" if base is None else " of them",
         base="alone" if base is None else f"on top of the model in {options.base.name}",
         time="" if parts.cut_days is None else ", at times after all that was learned from",
         tables="\n\n".join(tables),

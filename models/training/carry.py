@@ -10,6 +10,7 @@ import json
 import pickle
 import sys
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -21,13 +22,14 @@ from champion import read_model
 from evaluate import OBSERVABLE, Comparison, compare
 from foreign.ceiling import FLEETS, Ceiling
 from foreign.fleet import draw_lives, number_of, rng_of, write_fleet
+from foreign.lives import Lives
 from foreign.truth import risks
 from foreign.worlds import WORLDS, World
 from history import read_history
 from horizons import HORIZONS
 from model import Model
 from report import BOUNDS, TARGETS, cell
-from training_set import TrainingSet
+from training_set import TrainingSet, concatenate_fleets
 
 JUDGES, HISTORY = 1, 2
 SHOWN = {
@@ -66,38 +68,82 @@ def by_age(data: TrainingSet) -> np.ndarray:
     return np.outer(np.clip(age / 36_525, 1e-6, 0.3), (0.25, 1.0, 2.5))
 
 
-def judged(world: World, model: Model, work: Path, histories: bool) -> list[Comparison]:
+@dataclass
+class Judged:
+    """A world's comparisons, by horizon."""
+
+    #: By who happened to fail.
+    happened: list[Comparison]
+    #: By the true risk; empty where nobody knows it.
+    expected: list[Comparison]
+
+
+def judged(world: World, model: Model, work: Path, histories: bool) -> Judged:
     test = fleet(world, JUDGES, model.names, work)
     scores = {
         AS_IS: model.probabilities(test.x),
         **(learned(world, model, test, work) if histories else {}),
-        **kept(work / f"{world.name}-{JUDGES}" / "ceilings.pickle", lambda: ceilings(world, test)),
+        **ceilings_of(world, test, work),
         AGE: by_age(test),
         "rule of thumb": rule_of_thumb(test.x, test.features),
     }
-    return [compare(test, scores, column) for column in range(len(HORIZONS))]
+    columns = range(len(HORIZONS))
+    expected = [] if ALL_KNOWING not in scores else [in_expectation(test, scores, scores[ALL_KNOWING], column) for column in columns]
+    return Judged([compare(test, scores, column) for column in columns], expected)
 
 
-def ceilings(world: World, test: TrainingSet) -> dict[str, np.ndarray]:
-    """Probabilities of both oracles, where the world's hazard is known."""
-    lives, _ = draw_lives(world, rng_of(world, JUDGES))
-    if lives.alive is None:
-        return {}
-    numbers = np.array([number_of(uuid) for uuid in test.fleets[0]["gpu_uuids"]])[test.columns["gpu"].astype(int)]
-    return {
-        ALL_KNOWING: risks(lives.alive[numbers], world.found_after),
-        OBSERVABLE: Ceiling(world).probabilities(JUDGES, lives, numbers),
-    }
+def in_expectation(test: TrainingSet, scores: dict[str, np.ndarray], risk: np.ndarray, column: int) -> Comparison:
+    """Figures to be expected, each GPU failing with its true risk: those of who happened to fail without the chance of it.
+
+    Every row is there twice, as one that fails and as one that does not, and stands for as many GPUs as are expected to.
+    """
+    def standing_for(share: np.ndarray, failure: float) -> TrainingSet:
+        told = {"days_to_failure": failure, "exit_days": HORIZONS[-1]}
+        return replace(test, columns={
+            **test.columns, **{name: np.full(len(test), value) for name, value in told.items()}, "weight": share * test.weight,
+        })  # fmt: skip
+
+    # Numbered as one fleet: both rows of a GPU are drawn together.
+    fails, lives = standing_for(risk[:, column], 0.0), standing_for(1 - risk[:, column], np.nan)
+    both = concatenate_fleets([fails, lives])
+    both.columns["gpu"] = np.tile(test.columns["gpu"], 2)
+    return compare(both, {name: np.tile(score, (2, 1)) for name, score in scores.items()}, column)
+
+
+def ceilings_of(world: World, test: TrainingSet, work: Path) -> dict[str, np.ndarray]:
+    """Probabilities of both oracles for the fleet that judges, where the world's hazard is known."""
+
+    def make() -> dict[str, np.ndarray]:
+        lives, numbers = lives_of(world, JUDGES, test)
+        if lives.alive is None:
+            return {}
+        return {
+            ALL_KNOWING: risks(lives.alive[numbers], world.found_after),
+            OBSERVABLE: Ceiling(world).probabilities(JUDGES, lives, numbers),
+        }
+
+    return kept(work / f"{world.name}-{JUDGES}" / "ceilings.pickle", make)
+
+
+def true_risk(world: World, seed: int, data: TrainingSet) -> np.ndarray | None:
+    """Of the rows of a fleet, [rows, horizons]; None where nobody knows it."""
+    lives, numbers = lives_of(world, seed, data)
+    return None if lives.alive is None else risks(lives.alive[numbers], world.found_after)
+
+
+def lives_of(world: World, seed: int, data: TrainingSet) -> tuple[Lives, np.ndarray]:
+    """Lives of a fleet, and which of them each row of it is of."""
+    lives, _ = draw_lives(world, rng_of(world, seed))
+    return lives, np.array([number_of(uuid) for uuid in data.fleets[0]["gpu_uuids"]])[data.columns["gpu"].astype(int)]
 
 
 def learned(world: World, model: Model, test: TrainingSet, work: Path) -> dict[str, np.ndarray]:
     """Probabilities of models that were learned from the history of the world's owner."""
     history = fleet(world, HISTORY, model.names, work)
     watch = np.isin(history.columns["gpu"], split(history).watch.columns["gpu"])
-    learns, watches = history.take(~watch), history.take(watch)
     return {
-        ON_TOP: Model.learn(learns, watches, base=model).probabilities(test.x),
-        ALONE: Model.learn(learns, watches).probabilities(test.x),
+        ON_TOP: model.adapted(history).probabilities(test.x),
+        ALONE: Model.learn(history.take(~watch), history.take(watch)).probabilities(test.x),
     }
 
 
@@ -122,15 +168,19 @@ How {version} does on fleets whose laws nothing here shares: severities that go 
 
 What was asked for then is what is asked for of the champion in worlds whose parameters it has seen: shares of the observable oracle, and absolute bounds. The oracle is boosting of the true risk over the noise-free days of {fleets} other fleets of the same world ([foreign/ceiling.py](../../models/training/foreign/ceiling.py)); where deaths were drawn first, nobody knows a hazard and there is none. Behind each figure of "learned on top" its 90 % interval; figures that miss are in bold.
 
-Read it with care: a healthy GPU stands for 20 to 45 others. A history is one moment of a fleet: it has about as many failures as judge, half of them without a sign, and that is little to learn from. Shares of a ceiling that is not above 0 are left out.
+Read it with care: a healthy GPU stands for 20 to 45 others, and a history is one moment of a fleet: it has about as many failures as judge, half of them without a sign. What more of it earns: [histories.md](histories.md). Shares of a ceiling that is not above 0 are left out.
 
 {after}
+
+Who of the riskiest fails is chance, and few do. The same by the true risk, as if every fleet were judged that fares like this one:
+
+{expected}
 
 {tables}
 """
 
 
-def glance_row(world: World, one: Comparison) -> str:
+def glance_row(name: str, one: Comparison) -> str:
     def both(key: str, digits: int = 3) -> str:
         return " / ".join(f"{one.metrics[name][key].value:.{digits}f}" if name in one.metrics else "–" for name in (AS_IS, ON_TOP))
 
@@ -138,7 +188,7 @@ def glance_row(world: World, one: Comparison) -> str:
         return " / ".join(f"{one.metrics[name][key].value:.2f}" if name in one.metrics else "–" for name in (AS_IS, ON_TOP))
 
     return (
-        f"| {world.name} | {one.failing_rows}, {one.base_rate:.2%} | {both('recall_at_5_percent')} | {both('average_precision')} | "
+        f"| {name} | {one.failing_rows}, {one.base_rate:.2%} | {both('recall_at_5_percent')} | {both('average_precision')} | "
         f"{both('brier_skill')} | {two('calibration_slope')} | {two('mean_over_base_rate')} |"
     )
 
@@ -191,18 +241,20 @@ def main() -> None:
     model = read_model(options.model)
     with tempfile.TemporaryDirectory() as made:
         found = {world.name: judged(world, model, options.work or Path(made), not options.no_histories) for world in WORLDS}
+    happened = {name: one.happened for name, one in found.items()}
     tables = []
     for world in WORLDS:
         tables.append(f"## {world.name}\n\n{world.what[0].upper()}{world.what[1:]}.")
-        for column, one in enumerate(found[world.name]):
+        for column, one in enumerate(happened[world.name]):
             lines = [f"| {HORIZONS[column]:.0f} days: {one.failing_rows} failing, {one.base_rate:.2%} | " + " | ".join(SHOWN.values()) + " |", "|---" * (1 + len(SHOWN)) + "|"]
             lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in SHOWN) + " |" for name, row in one.metrics.items()]
             tables.append("\n".join(lines))
     version = json.loads((options.model / "card.json").read_text())["model_version"]
     text = TEXT.format(
         version=version,
-        glance="\n".join(glance_row(world, found[world.name][1]) for world in WORLDS), verdict=verdict(found), fleets=FLEETS,
-        after="\n".join(after_rows(found)), tables="\n\n".join(tables),
+        glance="\n".join(glance_row(name, one[1]) for name, one in happened.items()), verdict=verdict(happened), fleets=FLEETS,
+        after="\n".join(after_rows(happened)),
+        expected="\n".join(after_rows({name: one.expected for name, one in found.items() if one.expected})), tables="\n\n".join(tables),
     )  # fmt: skip
     options.out.write_text(text)
 

@@ -49,9 +49,6 @@ class Size:
 
 #: Chosen on fleets of training alone, by tuning.py: docs/models/tuning.md.
 SIZE = Size(80, 4, 0.15)
-#: Of the trees that a history adds: smaller steps of less deep trees, for its failures are few. Chosen by cross-validation
-#: within the histories of foreign worlds.
-SIZE_OF_HISTORY = Size(150, 3, 0.08)
 
 
 @dataclass
@@ -125,39 +122,15 @@ def train_hazard(
     return booster[: booster.best_iteration + 1]
 
 
-def train_shared(train: TrainingSet, watch: TrainingSet, heads: list[xgb.Booster], constraints: list[int]) -> xgb.Booster:
-    """Trees for all heads alike, on top of them, as many rounds as help on GPUs that they were not trained on.
-
-    A history holds a few dozen failures a piece, too few to tell a head's trees from chance; what makes a GPU riskier than
-    a head says mostly does so in every piece.
-    """
-    offsets = [level(train, piece, head) for piece, head in enumerate(heads)]
-
-    def pieces(data: TrainingSet) -> xgb.DMatrix:
-        risks = [at_risk(data, piece, truth=False) for piece in range(len(heads))]
-        rows, failed, exposure, weight = (np.concatenate([getattr(risk, name) for risk in risks]) for name in AtRisk.__dataclass_fields__)
-        told = np.concatenate([offset + margins(head, data.x[risk.rows]) for head, offset, risk in zip(heads, offsets, risks)])
-        return xgb.DMatrix(data.x[rows], label=failed, weight=weight / weight.mean(), base_margin=told + np.log(exposure * BASE_RATE))
-
-    booster = xgb.train(
-        {**PARAMETERS, "max_depth": SIZE_OF_HISTORY.depth, "eta": SIZE_OF_HISTORY.eta, "monotone_constraints": tuple(constraints)},
-        pieces(train),
-        num_boost_round=SIZE_OF_HISTORY.rounds,
-        evals=[(pieces(watch), "watch")],
-        early_stopping_rounds=PATIENCE,
-        verbose_eval=False,
-    )
-    return booster[: booster.best_iteration + 1]
-
-
-def joined(head: xgb.Booster, more: xgb.Booster) -> xgb.Booster:
-    """A head with the trees of another behind its own."""
-    raw, added = (json.loads(booster.save_raw("json")) for booster in (head, more))
-    model, behind = (one["learner"]["gradient_booster"]["model"] for one in (raw, added))
-    before = len(model["trees"])
-    model["trees"] += [{**tree, "id": before + place} for place, tree in enumerate(behind["trees"])]
-    model["tree_info"] += behind["tree_info"]
-    model["iteration_indptr"] += [before + end for end in behind["iteration_indptr"][1:]]
+def joined(*parts: xgb.Booster) -> xgb.Booster:
+    """A head with the trees of others behind its own."""
+    raw, *others = (json.loads(booster.save_raw("json")) for booster in parts)
+    model = raw["learner"]["gradient_booster"]["model"]
+    for other in others:
+        behind, before = other["learner"]["gradient_booster"]["model"], len(model["trees"])
+        model["trees"] += [{**tree, "id": before + place} for place, tree in enumerate(behind["trees"])]
+        model["tree_info"] += behind["tree_info"]
+        model["iteration_indptr"] += [before + end for end in behind["iteration_indptr"][1:]]
     model["gbtree_model_param"]["num_trees"] = str(len(model["trees"]))
     made = xgb.Booster()
     made.load_model(bytearray(json.dumps(raw).encode()))
@@ -175,13 +148,6 @@ def stretched(booster: xgb.Booster, factor: float) -> xgb.Booster:
     made = xgb.Booster()
     made.load_model(bytearray(json.dumps(raw).encode()))
     return made
-
-
-def level(data: TrainingSet, piece: int, head: xgb.Booster) -> float:
-    """Logarithm of failures over those that a head expects."""
-    risk = at_risk(data, piece, truth=False)
-    expected = risk.weight * risk.exposure * BASE_RATE * np.exp(margins(head, data.x[risk.rows]))
-    return float(np.log(max((risk.weight * risk.failed).sum(), 0.5) / expected.sum()))
 
 
 TYPE_PARAMETERS = {

@@ -5,10 +5,11 @@ import xgboost as xgb
 
 import calibration
 import graph
-from augment import drop_fields, without_cadence
-from hazards import SIZE, Size, joined, margins, stretched, train_hazard, train_shared, train_types
+from adapting import adapt, parts
+from augment import with_fields_dropped, without_cadence
+from hazards import SIZE, Size, margins, train_hazard, train_types
 from horizons import FAILURE_TYPES
-from training_set import TrainingSet, concatenate_fleets, lightened
+from training_set import TrainingSet, lightened
 
 #: Physics: more of these never means less risk. (Not so of correctable errors or PCIe replays alone: boards with a weak
 #: row or a bad riser show many for years and live on.)
@@ -30,30 +31,28 @@ class Model:
         self.names, self.hazards, self.types, self.coefficients = names, hazards, types, coefficients
 
     @staticmethod
-    def learn(train: TrainingSet, watch: TrainingSet, truth: bool = True, base: "Model | None" = None, size: Size = SIZE) -> "Model":
+    def learn(train: TrainingSet, watch: TrainingSet, truth: bool = True, size: Size = SIZE) -> "Model":
         """
         @param watch rows of other GPUs: they say when to stop, and calibrate
         @param truth learn from the true risk where it is known
-        @param base a model to go on from, of the same features, by what became of the GPUs
-        @param size of the heads' trees where there is no base
+        @param size of the heads' trees
         """
         names = train.features
         train = lightened(train)
         train, watch = (data.with_features(without_cadence(data.x, names)) for data in (train, watch))
-        # Each row once as it is and once with fields left out.
-        both = concatenate_fleets([train, train.with_features(drop_fields(train.x, names, seed=11))])
-        if base is None:
-            hazards = [train_hazard(both, watch, piece, constraints(names), truth, size=size) for piece in range(3)]
-        else:
-            whole = concatenate_fleets([train, watch])
-            found = base.margins(whole.x)
-            factors = [calibration.stretch(found[:, piece], whole, piece, truth) for piece in range(3)]
-            heads = [stretched(head, factor) for head, factor in zip(base.hazards, factors)]
-            shared = train_shared(both, watch, heads, constraints(names))
-            hazards = [joined(head, shared) for head in heads]
-        model = Model(names, hazards, train_types(both, watch, None if base is None else base.types), np.ones((3, 2)))
+        both = with_fields_dropped(train)
+        hazards = [train_hazard(both, watch, piece, constraints(names), truth, size=size) for piece in range(3)]
+        model = Model(names, hazards, train_types(both, watch), np.ones((3, 2)))
         model.coefficients = calibration.calibrate(train, watch, model.margins, truth)
         return model
+
+    def adapted(self, history: TrainingSet) -> "Model":
+        """A model that goes on from this one, by what became of the GPUs of a history with the same features."""
+        history = history.with_features(without_cadence(history.x, self.names))
+        hazards, coefficients = adapt(self.hazards, history, constraints(self.names))
+        held = parts(history) == 0
+        types = train_types(with_fields_dropped(history.take(~held)), history.take(held), self.types)
+        return Model(self.names, hazards, types, coefficients)
 
     def margins(self, x: np.ndarray) -> np.ndarray:
         return np.column_stack([margins(booster, x) for booster in self.hazards])

@@ -7,16 +7,14 @@ and of the features and what the oracle's filter makes of one kind of defect, or
 Figures are of the true risk, so without the chance of who happened to fail.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
+import page
 import weighted
 from horizons import FAILURE_TYPES, HORIZONS
 from oracle import boosted, full_windows, inputs
 from teacher import PARTS
-from training_set import TrainingSet, lightened, read_training_set
+from training_set import TrainingSet, lightened
 from tuning import deviance_explained
 
 JUDGED_PARTS = 2
@@ -25,12 +23,6 @@ TALLIES = {
     "xid_power": "power XIDs by themselves", "xid_firmware": "firmware XIDs by themselves", "dropouts": "spells without an answer",
     "power_noise_days": "noise of the power draw apart from load", "resistance_days": "thermal resistance without noise",
 }  # fmt: skip
-
-
-def auc_of_risk(data: TrainingSet, score: np.ndarray) -> float:
-    """The AUC to be expected, each row failing with its true risk."""
-    risk = data.true_risk()[:, COLUMN_30_DAYS]
-    return weighted.auc(np.repeat([1.0, 0.0], len(risk)), np.tile(score, 2), np.concatenate([data.weight * risk, data.weight * (1 - risk)]))
 
 
 def scores(train: TrainingSet, watch: TrainingSet) -> tuple[TrainingSet, dict[str, np.ndarray]]:
@@ -72,17 +64,14 @@ The observable oracle knows the laws of each world and sees its days without noi
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="what `gpu-actuary training-set` wrote")
-    parser.add_argument("--out", type=Path, required=True, help="file of the page")
-    options = parser.parse_args()
-    train, watch = (read_training_set(options.data, split) for split in ("train", "calibrate"))
+    options = page.parser(__doc__).parse_args()
+    train, watch = page.learned_from(options.data)
     held, found = scores(train, watch)
     risk = held.true_risk()[:, COLUMN_30_DAYS]
-    rows = [
-        f"| {name} | {auc_of_risk(held, score):.4f} | {weighted.at_top(risk, score, held.weight, 0.05)[0]:.3f} | {deviance_explained(held, score):.3f} |"
-        for name, score in found.items()
-    ]
+    rows = []
+    for name, score in found.items():
+        figures = weighted.expected(risk, score, held.weight)
+        rows.append(f"| {name} | {figures['auc']:.4f} | {figures['recall_at_5_percent']:.3f} | {deviance_explained(held, score):.3f} |")
     learned = sum(number % PARTS >= JUDGED_PARTS for number in range(len(train.fleets)))
     options.out.write_text(TEXT.format(held=len(np.unique(held.fleet)), learned=learned, rows="\n".join(rows)))
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 import weighted
+from carry import in_expectation
 from foreign.ceiling import Ceiling
 from foreign.fleet import AS_OF, draw_lives, number_of, rng_of, write_fleet
 from foreign.lives import BURN_IN
 from foreign.truth import risks
 from foreign.worlds import WORLDS, world_named
 from history import read_labels
+from test_training import world as made_up
 
 
 class Lives(unittest.TestCase):
@@ -72,6 +74,20 @@ class AtBest(unittest.TestCase):
 
         self.assertGreater(ranks(told[:, 1]), 0.65)
         self.assertLess(ranks(told[:, 1]), 1)
+
+
+class InExpectation(unittest.TestCase):
+    def test_figures_are_of_the_true_risk_and_not_of_who_failed(self):
+        data, risk = made_up(3, 2000)
+        score = risk**1.5
+        one = in_expectation(data, {"it": score}, risk, 1)
+        for key, value in weighted.expected(risk[:, 1], score[:, 1], data.weight).items():
+            if key in one.metrics["it"]:
+                self.assertAlmostEqual(one.metrics["it"][key].value, value)
+        nobody = replace(data, columns={**data.columns, "days_to_failure": np.full(len(data), np.nan), "exit_days": np.full(len(data), 1.0)})
+        again = in_expectation(nobody, {"it": score}, risk, 1)
+        self.assertEqual(again.metrics["it"]["auc"], one.metrics["it"]["auc"])
+        self.assertAlmostEqual(again.base_rate, risk[:, 1].mean())
 
 
 class Files(unittest.TestCase):

@@ -6,19 +6,18 @@ The fleets of training are parted in five; a model of each size learns from four
 fleets of calibration as ever, and is judged on the fifth. No fleet of the test is read.
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 
+import page
 import weighted
 from hazards import SIZE, Size
 from horizons import HORIZONS
 from model import Model
 from oracle import full_windows
 from teacher import taught
-from training_set import TrainingSet, read_training_set
+from training_set import TrainingSet
 
 SIZES = [Size(30, 3, 0.3), Size(120, 3, 0.15), Size(40, 4, 0.3), Size(80, 4, 0.15), Size(160, 4, 0.08), Size(60, 5, 0.15), Size(60, 6, 0.12)]
 PARTS = 5
@@ -72,12 +71,10 @@ Deviance explained is the share of what the true 30-day risk says beyond its mea
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="what `gpu-actuary training-set` wrote")
-    parser.add_argument("--out", type=Path, required=True, help="file of the page")
+    parser = page.parser(__doc__)
     parser.add_argument("--parts", type=int, default=PARTS, help="how many of the five parts are judged")
     options = parser.parse_args()
-    train, watch = (read_training_set(options.data, split) for split in ("train", "calibrate"))
+    train, watch = page.learned_from(options.data)
     lessons = taught(train, watch)
     found = {}
     for size in SIZES:

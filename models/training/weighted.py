@@ -124,3 +124,9 @@ def summary(failed: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[s
         "brier": float(np.average((score - failed) ** 2, weights=weight)),
         "mean_over_base_rate": float(np.average(score, weights=weight)) / base,
     }
+
+
+def expected(risk: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[str, float]:
+    """The summary to be expected, each row failing with its true risk."""
+    outcome = np.repeat([1.0, 0.0], len(risk))
+    return summary(outcome, np.tile(score, 2), np.concatenate([weight * risk, weight * (1 - risk)]))
