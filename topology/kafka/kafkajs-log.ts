@@ -14,10 +14,10 @@ import {
   type TopicPartitionOffset,
 } from './log.js';
 import { expiredAt, gapBefore, type OffsetGap } from './offset-gap.js';
+import type { KafkaJsSecurity } from './kafkajs-security.js';
 import { ReadAhead } from './read-ahead.js';
 import { RecycledMemory } from '../../schema/recycled-memory.js';
 import { responseSockets } from './response-socket.js';
-import type { KafkaJsSecurity } from './source-client.js';
 import { subscribedRange } from './subscribed-range.js';
 
 /** Partitions whose batches are held ready side by side. */
@@ -60,9 +60,9 @@ export function isBeyondKafkaJs(error: Error): boolean {
 
 /**
  * A group member over kafkajs, which reads small messages many times as fast as node-rdkafka. Of codecs it knows gzip
- * alone, and no property of librdkafka's consumer: the caller takes it where that is enough. The client pushes; what it fetched
- * is handed out by pollBlocks, and no more is fetched while much of it is left. What was on offer under an assignment
- * that has changed is never handed out: it is fetched again from where the group was.
+ * alone, and no property of librdkafka's consumer: the caller takes it where that is enough. The client pushes; what it
+ * fetched is handed out by pollBlocks, and no more is fetched while much of it is left. What was on offer under an
+ * assignment that has changed is never handed out: it is fetched again from where the group was.
  */
 export class KafkaJsLog implements BlockConsumer {
   private readonly consumer: Consumer;

@@ -68,7 +68,7 @@ await describeWith('kraft', 'a broker behind TLS and a login', () => {
       ],
     });
 
-  it('takes telemetry in and gives predictions out with kafka.properties alone', async () => {
+  it('takes telemetry in and gives predictions out with kafka.properties alone, and goes on when it was away', async () => {
     const client = new TestClient([broker.brokers], {
       ssl: { ca: readFileSync(certificate, 'utf8') },
       sasl: { mechanism: 'plain', username: 'gpu', password: '0123' },
@@ -95,6 +95,13 @@ await describeWith('kraft', 'a broker behind TLS and a login', () => {
       const prediction = await codec.decode<PredictionRecord>('predictions', reads[0].value!);
       expect(prediction).toMatchObject({ gpu_uuid: 'GPU-a', as_of: TIME, trigger: 'change' });
       expect(told).toContain('read by kafkajs');
+
+      await broker.process.stop();
+      await broker.start();
+      const later = JSON.stringify({ gpu_uuid: 'GPU-b', timestamp: TIME, gpu_temp: 50, power_usage: 300 });
+      await client.produce('raw', [{ key: 'GPU-b', value: later, timestampMs: TIME }]);
+      const both = await client.readUntil(['gpu.predictions'], (records) => records.length > 1);
+      expect(both.map(({ key }) => String(key)).sort()).toEqual(['GPU-a', 'GPU-b']);
     } finally {
       await engine.stop();
     }

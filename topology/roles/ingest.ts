@@ -147,6 +147,7 @@ export class IngestRole implements Role {
         this.context.fail(error);
         return;
       }
+      this.context.log.warn({ source: reading.name }, `${error.message}; reading on with node-rdkafka`);
       reader
         .stop()
         .then(() =>
