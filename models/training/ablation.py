@@ -8,6 +8,7 @@ One model each is learned without it; nothing else is changed.
 import numpy as np
 
 import page
+from champion import read_model
 from evaluate import compare
 from main import SPLITS, columns_of
 from model import Model
@@ -37,7 +38,6 @@ TABLED = ("auc", "average_precision", "recall_at_5_percent", "precision_at_1_per
 COLUMN_30_DAYS = 1
 
 
-
 def without(data: TrainingSet, names: list[str]) -> TrainingSet:
     x = data.x.copy()
     x[:, [data.features.index(name) for name in names]] = np.nan
@@ -54,7 +54,10 @@ def probabilities(truth: TrainingSet, watch: TrainingSet, parts: dict[str, Train
         for split, data in parts.items():
             found[split][name] = learned.probabilities(data.x[:, :width])
 
-    add(CHAMPION, Model.learn(train, watch))
+    champion = Model.learn(train, watch)
+    add(CHAMPION, champion)
+    away = max(np.abs(champion.probabilities(data.x) - read_model(page.CHAMPION).probabilities(data.x)).max() for data in parts.values())
+    print(f"  which is {away:.1e} away from {page.CHAMPION} at most", flush=True)
     v1 = [columns_of(data, "v1") for data in (train, watch)]
     add("v1 only", Model.learn(*v1), len(v1[0].features))
     for group, names in GROUPS.items():
@@ -66,7 +69,7 @@ def probabilities(truth: TrainingSet, watch: TrainingSet, parts: dict[str, Train
 
 TEXT = """# What features and ways of learning earn
 
-Probabilities for 30 days on the fleets of [the champion's report](champion.md), full windows, by models of which each was learned without something and is else the champion. Figures are shares of what the champion reaches on the same GPUs, with 90 % intervals from resampling GPUs: an interval below 1 says that it earns something. Made by `models/training/ablation.py`.
+Probabilities for 30 days on the fleets of [the champion's report](champion.md), full windows, by models of which each was learned without something and is else the champion. Figures are shares of what the champion, `{champion}`, reaches on the same GPUs, with 90 % intervals from resampling GPUs: an interval below 1 says that it earns something. Made by `models/training/ablation.py`.
 
 {tables}
 """
@@ -74,6 +77,7 @@ Probabilities for 30 days on the fleets of [the champion's report](champion.md),
 
 def main() -> None:
     options = page.parser(__doc__).parse_args()
+    champion = page.champion_of(options.data)
     train, watch = page.learned_from(options.data)
     parts = {split: full_windows(read_training_set(options.data, split)) for split in SPLITS}
     tables = []
@@ -87,7 +91,7 @@ def main() -> None:
             if name != CHAMPION:
                 lines.append(f"| {name} | " + " | ".join(cell(row[key]) for key in TABLED) + " |")
         tables.append("\n".join(lines))
-    options.out.write_text(TEXT.format(tables="\n\n".join(tables)))
+    options.out.write_text(TEXT.format(champion=champion, tables="\n\n".join(tables)))
 
 
 if __name__ == "__main__":

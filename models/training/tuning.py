@@ -2,11 +2,12 @@
 
     python tuning.py --data DIR --out docs/models/tuning.md
 
-The fleets of training are parted in five; a model of each size learns from four parts, is stopped and calibrated by the
-fleets of calibration as ever, and is judged on the fifth. No fleet of the test is read.
+The fleets of training are parted in five. Of four parts an observer is learned who teaches a model of each size, which is
+stopped and calibrated by the fleets of calibration as ever, and judged on the fifth. No fleet of the test is read.
 """
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from oracle import full_windows
 from teacher import taught
 from training_set import TrainingSet
 
-SIZES = [Size(30, 3, 0.3), Size(120, 3, 0.15), Size(40, 4, 0.3), Size(80, 4, 0.15), Size(160, 4, 0.08), Size(60, 5, 0.15), Size(60, 6, 0.12)]
+SIZES = [
+    Size(30, 3, 0.3), Size(120, 3, 0.15), Size(40, 4, 0.3), Size(80, 4, 0.15), Size(160, 4, 0.15), Size(160, 4, 0.08),
+    Size(60, 5, 0.15), Size(60, 6, 0.12),
+]  # fmt: skip
 PARTS = 5
 
 
@@ -38,32 +42,51 @@ def deviance_explained(data: TrainingSet, probability: np.ndarray) -> float:
     return 1 - deviance(probability) / deviance(np.full(len(risk), np.average(risk, weights=weight)))
 
 
-def judge(size: Size, train: TrainingSet, lessons: TrainingSet, watch: TrainingSet, parts: list[int]) -> dict[str, float]:
-    found: dict[str, list[float]] = {"deviance": [], "recall": [], "precision": [], "brier": [], "slope": [], "trees": [], "seconds": []}
-    for part in parts:
-        (learned, _), (_, held) = parted(lessons, part), parted(train, part)
-        began = time.monotonic()
-        model = Model.learn(learned, watch, size=size)
-        found["seconds"].append(time.monotonic() - began)
-        p30 = model.probabilities(held.x)[:, 1]
-        summary = weighted.summary(held.failed_within(HORIZONS[1]), p30, held.weight)
-        found["deviance"].append(deviance_explained(held, p30))
-        found["recall"].append(summary["recall_at_5_percent"])
-        found["precision"].append(summary["average_precision"])
-        found["brier"].append(summary["brier_skill"])
-        found["slope"].append(summary["calibration_slope"])
-        found["trees"].append(sum(model.trees[:3]))
-    return {name: float(np.mean(values)) for name, values in found.items()} | {"spread": float(np.std(found["deviance"]) / np.sqrt(len(parts)))}
+def judge(size: Size, lessons: TrainingSet, watch: TrainingSet, held: TrainingSet) -> dict[str, float]:
+    began = time.process_time()
+    model = Model.learn(lessons, watch, size=size)
+    seconds = time.process_time() - began
+    p30 = model.probabilities(held.x)[:, 1]
+    summary = weighted.summary(held.failed_within(HORIZONS[1]), p30, held.weight)
+    return {**summary, "deviance": deviance_explained(held, p30), "trees": sum(model.trees[:3]), "seconds": seconds}
+
+
+def mean_and_error(values: Sequence[float]) -> str:
+    """Mean over the parts, behind ± its standard error."""
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.4f}"
+
+
+def row(size: Size, parts: dict[str, list[float]], champions: list[float]) -> str:
+    """@param champions deviance that the champion's size explains, by part"""
+    one = {key: np.mean(values) for key, values in parts.items()}
+    beyond = "–" if size == SIZE else mean_and_error(np.subtract(parts["deviance"], champions))
+    return (
+        f"| {size.depth} | {size.eta} | {size.rounds} | {one['trees']:.0f} | {mean_and_error(parts['deviance'])} | {beyond} | "
+        f"{one['recall_at_5_percent']:.3f} | {one['average_precision']:.3f} | {one['brier_skill']:.4f} | "
+        f"{one['calibration_slope']:.2f} | {one['seconds']:.0f} |"
+    )
+
+
+def verdict(champion: str, found: dict[Size, dict[str, list[float]]]) -> str:
+    best = max(found, key=lambda size: np.mean(found[size]["deviance"]))
+    said = f"The champion, `{champion}`, has depth {SIZE.depth}, steps of {SIZE.eta} and {SIZE.rounds} rounds: "
+    if best == SIZE:
+        return said + "no other size explains more."
+    share = np.mean(found[SIZE]["deviance"]) / np.mean(found[best]["deviance"])
+    return said + (
+        f"{share:.1%} of what is explained by depth {best.depth}, steps of {best.eta} and {best.rounds} rounds, "
+        f"with {np.mean(found[SIZE]['trees']):.0f} trees for {np.mean(found[best]['trees']):.0f}."
+    )
 
 
 TEXT = """# How large the trees are
 
-Sizes of the hazard heads, each learned from four fifths of the fleets of training and judged on the full windows of the last fifth, {parts} of the five parts in turn; the fleets of calibration say when to stop and calibrate, those of the test are not read. Made by `models/training/tuning.py`.
+Sizes of the hazard heads, each [taught by an observer](../model.md#how-the-champion-is-trained) of four fifths of the fleets of training and judged on the full windows of the last fifth, {parts} of the five parts in turn. Nothing that is learned, the observer's word neither, knows the fifth that judges; the fleets of calibration say when to stop and calibrate, those of the test are not read. Made by `models/training/tuning.py`.
 
-Deviance explained is the share of what the true 30-day risk says beyond its mean, so a figure without the noise of who happened to fail; behind ± its standard error over the parts. The other figures are of who failed.
+Deviance explained is the share of what the true 30-day risk says beyond its mean, so a figure without the noise of who happened to fail. Parts differ more than sizes do: behind it stands how far a size is from the champion's on the same part. Behind ± is a standard error over the parts. The other figures are of who failed.
 
-| depth | step | rounds at most | trees of the three heads | deviance explained | recall, 5 % | average precision | Brier skill | slope | s to learn |
-|---|---|---|---|---|---|---|---|---|---|
+| depth | step | rounds at most | trees of the three heads | deviance explained | beyond the champion's size | recall, 5 % | average precision | Brier skill | slope | s of CPU to learn |
+|---|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
 {verdict}
@@ -72,25 +95,22 @@ Deviance explained is the share of what the true 30-day risk says beyond its mea
 
 def main() -> None:
     parser = page.parser(__doc__)
-    parser.add_argument("--parts", type=int, default=PARTS, help="how many of the five parts are judged")
+    parser.add_argument("--parts", type=int, choices=range(2, PARTS + 1), default=PARTS, help="how many of the five parts are judged")
     options = parser.parse_args()
+    champion = page.champion_of(options.data)
     train, watch = page.learned_from(options.data)
-    lessons = taught(train, watch)
-    found = {}
-    for size in SIZES:
-        found[size] = judge(size, train, lessons, watch, list(range(options.parts)))
-        print(f"  {size}: {found[size]['deviance']:.4f} ± {found[size]['spread']:.4f}", flush=True)
-    best = max(found, key=lambda size: found[size]["deviance"])
-    rows = [
-        f"| {size.depth} | {size.eta} | {size.rounds} | {one['trees']:.0f} | {one['deviance']:.4f} ± {one['spread']:.4f} | {one['recall']:.3f} | "
-        f"{one['precision']:.3f} | {one['brier']:.4f} | {one['slope']:.2f} | {one['seconds']:.0f} |"
-        for size, one in found.items()
-    ]
-    verdict = (
-        f"Most is explained at depth {best.depth} with steps of {best.eta}. The champion has depth {SIZE.depth} and steps of {SIZE.eta}: "
-        f"{found[SIZE]['deviance'] / found[best]['deviance']:.1%} of that with {found[SIZE]['trees']:.0f} trees for {found[best]['trees']:.0f}."
-    )
-    options.out.write_text(TEXT.format(parts=options.parts, rows="\n".join(rows), verdict=verdict))
+    judged: dict[Size, list[dict[str, float]]] = {size: [] for size in SIZES}
+    for part in range(options.parts):
+        others, held = parted(train, part)
+        lessons = taught(others, watch)
+        for size in SIZES:
+            judged[size].append(judge(size, lessons, watch, held))
+            print(f"  part {part}, {size}: {judged[size][-1]['deviance']:.4f}", flush=True)
+
+    # By size and figure, a value a part.
+    found = {size: {key: [one[key] for one in each] for key in each[0]} for size, each in judged.items()}
+    rows = "\n".join(row(size, one, found[SIZE]["deviance"]) for size, one in found.items())
+    options.out.write_text(TEXT.format(parts=options.parts, rows=rows, verdict=verdict(champion, found)))
 
 
 if __name__ == "__main__":
