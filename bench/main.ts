@@ -83,6 +83,7 @@ onCluster(program.command('recovery'), 12)
   .description(
     'score, killed with seven full days in its windows and started again: to ready, and to the first records',
   )
+  .option('--kills <n>', 'how often it is killed; median and spread are told', whole, 3)
   .option('--static', 'the process is a static member of its group (kafka.staticMembership)', false)
   .addOption(
     new Option('--peer <name>', 'kill an application of it too, with the same days and timeout').choices(['streams']),

@@ -11,6 +11,7 @@ import { KafkaAdmin } from './support/kafka-admin.js';
 import type { RunOptions } from './support/options.js';
 import { connectionTo, writeBatches } from './support/prepare.js';
 import { provenance } from './support/provenance.js';
+import { newRecords, seconds, spreads, type NewRecords } from './support/kills.js';
 import { say } from './support/say.js';
 
 const READY_TIMEOUT_MS = 30 * 60_000;
@@ -24,6 +25,8 @@ const READ_FROM_MS = OPEN_MS + 15 * 60_000;
 
 export interface RecoveryOptions extends RunOptions {
   readonly static: boolean;
+  /** How often it is killed and started again. */
+  readonly kills: number;
   /** To be killed and started again on the same broker, when the engine is back. */
   readonly peer?: 'streams';
 }
@@ -39,7 +42,9 @@ interface LogLine {
 /**
  * Seven full days of each GPU, with every counter and link, four hours of panes since their rings were written, and half
  * a minute of the source since the cut. score is started on that: from assignment to ready. Then it is killed with −9
- * while readings go on coming, and started again at once: from the kill to ready, and to the first new records.
+ * while readings go on coming, and started again at once: from the kill to ready, to the first new records, and to the
+ * whole round, when a new reading of every GPU is answered for. How long depends on when the broker last heard of the
+ * member that was killed: several kills say more than one.
  */
 export async function benchRecovery(cluster: Cluster, options: RecoveryOptions): Promise<object> {
   const { gpus, partitions } = options;
@@ -69,28 +74,35 @@ export async function benchRecovery(cluster: Cluster, options: RecoveryOptions):
     const costs = await writeCheckpoints(cluster, prefix, gpus, await admin.ends(samples));
     for (let after = 0; after < ROUNDS_AFTER_CUT; after++) await read();
     await admin.commitEnds(group, samples);
-    const first = await EngineProcesses.start(cluster, engine);
-    const assigned = await restored(first.all[0]);
-    say(`assigned to ready: ${assigned.assignedToReadySeconds} s; killing the process`);
-    // Records that were said before the kill are no new ones.
-    await read();
-    const end = await admin.written(samples);
-    while ((await admin.committed(group, samples)) < end) await delay(50);
-    const killedMs = Date.now();
-    first.all[0].running.kill('SIGKILL');
-    await first.stop();
-    const second = await EngineProcesses.start(cluster, engine);
-    const firstRecord = (async (): Promise<number> => {
+    let processes = await EngineProcesses.start(cluster, engine);
+    const assigned = await restored(processes.all[0]);
+    say(`assigned to ready: ${assigned.assignedToReadySeconds} s`);
+    const back: EngineBack[] = [];
+    for (let kill = 1; kill <= options.kills; kill++) {
+      // Records that were said before the kill are no new ones.
       await read();
-      while ((await admin.committed(group, samples)) <= end) await delay(20);
-      return Date.now();
-    })();
-    const again = await restored(second.all[0]);
-    const firstRecordMs = await firstRecord;
-    await second.stop();
+      const end = await admin.written(samples);
+      while ((await admin.committed(group, samples)) < end) await delay(50);
+      const killedMs = Date.now();
+      processes.all[0].running.kill('SIGKILL');
+      await processes.stop();
+      processes = await EngineProcesses.start(cluster, engine);
+      const committing = (async () => {
+        await read();
+        return newRecords(admin, group, samples, killedMs, end);
+      })();
+      const { readyMs, assignedToReadySeconds } = await restored(processes.all[0]);
+      back.push({ assignedToReadySeconds, killToReadySeconds: seconds(readyMs - killedMs), ...(await committing) });
+      say(`kill ${kill}: ${JSON.stringify(back.at(-1))}`);
+    }
+    await processes.stop();
     const streams =
       options.peer === 'streams'
-        ? { streams: await recoverStreams(cluster, admin, { gpus, partitions, sessionTimeoutMs: SESSION_TIMEOUT_MS }) }
+        ? {
+            streams: await recoverStreams(cluster, admin, {
+              ...{ gpus, partitions, kills: options.kills, sessionTimeoutMs: SESSION_TIMEOUT_MS },
+            }),
+          }
         : {};
     return {
       bench: 'recovery',
@@ -98,9 +110,7 @@ export async function benchRecovery(cluster: Cluster, options: RecoveryOptions):
       partitions,
       staticMembership: options.static,
       ...assigned,
-      assignedToReadyAgainSeconds: again.assignedToReadySeconds,
-      killToReadySeconds: seconds(again.readyMs - killedMs),
-      killToFirstRecordsSeconds: seconds(firstRecordMs - killedMs),
+      afterKill: spreads(back),
       ...costs,
       ...streams,
       ...provenance(),
@@ -109,6 +119,8 @@ export async function benchRecovery(cluster: Cluster, options: RecoveryOptions):
     await admin.close();
   }
 }
+
+type EngineBack = NewRecords & { readonly assignedToReadySeconds: number; readonly killToReadySeconds: number };
 
 async function writeCheckpoints(
   cluster: Cluster,
@@ -169,5 +181,3 @@ const linesOf = ({ running }: EngineProcess): LogLine[] =>
     .split('\n')
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line) as LogLine);
-
-const seconds = (ms: number): number => Math.round(ms / 100) / 10;

@@ -4,6 +4,7 @@ import type { Cluster } from '../support/cluster.js';
 import type { KafkaAdmin } from '../support/kafka-admin.js';
 import { WINDOW_HOURS, writeRaw } from '../support/prepare.js';
 import { RAW_SHAPES } from '../support/raw-messages.js';
+import { newRecords, seconds, spreads, type NewRecords } from '../support/kills.js';
 import { say } from '../support/say.js';
 import { removeScratch, scratchDirectory } from '../support/scratch.js';
 import { buildPeers, peerNeeds } from './build.js';
@@ -16,22 +17,24 @@ const HOUR_OF_READINGS = 360;
 const CADENCE_MS = 10_000;
 /** It is killed, and never finishes. */
 const ALL_RECORDS = 2 ** 31 - 1;
-const TIMEOUT_MS = 10 * 60_000;
 const FLAT = RAW_SHAPES.find(({ format }) => format === 'wide-json-flat')!;
 
 export interface PeerRecoveryOptions {
   readonly gpus: number;
   readonly partitions: number;
+  /** With each of the two changelogs. */
+  readonly kills: number;
   readonly sessionTimeoutMs: number;
 }
 
 /** How soon the application was back after a kill −9. */
-interface PeerBack {
+type PeerBack = NewRecords & {
   /** Entries of its changelogs that it read. */
   readonly restoredEntries: number;
   readonly restoringSeconds: number;
-  readonly killToFirstRecordsSeconds: number;
-}
+};
+
+type Back = ReturnType<typeof spreads<PeerBack>>;
 
 /**
  * The Kafka Streams application with seven days in the windows of each GPU, killed with −9 when all is committed, and
@@ -42,8 +45,8 @@ interface PeerBack {
 export async function recoverStreams(
   cluster: Cluster,
   admin: KafkaAdmin,
-  { gpus, partitions, sessionTimeoutMs }: PeerRecoveryOptions,
-): Promise<{ readonly compact: PeerBack; readonly hourMore: PeerBack }> {
+  { gpus, partitions, kills, sessionTimeoutMs }: PeerRecoveryOptions,
+): Promise<{ readonly compact: Back; readonly hourMore: Back }> {
   if (cluster.kind === 'embedded') throw new Error('the peer needs a real broker, not --embedded');
   const missing = await peerNeeds();
   if (missing !== null) throw new Error(`${missing} is missing to build and run the peer`);
@@ -57,14 +60,8 @@ export async function recoverStreams(
       ...{ peer: 'streams', name, topic, output, directory, sessionTimeoutMs, checkpointMs },
       ...{ guarantee: 'exactly-once', emit: 'record', heap: '4g', records: ALL_RECORDS },
     });
-  /** Waits until offsets are committed, and with them, in one transaction, what was made of the records. */
-  const committed = async (peer: StartedPeer, records: number): Promise<void> => {
-    const until = Date.now() + TIMEOUT_MS;
-    while ((await admin.committed(name, topic)) < records) {
-      if (peer.running.child.exitCode !== null || Date.now() > until)
-        throw new Error(`the peer does not commit ${records} records: ${peer.running.output()}`);
-      await delay(20);
-    }
+  const checkRuns = (): void => {
+    if (peer?.running.child.exitCode !== null) throw new Error(`the peer has ended: ${peer?.running.output()}`);
   };
   let rounds = 0;
   const read = async (count: number): Promise<void> => {
@@ -73,26 +70,34 @@ export async function recoverStreams(
   };
   let peer: StartedPeer | undefined;
   /** Kills it and starts it again. */
-  const back = async (): Promise<PeerBack> => {
+  const kill = async (): Promise<PeerBack> => {
     const end = await admin.written(topic);
-    await committed(peer!, end);
+    while ((await admin.committed(name, topic)) < end) {
+      checkRuns();
+      await delay(20);
+    }
     const killedMs = Date.now();
     peer!.running.kill('SIGKILL');
     await peer!.running.stop();
     peer = begin(COMMIT_MS);
     await read(1);
-    await committed(peer, end + 1);
-    const killToFirstRecordsSeconds = seconds(Date.now() - killedMs);
+    const records = await newRecords(admin, name, topic, killedMs, end, checkRuns);
     const { restored, restoringMs } = peer.progress();
-    say(`Kafka Streams: ${killToFirstRecordsSeconds} s from the kill, ${restored} entries in ${restoringMs} ms`);
-    return { restoredEntries: restored, restoringSeconds: seconds(restoringMs), killToFirstRecordsSeconds };
+    const back = { restoredEntries: restored, restoringSeconds: seconds(restoringMs), ...records };
+    say(`Kafka Streams: ${JSON.stringify(back)}`);
+    return back;
+  };
+  const killRepeatedly = async (): Promise<Back> => {
+    const backs: PeerBack[] = [];
+    while (backs.length < kills) backs.push(await kill());
+    return spreads(backs);
   };
   try {
     await writeRaw(cluster, topic, FLAT, { gpus, cadenceMs: HOUR_MS }, gpus * WINDOW_HOURS, -WINDOW_HOURS);
     peer = begin(CHECKPOINT_MS);
-    const compact = await back();
+    const compact = await killRepeatedly();
     await read(HOUR_OF_READINGS);
-    const hourMore = await back();
+    const hourMore = await killRepeatedly();
     return { compact, hourMore };
   } finally {
     await peer?.running.stop(2_000);
@@ -100,5 +105,3 @@ export async function recoverStreams(
     await admin.deleteTopics([topic, output]);
   }
 }
-
-const seconds = (ms: number): number => Math.round(ms / 100) / 10;

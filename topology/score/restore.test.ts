@@ -5,6 +5,7 @@ import { Emission } from '../../operators/emission.js';
 import { WindowStore } from '../../operators/window/window-store.js';
 import { AvroCodec } from '../../schema/avro.js';
 import { BatchBuilder, type SampleBatch } from '../../schema/batch.js';
+import { FEATURE_COUNT } from '../../schema/features.js';
 import { S } from '../../schema/metrics.js';
 import type { OutputRecord } from '../../sinks/kafka.js';
 import type { WindowConfiguration } from './checkpoint-format.js';
@@ -261,16 +262,38 @@ describe('the state of a partition', () => {
     return topics;
   };
 
-  it('comes from the cut before where a record of the newest one is damaged, which is said', async () => {
-    for (const kind of ['cut', 'hot', 'ring']) {
-      const topics = await ranFor(40);
-      const newest = topics.records.findLast(({ topic, key }) => topic === CHECKPOINTS && key.startsWith(kind))!;
-      topics.damage(newest.key);
-      const engine = new Engine(topics, codec);
-      expect(await engine.start(40)).toBeGreaterThan(20);
-      expect(engine.warnings.some((warning) => warning.includes('damaged'))).toBe(true);
-      expect(await digestOf(engine.state)).toBe(whole[39]);
-    }
+  const damagedAfter = async (units: number, kind: string): Promise<Engine> => {
+    const topics = await ranFor(units);
+    topics.damage(topics.records.findLast(({ topic, key }) => topic === CHECKPOINTS && key.startsWith(kind))!.key);
+    return new Engine(topics, codec);
+  };
+  const consequences = (engine: Engine): Set<string> =>
+    new Set(engine.warnings.filter((warning) => warning.includes('damaged')).map((warning) => warning.split(': ')[1]));
+
+  it.each([
+    ['cut', 'the checkpoint before is used'],
+    ['hot', 'the checkpoint before is used'],
+    ['ring', 'its GPUs take their closed hours from an older record and gpu.panes'],
+  ])('is whole where the newest %s is damaged, and what is done instead is said', async (kind, consequence) => {
+    const engine = await damagedAfter(40, kind);
+    expect(await engine.start(40)).toBeGreaterThan(20);
+    expect(consequences(engine)).toEqual(new Set([consequence]));
+    expect(await digestOf(engine.state)).toBe(whole[39]);
+  });
+
+  it('lacks only what was said last where that is damaged: it says so, and windows are those of an undamaged one', async () => {
+    const [engine, undamaged] = [await damagedAfter(40, 'delta'), new Engine(await ranFor(40), codec)];
+    expect(await engine.start(40)).toBe(await undamaged.start(40));
+    expect(consequences(engine)).toEqual(
+      new Set(['what was said then is not known, so predictions and health of some GPUs may come once more']),
+    );
+    const featuresOf = ({ state: { windows } }: Engine): Float64Array[] =>
+      Array.from({ length: 50 }, (_, gpu) => {
+        const row = new Float64Array(FEATURE_COUNT);
+        windows.features(windows.find(`GPU-${gpu}`), START + 400 * MINUTE, row, 0);
+        return row;
+      });
+    expect(featuresOf(engine)).toEqual(featuresOf(undamaged));
   });
 
   it('is never taken from beyond what is committed, then or later', async () => {

@@ -57,6 +57,11 @@ export interface RestoreOptions {
 /** Reading checkpoints is about this much of the work, the rest is reading panes. */
 const SHARE_OF_CHECKPOINTS = 0.7;
 
+/** What a damaged record leads to, for the operator. */
+const CHECKPOINT_BEFORE = 'the checkpoint before is used';
+const CLOSED_HOURS_FROM_PANES = 'its GPUs take their closed hours from an older record and gpu.panes';
+const SAID_ONCE_MORE = 'what was said then is not known, so predictions and health of some GPUs may come once more';
+
 interface Found {
   readonly records: Map<string, Buffer>;
   /** By chunk: the newest record of its rings up to a cut. */
@@ -143,11 +148,11 @@ async function readCheckpoints(options: RestoreOptions, newest: number): Promise
         if (name.startsWith('delta/')) deltas.set(name, value);
         else if (name.startsWith(MODEL_KEY)) {
           const mark = decodeMark(value);
-          if (mark === null) damaged(options, name);
+          if (mark === null) damaged(options, name, 'the model that answered last is taken from the record before');
           else found.models.push(mark);
         } else if (name.startsWith('ring/')) {
           const ring = openRing(name, value);
-          if (ring === null) damaged(options, name);
+          if (ring === null) damaged(options, name, CLOSED_HOURS_FROM_PANES);
           else if (ring.featureSet !== options.windows.featureSet) continue;
           else if (ring.cut <= newest && ring.cut >= (ringCuts.get(ring.chunk) ?? 0)) {
             ringCuts.set(ring.chunk, ring.cut);
@@ -162,7 +167,7 @@ async function readCheckpoints(options: RestoreOptions, newest: number): Promise
   );
   for (const [key, value] of deltas) {
     const delta = openDelta(value);
-    if (delta === null) damaged(options, key);
+    if (delta === null) damaged(options, key, SAID_ONCE_MORE);
     else found.deltas.push(delta);
   }
   return found;
@@ -172,7 +177,7 @@ function cutOf(options: RestoreOptions, { records }: Found, generation: number):
   const record = records.get(cutKey(generation));
   if (record === undefined) return [];
   const cut = decodeCut(record);
-  if (cut === null) damaged(options, cutKey(generation));
+  if (cut === null) damaged(options, cutKey(generation), CHECKPOINT_BEFORE);
   return cut === null ? [] : [cut];
 }
 
@@ -182,13 +187,13 @@ function restoreCut(options: RestoreOptions, { records }: Found, cut: Cut): Part
   for (let chunk = 0; chunk < cut.hotChunks; chunk++) {
     const key = hotKey(chunk, cut.generation);
     const reader = openPart('hot', records.get(key), cut.number);
-    if (reader === null) return damaged(options, key);
+    if (reader === null) return damaged(options, key, CHECKPOINT_BEFORE);
     for (let gpus = reader.whole32(); gpus > 0; gpus--) state.decode(reader.text(), reader);
   }
   for (let chunk = 0; chunk < cut.rememberedChunks; chunk++) {
     const key = rememberedKey(chunk, cut.generation);
     const reader = openPart('remembered', records.get(key), cut.number);
-    if (reader === null) return damaged(options, key);
+    if (reader === null) return damaged(options, key, CHECKPOINT_BEFORE);
     for (let gpus = reader.whole32(); gpus > 0; gpus--) state.snapshot.decodeRemembered(reader);
   }
   state.snapshot.decodeTime(cut.time);
@@ -268,10 +273,8 @@ async function readPanes(
   );
 }
 
-function damaged({ log, partition }: RestoreOptions, key: string): null {
-  log.warn(
-    { partition, key },
-    'a checkpoint record is damaged, missing or of an earlier version: the checkpoint before is used',
-  );
+/** @param consequence what is done without the record */
+function damaged({ log, partition }: RestoreOptions, key: string, consequence: string): null {
+  log.warn({ partition, key }, `a checkpoint record is damaged, missing or of an earlier version: ${consequence}`);
   return null;
 }
