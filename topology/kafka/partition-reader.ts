@@ -15,6 +15,11 @@ const ENDS_TIMEOUT_MS = 5_000;
 const IDLE_MS = 5;
 const MAX_RECORDS = 2_000;
 const RETRY_MS = 500;
+/**
+ * The next partition is asked for when the answer of the last has come, and at its end the broker holds that for so long:
+ * a wait a partition and topic.
+ */
+const FETCH_WAIT_MS = 5;
 const MOST_QUEUED_BYTES = 64 * 1024 * 1024;
 
 export interface Watermarks {
@@ -32,6 +37,7 @@ export class PartitionReader {
   /** Asks for ends: a client that reads committed messages is told where the first open transaction begins. */
   private readonly ends: KafkaConsumer;
   private reached: TopicPartitionOffset | undefined;
+  private readonly located = new Set<string>();
 
   private constructor(
     connection: KafkaConnection,
@@ -50,7 +56,7 @@ export class PartitionReader {
         // While state is brought back nothing else is held: this may have more than its place.
         'queued.max.messages.kbytes': Math.floor(Math.min(MOST_QUEUED_BYTES, connection.bufferBytes / 2) / 1024),
         'fetch.message.max.bytes': 8 * 1024 * 1024,
-        'fetch.wait.max.ms': 50,
+        'fetch.wait.max.ms': FETCH_WAIT_MS,
       }) as ConsumerGlobalConfig;
     this.reader = new rdkafka.KafkaConsumer(config('read_committed'), { 'auto.offset.reset': 'earliest' });
     this.ends = new rdkafka.KafkaConsumer(config('read_uncommitted'), {});
@@ -94,6 +100,7 @@ export class PartitionReader {
     const first = Math.max(from.offset, low);
     if (first >= high) return;
     this.reached = undefined;
+    await this.locate(from.topic);
     this.reader.assign([{ topic: from.topic, partition: from.partition, offset: first }]);
     try {
       for (let next = first; next < high && !stopping();) {
@@ -115,6 +122,18 @@ export class PartitionReader {
   async close(): Promise<void> {
     for (const client of [this.reader, this.ends])
       if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
+  }
+
+  /**
+   * Asks where a topic's partitions are. librdkafka does of its own accord, but looks for topics it does not know once a
+   * second only. Where nothing answers, that is left to it.
+   */
+  private async locate(topic: string): Promise<void> {
+    if (this.located.has(topic)) return;
+    const isFound = await new Promise<boolean>((resolve) => {
+      this.reader.getMetadata({ topic, timeout: ENDS_TIMEOUT_MS }, (error) => resolve(!error));
+    });
+    if (isFound) this.located.add(topic);
   }
 
   /** Asks until the broker answers: who has just lost it and found it again may lose it once more. */
