@@ -40,7 +40,8 @@ class Sizes(unittest.TestCase):
         self.assertEqual(mean_and_error([0.4, 0.5]), "0.4500 ± 0.0500")
         found = {SIZE: figures([0.40, 0.50], 240), OTHER: figures([0.41, 0.51], 480)}
         self.assertIn("| 0.4600 ± 0.0500 | 0.0100 ± 0.0000 |", row(OTHER, found[OTHER], found[SIZE]["deviance"]))
-        self.assertIn("97.8% of what is explained by depth 4, steps of 0.08 and 160 rounds, with 240 trees for 480.", verdict("x", found))
+        self.assertIn("97.8% of what is explained by depth 4, steps of 0.08 and 160 rounds, with 240 trees for 480. ", verdict("x", found))
+        self.assertIn("on 2 of 2 parts, and finds 0.500 of who failed for 0.500.", verdict("x", found))
         self.assertIn("no other size explains more", verdict("x", {**found, OTHER: figures([0.39, 0.49], 480)}))
 
 

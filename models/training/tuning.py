@@ -72,16 +72,20 @@ def verdict(champion: str, found: dict[Size, dict[str, list[float]]]) -> str:
     said = f"The champion, `{champion}`, has depth {SIZE.depth}, steps of {SIZE.eta} and {SIZE.rounds} rounds: "
     if best == SIZE:
         return said + "no other size explains more."
-    share = np.mean(found[SIZE]["deviance"]) / np.mean(found[best]["deviance"])
+    parts = found[best]["deviance"]
+    better = int(np.sum(np.greater(parts, found[SIZE]["deviance"])))
+    share = np.mean(found[SIZE]["deviance"]) / np.mean(parts)
     return said + (
         f"{share:.1%} of what is explained by depth {best.depth}, steps of {best.eta} and {best.rounds} rounds, "
-        f"with {np.mean(found[SIZE]['trees']):.0f} trees for {np.mean(found[best]['trees']):.0f}."
+        f"with {np.mean(found[SIZE]['trees']):.0f} trees for {np.mean(found[best]['trees']):.0f}. "
+        f"That size explains more than the champion's on {better} of {len(parts)} parts, "
+        f"and finds {np.mean(found[best]['recall_at_5_percent']):.3f} of who failed for {np.mean(found[SIZE]['recall_at_5_percent']):.3f}."
     )
 
 
 TEXT = """# How large the trees are
 
-Sizes of the hazard heads, each [taught by an observer](../model.md#how-the-champion-is-trained) of four fifths of the fleets of training and judged on the full windows of the last fifth, {parts} of the five parts in turn. Nothing that is learned, the observer's word neither, knows the fifth that judges; the fleets of calibration say when to stop and calibrate, those of the test are not read. Made by `models/training/tuning.py`.
+Sizes of the hazard heads, each [taught by an observer](../model.md#how-the-champion-is-trained) of four fifths of the fleets of training and judged on the full windows of the last fifth, {parts} of 5 parts in turn. Nothing that is learned, the observer's word neither, knows the fifth that judges; the fleets of calibration say when to stop and calibrate, those of the test are not read. Made by `models/training/tuning.py`.
 
 Deviance explained is the share of what the true 30-day risk says beyond its mean, so a figure without the noise of who happened to fail. Parts differ more than sizes do: behind it stands how far a size is from the champion's on the same part. Behind ± is a standard error over the parts. The other figures are of who failed.
 
