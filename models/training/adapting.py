@@ -37,9 +37,7 @@ def adapt(heads: list[xgb.Booster], history: TrainingSet, constraints: list[int]
         shared = train_shared(history.take(~held), history.take(held), heads, constraints, seed=number)
         unseen[held] = told[held] + margins(shared, history.x[held])[:, None]
         learned.append(stretched(shared, 1 / FOLDS))
-    hazards = [joined(head, *learned) for head in heads]
-    said = np.column_stack([margins(head, history.x) for head in hazards])
-    return hazards, calibration.calibrate_unseen(history, unseen, said)
+    return [joined(head, *learned) for head in heads], calibration.calibrate_unseen(history, unseen)
 
 
 def in_failing_gpus(history: TrainingSet) -> TrainingSet:

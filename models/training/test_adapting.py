@@ -93,13 +93,13 @@ class Calibration(unittest.TestCase):
         # A handful of failures is no reason to believe otherwise.
         self.assertAlmostEqual(found(300), 1, delta=0.3)
 
-    def test_spread_is_what_the_unseen_say_and_level_is_what_all_say(self):
+    def test_spread_and_level_are_those_of_what_is_said_of_the_unseen(self):
         data, risk = world(9, 60_000)
-        truth = np.log(np.column_stack([risk[:, 0]] * 3))
-        slopes = calibration.calibrate_unseen(data, truth / 2, truth)[:, 0]
-        np.testing.assert_allclose(slopes, 2, atol=0.2)
-        coefficients = calibration.calibrate_unseen(data, truth, truth + 3)
-        said = calibration.probabilities(truth + 3, coefficients)[:, 2]
+        # Half of a log rate is said, and twenty times too often.
+        unseen = np.log(np.column_stack([risk[:, 0]] * 3)) / 2 + 3
+        coefficients = calibration.calibrate_unseen(data, unseen)
+        np.testing.assert_allclose(coefficients[:, 0], 2, atol=0.2)
+        said = calibration.probabilities(unseen, coefficients)[:, 2]
         self.assertAlmostEqual(said.mean() / data.failed_within(90).mean(), 1, delta=0.03)
 
 
