@@ -18,6 +18,7 @@ ENV NODE_ENV=production GPU_ACTUARY_HTTP_HOST=0.0.0.0
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/operators/decode/wasm/json-match.wasm ./operators/decode/wasm/json-match.wasm
 COPY --from=build /app/schema ./schema
 COPY --from=build /app/models/champion ./models/champion
 COPY --from=build /app/serving/page ./serving/page

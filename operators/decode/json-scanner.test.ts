@@ -1,10 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BatchBuilder, readingsOf } from '../../schema/batch.js';
+import { BatchBuilder, readingsOf, type SampleMetadata } from '../../schema/batch.js';
 import type { Decoder, DecodeOptions } from './decoder.js';
 import { createDecoder, type MessageFormat } from './decoders.js';
 
 const OPTIONS: DecodeOptions = { profUnit: 'percent', maxMessageBytes: 4096 };
+
+interface Sample {
+  readonly gpu: string;
+  readonly time: number;
+  readonly readings: Record<string, number>;
+  readonly metadata: SampleMetadata | null;
+}
 
 /** Takes messages as ingest does: the fast way where it is open, else the parser's. */
 class Reader {
@@ -21,20 +28,24 @@ class Reader {
     this.decoder = createDecoder(format, { ...OPTIONS, ...options });
   }
 
+  /** A message by itself: not at the start of its memory, as in a record batch, and followed by what must not be read. */
   read(value: Buffer): object {
+    return this.readIn(Buffer.concat([Buffer.from('7'), value, Buffer.from('5}')]), 1, 1 + value.length);
+  }
+
+  readIn(bytes: Buffer, start: number, end: number): object {
+    const value = bytes.subarray(start, end);
     const rejected: string[] = [];
     const reject = (...what: unknown[]): void => void rejected.push(what.join(' | '));
-    // Not at the start of its memory, as in a record batch, and followed by what must not be read.
-    const bytes = Buffer.concat([Buffer.from('7'), value, Buffer.from('5}')]);
     let outcome = 'samples';
-    if (this.fast && this.decoder.decodeAt!(bytes, 1, 1 + value.length, this.builder, reject)) this.scanned++;
+    if (this.fast && this.decoder.decodeAt!(bytes, start, end, this.builder, reject)) this.scanned++;
     else {
       const message = { topic: 'raw', partition: 0, offset: 7, timestampMs: 0, key: null, value };
       const result = this.decoder.decode(message, this.builder, reject);
       if (result.kind === 'dead-letter') outcome = `${result.code}: ${result.detail}`;
     }
     const batch = this.builder.build();
-    const samples = Array.from({ length: batch.count }, (_, row) => ({
+    const samples = Array.from({ length: batch.count }, (_, row): Sample => ({
       gpu: batch.gpus[batch.gpuIndex[row]],
       time: batch.eventTimeMs[row],
       readings: readingsOf(batch, row),
@@ -284,6 +295,50 @@ describe('the fast way through JSON', () => {
       expect(fast.read(message)).toEqual(slow.read(message));
     }
     expect(fast.scanned).toBe(0);
+  });
+
+  it('reads a block of more messages than it looks at together, whatever lies between them', () => {
+    const parts: Buffer[] = [];
+    const places: [number, number][] = [];
+    let length = 0;
+    for (let i = 0; i < 6000; i++) {
+      // Here and there one that is longer than what is looked at together.
+      const host = i % 2000 === 1999 ? 'h'.repeat(300_000) : `node-${i >> 3}`;
+      const gap = Buffer.alloc(i % 7, '"');
+      const message = Buffer.from(
+        `{"gpu_uuid":"GPU-${500 + (i % 500)}","hostname":"${host}","timestamp":${1760605200000 + i},"gpu_temp":${30 + (i % 60)}}`,
+      );
+      parts.push(gap, message);
+      places.push([length + gap.length, length + gap.length + message.length]);
+      length += gap.length + message.length;
+    }
+    const block = Buffer.concat(parts);
+    const fast = new Reader('wide-json-flat', { maxMessageBytes: 1_000_000 }, true);
+    const slow = new Reader('wide-json-flat', { maxMessageBytes: 1_000_000 }, false);
+    for (const [start, end] of places) expect(fast.readIn(block, start, end)).toEqual(slow.readIn(block, start, end));
+    expect(fast.scanned).toBe(6000 - 1 - 3);
+  });
+
+  it('goes on with more GPUs than it had room for', () => {
+    const gpus = 60_000;
+    const reader = new Reader('wide-json-flat', {}, true);
+    const message = (gpu: number, temperature: number): Buffer =>
+      Buffer.from(
+        `{"gpu_uuid":"GPU-${String(gpu).padStart(36, '0')}","hostname":"node-${gpu}","timestamp":1760605200001,"gpu_temp":${temperature}}`,
+      );
+    const wrong: number[] = [];
+    const read = (gpu: number, temperature: number): void => {
+      const { samples } = reader.read(message(gpu, temperature)) as { samples: Sample[] };
+      const [{ gpu: uuid, readings, metadata }] = samples;
+      const right = uuid === `GPU-${String(gpu).padStart(36, '0')}` && metadata?.host === `node-${gpu}`;
+      if (!right || readings.gpu_temp !== temperature) wrong.push(gpu);
+    };
+    for (let gpu = 0; gpu < gpus; gpu++) read(gpu, 60);
+    // It began anew twice, with the message that did not fit any more and the one after it; and it had to learn the first.
+    expect(reader.scanned).toBe(gpus - 5);
+    for (let gpu = 0; gpu < gpus; gpu += 100) read(gpu, 61);
+    expect(reader.scanned).toBe(gpus - 5 + gpus / 100);
+    expect(wrong).toEqual([]);
   });
 
   it('leaves messages above the size limit to be refused', () => {
