@@ -1,5 +1,6 @@
 import type { Interned } from './byte-table.js';
 import { DecodeError } from './decode-error.js';
+import { COPY_SLACK, type KnownTexts } from './known-texts.js';
 import { RecycledMemory } from './recycled-memory.js';
 
 /**
@@ -109,7 +110,7 @@ const NONE = Buffer.alloc(0);
  */
 export class AvroWriter {
   private bytes: Buffer = NONE;
-  private floats = viewOf(NONE);
+  private dataView = viewOf(NONE);
   /** All memory that messages lie in. */
   private readonly chunks: Buffer[] = [];
   /** Where the message at hand begins, and where it goes on. */
@@ -124,7 +125,7 @@ export class AvroWriter {
     for (const chunk of this.chunks) RecycledMemory.release(chunk);
     this.chunks.length = 0;
     this.bytes = NONE;
-    this.floats = viewOf(NONE);
+    this.dataView = viewOf(NONE);
     this.from = 0;
     this.at = 0;
   }
@@ -195,6 +196,15 @@ export class AvroWriter {
     this.view(Buffer.from(text, 'utf8'));
   }
 
+  /** A text among those that come again and again: what {@link textBytes} makes of it. */
+  knownText(texts: KnownTexts, text: string): void {
+    const id = texts.idOf(text);
+    const length = texts.lengthOf(id);
+    this.reserve(length + COPY_SLACK);
+    texts.copy(id, this.dataView, this.at);
+    this.at += length;
+  }
+
   /**
    * Unions of null and double, one after the other: null for NaN, else the number. All at once, for a number given to a
    * call of its own would be allocated.
@@ -202,7 +212,7 @@ export class AvroWriter {
    */
   optionalDoubles(values: Float64Array, offset: number, columns: Int32Array): void {
     this.reserve(9 * columns.length);
-    const { bytes, floats } = this;
+    const { bytes, dataView } = this;
     let { at } = this;
     for (let index = 0; index < columns.length; index++) {
       const column = columns[index];
@@ -212,7 +222,7 @@ export class AvroWriter {
         continue;
       }
       bytes[at] = 2;
-      floats.setFloat64(at + 1, value, true);
+      dataView.setFloat64(at + 1, value, true);
       at += 9;
     }
     this.at = at;
@@ -242,10 +252,18 @@ export class AvroWriter {
     this.chunks.push(larger);
     this.bytes.copy(larger, 0, this.from, this.at);
     this.bytes = larger;
-    this.floats = viewOf(larger);
+    this.dataView = viewOf(larger);
     this.from = 0;
     this.at = written;
   }
+}
+
+/** A text as it is written. */
+export function textBytes(text: string): Buffer {
+  const writer = new AvroWriter();
+  writer.begin(NONE);
+  writer.text(text);
+  return Buffer.from(writer.take());
 }
 
 const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

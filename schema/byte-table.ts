@@ -109,10 +109,18 @@ function hashOf(text: Uint8Array, start: number, end: number): number {
   return hash ^ (hash >>> 15);
 }
 
-/** What comes again and again, found by its bytes: the same value each time, made once. */
+/**
+ * What comes again and again, mostly in the same order, found by its bytes: the same value each time, made once. What came
+ * after the one before it last is looked at first, which spares a hash of all its bytes.
+ */
 export class Interned<T> {
   private readonly table = new ByteTable();
   private values: T[] = [];
+  /** By id: what came after it last. */
+  private next: number[] = [];
+  private last = 0;
+  private viewed: Buffer | undefined;
+  private view: DataView = new DataView(new ArrayBuffer(0));
 
   /**
    * @param most values that are remembered; beyond it all are forgotten and learned anew
@@ -125,16 +133,32 @@ export class Interned<T> {
 
   /** The value of `bytes[start, end)`. */
   of(bytes: Buffer, start: number, end: number): T {
+    if (bytes !== this.viewed) {
+      this.viewed = bytes;
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    if (this.values.length > 0) {
+      const likely = this.next[this.last];
+      if (this.table.endIn(likely, this.view, start) === end) {
+        this.last = likely;
+        return this.values[likely];
+      }
+    }
     let id = this.table.find(bytes, start, end);
     if (id < 0) {
       const value = this.make(bytes, start, end);
       if (this.values.length >= this.most) {
         this.table.clear();
         this.values = [];
+        this.next = [];
+        this.last = 0;
       }
       id = this.table.insert(bytes, start, end);
       this.values.push(value);
+      this.next.push(0);
     }
+    this.next[this.last] = id;
+    this.last = id;
     return this.values[id];
   }
 }

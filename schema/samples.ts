@@ -1,9 +1,10 @@
 import type { AvroCodec } from './avro.js';
 import { HEADER_BYTES } from './avro.js';
-import { AvroReader, AvroWriter } from './avro-bytes.js';
+import { AvroReader, AvroWriter, textBytes } from './avro-bytes.js';
 import { Interned, internedTexts } from './byte-table.js';
 import type { Origin, SampleBatch, SampleMetadata } from './batch.js';
 import { DecodeError } from './decode-error.js';
+import { KnownTexts } from './known-texts.js';
 import { SERIES } from './metrics.js';
 
 /**
@@ -49,6 +50,7 @@ const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
 export class SamplesCodec {
   private readonly arena = new Arena();
   private readonly uuids = internedTexts(MAX_UUIDS);
+  private readonly uuidBytes = new KnownTexts(MAX_UUIDS, textBytes);
   private readonly metadata = new Interned(MAX_METADATA, (bytes, start) =>
     toMetadata(readMetadata(new AvroReader(bytes, start))),
   );
@@ -62,7 +64,7 @@ export class SamplesCodec {
   encode(batch: SampleBatch, writer = new AvroWriter()): Buffer {
     const record = toSamplesRecord(batch);
     writer.begin(this.header, sizeOf(record));
-    writeRecord(writer, record);
+    writeRecord(writer, record, this.uuidBytes);
     return writer.take();
   }
 
@@ -90,9 +92,9 @@ function sizeOf({ gpus, columns, metadata, ...record }: SamplesRecord): number {
 }
 
 /** The fields of gpu.samples.avsc in their order. */
-function writeRecord(writer: AvroWriter, record: SamplesRecord): void {
+function writeRecord(writer: AvroWriter, record: SamplesRecord, uuids: KnownTexts): void {
   writer.long(record.count);
-  writer.array(record.gpus, (uuid) => writer.text(uuid));
+  writer.array(record.gpus, (uuid) => writer.knownText(uuids, uuid));
   writer.view(record.gpu_index);
   writer.view(record.event_time);
   writer.array(record.columns, ({ series, values }) => {
