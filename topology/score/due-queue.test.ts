@@ -51,12 +51,16 @@ describe('GPUs that wait for the model', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 300 }),
-        fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 200, maxLength: 200 }),
-        (gpus, units) => {
+        // Now short, now less so; or all of them long.
+        fc.tuple(
+          fc.constantFrom(1, 1_000, 2_000, 3_000, 4_000),
+          fc.array(fc.nat(900), { minLength: 200, maxLength: 200 }),
+        ),
+        (gpus, [least, more]) => {
           const queue = new DueQueue();
           const served = new Float64Array(gpus);
           let now = 0;
-          for (const elapsed of units) {
+          for (const elapsed of more.map((ms) => least + ms)) {
             now += elapsed;
             // All are due all the time, as in a fleet whose telemetry is read as fast as it goes.
             for (let slot = 0; slot < gpus; slot++) queue.add(slot, 1, now);
@@ -77,6 +81,10 @@ describe('GPUs that wait for the model', () => {
   it('are all served once nothing is behind any more, and none while no time has passed', () => {
     expect(turnsOf(10_000, 0, 10_000)).toBe(0);
     expect(turnsOf(10_000, 60_000, 10_000)).toBe(10_000);
-    expect(turnsOf(10_000, 100, 10_000)).toBe(125);
+    expect(turnsOf(10_000, 100, 10_000)).toBe(127);
+    // As long as the rest of the time allowed: nobody could wait for the next unit.
+    expect([1_000, 3_000, 4_000].map((elapsedMs) => turnsOf(10_000, elapsedMs, 10_000))).toEqual([
+      1_429, 6_000, 10_000,
+    ]);
   });
 });

@@ -154,18 +154,20 @@ export class DueQueue {
   }
 }
 
-/** Of the time allowed, that in which all waiting GPUs have had their turn. */
+/** Of the time allowed, that in which all waiting GPUs have had their turn, and the next unit of work too. */
 const SHARE_OF_STALENESS = 0.8;
 
 /**
- * How many of the waiting GPUs a unit of work scores. The waiting ones take turns at a rate at which each has its
- * turn a little before the time allowed is over (a unit of work takes a while itself), so that freshness falls evenly
- * and by no more than that, and the rest of the time goes to catching up.
+ * How many of the waiting GPUs a unit of work scores. The waiting ones take turns at a rate at which each has its turn a
+ * little before the time allowed is over, so that freshness falls evenly and by no more than that, and the rest of the
+ * time goes to catching up. A unit takes a while itself: who begins to wait while it is under way is looked at when it
+ * is done, so where units are long turns come faster, up to all of them with each unit.
  *
  * @param waiting GPUs that wait
  * @param elapsedMs wall-clock time since the last unit began
  * @param maxStalenessMs score.maxStalenessMs
  */
 export function turnsOf(waiting: number, elapsedMs: number, maxStalenessMs: number): number {
-  return Math.min(waiting, Math.ceil((waiting * Math.max(0, elapsedMs)) / (SHARE_OF_STALENESS * maxStalenessMs)));
+  const roundMs = SHARE_OF_STALENESS * maxStalenessMs - elapsedMs;
+  return elapsedMs < roundMs ? Math.ceil((waiting * Math.max(0, elapsedMs)) / roundMs) : waiting;
 }

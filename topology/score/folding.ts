@@ -16,6 +16,12 @@ import type { SampleAge } from './sample-age.js';
 import type { SourceEnd } from './source-end.js';
 import { UnitOfWork, type OutputFormat } from './unit.js';
 
+/**
+ * A unit that was folded for so long has enough: what it says is written and committed before more is. A short one costs a
+ * transaction, a long one lets those wait who are due.
+ */
+const ENOUGH_MS = 1_000;
+
 /** What a poll came to, on its way through the stages of the score role. */
 export interface ScoreUnit extends InTransaction {
   readonly work: UnitOfWork;
@@ -101,12 +107,13 @@ export class Folding {
     unitPace: UnitPace,
     startedMs: number,
   ): Promise<Folded> {
-    const { partitions, pace, age, maxBytes, putBack } = this.parts;
+    const { clock, partitions, pace, age, maxBytes, putBack } = this.parts;
     const folded: Folded = { offsets: new Map(), samples: 0, skipped: 0, oldestMs: NaN, newestMs: NaN };
     const turn = new Turn();
     for (const [index, record] of records.entries()) {
       // An hour's end makes many times as much of a batch as any other moment: the rest is the next unit's.
-      if (work.bytes + partitions.rowBytes >= maxBytes) {
+      const isFull = work.bytes + partitions.rowBytes >= maxBytes;
+      if (isFull || (index > 0 && clock.now() - startedMs >= ENOUGH_MS)) {
         putBack(records.slice(index));
         break;
       }
