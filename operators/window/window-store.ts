@@ -123,10 +123,11 @@ export class WindowStore implements Windows {
   }
 
   slotOf(gpuUuid: string): number {
-    // Collectors send GPUs in the same order again and again: comparing with the one expected spares looking it up.
-    const expected = this.next[this.lastSlot];
-    if (this.uuids[expected] === gpuUuid) return (this.lastSlot = expected);
-    const slot = this.slots.get(gpuUuid) ?? this.addSlot(gpuUuid);
+    const found = this.find(gpuUuid);
+    return found >= 0 ? found : this.follow(this.addSlot(gpuUuid));
+  }
+
+  private follow(slot: number): number {
     this.next[this.lastSlot] = slot;
     return (this.lastSlot = slot);
   }
@@ -151,7 +152,11 @@ export class WindowStore implements Windows {
   }
 
   find(gpuUuid: string): number {
-    return this.slots.get(gpuUuid) ?? -1;
+    // Collectors send GPUs in the same order again and again: comparing with the one expected spares looking it up.
+    const expected = this.next[this.lastSlot];
+    if (this.uuids[expected] === gpuUuid) return (this.lastSlot = expected);
+    const slot = this.slots.get(gpuUuid);
+    return slot === undefined ? -1 : this.follow(slot);
   }
 
   uuidOf(slot: number): string {
