@@ -1,21 +1,26 @@
 import { Command, CommanderError } from 'commander';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { version, writeLine, type CommandContext } from './context.js';
-import { configCommand } from './config.js';
-import { dbCommand } from './db.js';
-import { deadLettersCommand } from './dead-letters.js';
-import { decideCommand } from './decide.js';
-import { demoCommand } from './demo.js';
-import { drainCommand } from './drain.js';
-import { evaluateCommand } from './evaluate.js';
-import { explainCommand } from './explain.js';
-import { labelsCommand } from './labels.js';
-import { modelCommand } from './model.js';
-import { replayCommand } from './replay.js';
-import { runCommand } from './run.js';
-import { simulateCommand } from './simulate.js';
-import { topicsCommand } from './topics.js';
-import { trainingSetCommand } from './training-set.js';
+type Make = (context: CommandContext) => Command;
+
+/** In the order of the help. What one of them needs is loaded when it is asked for: all of it takes half a second. */
+const COMMANDS: Readonly<Record<string, () => Promise<Make>>> = {
+  demo: async () => (await import('./demo.js')).demoCommand,
+  run: async () => (await import('./run.js')).runCommand,
+  drain: async () => (await import('./drain.js')).drainCommand,
+  replay: async () => (await import('./replay.js')).replayCommand,
+  simulate: async () => (await import('./simulate.js')).simulateCommand,
+  'training-set': async () => (await import('./training-set.js')).trainingSetCommand,
+  decide: async () => (await import('./decide.js')).decideCommand,
+  explain: async () => (await import('./explain.js')).explainCommand,
+  evaluate: async () => (await import('./evaluate.js')).evaluateCommand,
+  topics: async () => (await import('./topics.js')).topicsCommand,
+  'dead-letters': async () => (await import('./dead-letters.js')).deadLettersCommand,
+  db: async () => (await import('./db.js')).dbCommand,
+  labels: async () => (await import('./labels.js')).labelsCommand,
+  model: async () => (await import('./model.js')).modelCommand,
+  config: async () => (await import('./config.js')).configCommand,
+};
 
 /** Exit statuses: 1 for what went wrong, 2 for a command line or configuration that cannot be meant. */
 const FAILED = 1;
@@ -47,24 +52,9 @@ export async function main(
     })
     .showHelpAfterError('(gpu-actuary --help shows what there is)')
     .addHelpText('after', '\nStart with:  gpu-actuary demo\n');
-  for (const make of [
-    demoCommand,
-    runCommand,
-    drainCommand,
-    replayCommand,
-    simulateCommand,
-    trainingSetCommand,
-    decideCommand,
-    explainCommand,
-    evaluateCommand,
-    topicsCommand,
-    deadLettersCommand,
-    dbCommand,
-    labelsCommand,
-    modelCommand,
-    configCommand,
-  ])
-    program.addCommand(inherit(make(context), program));
+  const [name] = argv;
+  const asked = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]] : Object.values(COMMANDS);
+  for (const load of asked) program.addCommand(inherit((await load())(context), program));
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return 0;
