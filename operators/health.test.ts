@@ -175,6 +175,11 @@ describe('HealthGrader', () => {
     expect(() => new HealthGrader({ rules: { hot: { from: 1 } } })).toThrow('unknown health factor hot');
   });
 
+  it('gives no more than 100, by rounding neither', () => {
+    const evident = { memory_temp_mean: 50, power_usage_mean: 300, hours_with_readings: 1 };
+    expect(grader.score(row({ ...evident, hours_since_hardware_xid: 719.9999999999986 }), 0, H100)).toBe(100);
+  });
+
   it('stays within 0 and 100 whatever the features are, and its fast path agrees with the full form', () => {
     const value = fc.oneof(
       fc.constant(NaN),

@@ -142,7 +142,8 @@ export class HealthGrader {
       sum += WEIGHTS[dimension] * Math.max(0, 100 - points);
     }
     this.coverage = Math.min(1, round(weights));
-    return this.coverage < MIN_COVERAGE ? NaN : sum / weights;
+    // Rounding may leave a hair more than 100 of a GPU that lost next to nothing.
+    return this.coverage < MIN_COVERAGE ? NaN : Math.min(100, sum / weights);
   }
 
   /** The score with its reasons, for records that are emitted. Arguments as for {@link score}. */
