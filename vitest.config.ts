@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // node-rdkafka cannot live in a worker thread, so every test file gets a process of its own.
@@ -15,6 +16,9 @@ export default defineConfig({
           exclude: [...exclude, '**/*.it.test.ts'],
           // Unit tests keep nothing global: sharing a process between files halves the time of the inner loop.
           isolate: false,
+          // All cores: vitest leaves one to itself unless told otherwise, half of them where there are two.
+          maxWorkers: availableParallelism(),
+          sequence: { groupOrder: 0 },
           // Against hanging only: property tests take seconds on a busy machine.
           testTimeout: 60_000,
         },
@@ -29,6 +33,7 @@ export default defineConfig({
           hookTimeout: 300_000,
           // Brokers, databases and browsers share two cores: one file at a time.
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
