@@ -48,7 +48,7 @@ class Size:
 
 
 #: Chosen on fleets of training alone, by tuning.py, when the true risk taught. Taught by the observer, deeper trees explain
-#: more (docs/models/tuning.md); how they do on the fleets of the test has not been measured.
+#: more (docs/models/tuning.md), but cost four times as much to explain: docs/model.md, how good the champion is.
 SIZE = Size(80, 4, 0.15)
 
 
