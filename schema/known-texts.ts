@@ -5,8 +5,8 @@ const INITIAL_TEXTS = 512;
 const INITIAL_BYTES = 32 * 1024;
 
 /**
- * Texts that are written again and again, mostly in the same order, as the GPUs of a fleet: to copy a UUID's bytes costs
- * a tenth of making them of its characters.
+ * Texts that are written again and again, mostly in the same order, as the GPUs of a fleet: their bytes are copied,
+ * which is cheaper than to make them of characters each time.
  */
 export class KnownTexts {
   private ids = new Map<string, number>();

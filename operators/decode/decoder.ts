@@ -34,6 +34,7 @@ export interface Decoder {
   /**
    * A faster way for regular messages, where a shape has one: the value is `bytes[start, end)`, not empty or null, and
    * nothing else of the message is needed.
+   * @param bytes the same object as the last time only where it holds the same bytes: what was read of it is kept
    * @returns true if it did just what `decode` would have done with samples for its outcome; false if it did nothing,
    * and `decode` is to be asked
    */

@@ -111,14 +111,15 @@ export class JsonScanner {
   }
 
   /**
-   * @param bytes hold what they held the last time, as long as it is the same object
-   * @returns false if the message is not one of the regular ones; nothing has happened then
+   * @param bytes as a decoder's `decodeAt` has them
+   * @returns false if the message is not one of the regular ones; no sample was added and nothing rejected then
    */
   scan(bytes: Buffer, start: number, end: number, into: SampleSink, reject: RejectReading): boolean {
     const { forms, matcher } = this;
     if (into !== this.sink || this.gpus.length > MAX_GPUS) this.forgetGpus(into);
-    this.missed = true;
-    if (!matcher.view(bytes, start, end)) return false;
+    // A message that is too long to be matched says nothing of its form.
+    this.missed = matcher.view(bytes, start, end);
+    if (!this.missed) return false;
     const expected = this.lastGpu?.next;
     const address = expected === undefined ? 0 : expected.address;
     for (let i = 0; i < forms.length; i++) {

@@ -1,9 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { version, writeLine, type CommandContext } from './context.js';
+
 type Make = (context: CommandContext) => Command;
 
-/** In the order of the help. What one of them needs is loaded when it is asked for: all of it takes half a second. */
+/** In the order of the help. What one of them needs is loaded when it is asked for: to load all takes longer than most of them run. */
 const COMMANDS: Readonly<Record<string, () => Promise<Make>>> = {
   demo: async () => (await import('./demo.js')).demoCommand,
   run: async () => (await import('./run.js')).runCommand,
