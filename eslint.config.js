@@ -40,6 +40,7 @@ export default tseslint.config(
       'serving/page/**',
       '**/.venv/**',
       'operators/decode/wasm/json-match.ts',
+      'schema/wasm/column-pack.ts',
     ],
   },
   ...tseslint.configs.recommendedTypeChecked,

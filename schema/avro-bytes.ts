@@ -41,6 +41,13 @@ export class AvroReader {
     return known.of(this.bytes, from, this.at);
   }
 
+  /** @throws DecodeError malformed */
+  boolean(): boolean {
+    const byte = this.bytes[this.at++];
+    if (byte !== 0 && byte !== 1) throw new DecodeError('malformed', `${byte ?? 'nothing'} for a boolean`);
+    return byte === 1;
+  }
+
   /** Reads over a byte string or a text. @throws DecodeError malformed */
   skip(): void {
     this.past();
@@ -165,6 +172,11 @@ export class AvroWriter {
     }
     for (; rest >= 128; rest >>>= 7) this.bytes[this.at++] = (rest & 127) | 128;
     this.bytes[this.at++] = rest;
+  }
+
+  boolean(value: boolean): void {
+    this.reserve(1);
+    this.bytes[this.at++] = value ? 1 : 0;
   }
 
   /** A byte string. */

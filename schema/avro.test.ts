@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import avro from 'avsc';
 import { describe, expect, it } from 'vitest';
 import { PANE_RECORD_FIELDS } from '../operators/window/pane-record.js';
-import { AVRO_TOPICS, AvroCodec, DecodeError, HEADER_BYTES, schemaText } from './avro.js';
+import { AVRO_TOPICS, AvroCodec, DecodeError, HEADER_BYTES, schemaText, earlierSchemaText } from './avro.js';
 import { FEATURES } from './features.js';
 import { packageRoot } from './package-root.js';
 import { TOPICS } from './topics.js';
@@ -16,8 +16,7 @@ interface AvroSchema {
 }
 /** A message of a former version, under the fixed id that it had. */
 function formerMessage(key: (typeof AVRO_TOPICS)[number], id: number, record: object): Buffer {
-  const file = join(packageRoot(), 'schema', 'earlier', `${TOPICS[key].name}.${id}.avsc`);
-  const writer = avro.Type.forSchema(JSON.parse(readFileSync(file, 'utf8')) as avro.Schema);
+  const writer = avro.Type.forSchema(JSON.parse(earlierSchemaText(key, id)) as avro.Schema);
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt32BE(id, 1);
   return Buffer.concat([header, writer.toBuffer(record)]);

@@ -32,13 +32,15 @@ export function schemaText(key: TopicKey): string {
 /** Fixed ids are given in order from 1001 on, and none twice: one below this and beyond ours is a later version's. */
 const FIXED_IDS_END = 2000;
 
-/** Fixed ids of former versions: what a compacted topic holds under them is still read. */
+/** Fixed ids of former versions: what topics hold under them is still read. */
 const EARLIER: readonly { readonly key: TopicKey; readonly id: number }[] = [
   { key: 'assets', id: 1008 },
   { key: 'predictions', id: 1003 },
+  { key: 'samples', id: 1001 },
 ];
 
-function earlierSchemaText(key: TopicKey, id: number): string {
+/** Text of the schema that a topic's records had under a former fixed id. */
+export function earlierSchemaText(key: TopicKey, id: number): string {
   return readFileSync(join(packageRoot(), 'schema', 'earlier', `${TOPICS[key].name}.${id}.avsc`), 'utf8');
 }
 

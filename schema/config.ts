@@ -285,7 +285,7 @@ export const ConfigSchema = Type.Object(
         default: 4_194_304,
         description: 'Larger messages are dead-lettered',
       }),
-      batchSamples: Type.Integer({ minimum: 1, default: 2_000, description: 'Most samples in one batch message' }),
+      batchSamples: Type.Integer({ minimum: 1, default: 4_000, description: 'Most samples in one batch message' }),
       lingerMs: Type.Integer({ minimum: 0, default: 100, description: 'Longest wait for a fuller batch message (ms)' }),
     }),
     deadLetter: section('Dead letters', {

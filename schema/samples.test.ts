@@ -2,7 +2,7 @@ import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BatchBuilder, readingsOf, type SampleBatch } from './batch.js';
-import { AvroCodec, DecodeError, schemaText } from './avro.js';
+import { AvroCodec, DecodeError, earlierSchemaText, schemaText } from './avro.js';
 import { SERIES } from './metrics.js';
 import { fromSamplesRecord, SamplesCodec, toSamplesRecord } from './samples.js';
 
@@ -17,9 +17,16 @@ const sample = fc.record({
   offset: fc.integer({ min: 0, max: 2 ** 50 }),
   partition: fc.integer({ min: 0, max: 3 }),
   model: fc.option(fc.constantFrom('NVIDIA H100', 'NVIDIA A100')),
-  readings: fc.array(fc.tuple(fc.integer({ min: 0, max: SERIES.length - 1 }), fc.double({ noNaN: true })), {
-    minLength: 1,
-  }),
+  readings: fc.array(
+    fc.tuple(
+      fc.integer({ min: 0, max: SERIES.length - 1 }),
+      fc.oneof(
+        fc.double({ noNaN: true }),
+        fc.integer({ min: 0, max: 100_000 }).map((tenths) => tenths / 10),
+      ),
+    ),
+    { minLength: 1 },
+  ),
 });
 
 const rows = (batch: SampleBatch) =>
@@ -127,7 +134,46 @@ describe('gpu.samples', () => {
       { ...record, gpus: [] },
       { ...record, origin_offset: Buffer.alloc(0) },
       { ...record, event_time: Buffer.alloc(7) },
+      { ...record, deltas: false },
+      { ...record, gpu_index: Buffer.from([2]) },
+      { ...record, metadata_index: Buffer.from([0]) },
+      { ...record, columns: [{ ...record.columns[0], divisor: 0 }] },
     ])
-      expect(() => fromSamplesRecord(broken)).toThrow();
+      expect(() => fromSamplesRecord(broken)).toThrow(DecodeError);
+  });
+
+  it('of the former version, whose arrays are as they lie in memory, is read', async () => {
+    const formerType = avro.Type.forSchema(JSON.parse(earlierSchemaText('samples', 1001)) as avro.Schema);
+    const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
+      Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+    await fc.assert(
+      fc.asyncProperty(samples, async (drawn) => {
+        const batch = batchOf(drawn);
+        const record = {
+          ...toSamplesRecord(batch),
+          gpu_index: bytesOf(batch.gpuIndex),
+          event_time: bytesOf(batch.eventTimeMs),
+          columns: batch.columns.flatMap((column, id) =>
+            column === undefined ? [] : [{ series: SERIES[id].name, values: bytesOf(column) }],
+          ),
+          metadata_index: bytesOf(batch.metadataIndex),
+          origin_index: bytesOf(batch.originIndex),
+        };
+        const header = Buffer.from([0, 0, 0, 1001 >> 8, 1001 & 255]);
+        const message = Buffer.concat([header, formerType.toBuffer(record)]);
+        expect(rows(await codec.decode(message))).toEqual(rows(batch));
+      }),
+    );
+  });
+
+  it('of readings with a few decimals takes a few bytes a sample', () => {
+    const builder = new BatchBuilder();
+    for (let row = 0; row < 1_000; row++) {
+      builder.begin(`GPU-${row % 50}`, 1_700_000_000_000 + 20 * row);
+      for (let id = 0; id < 15; id++) builder.set(id, (row % 300) / 10 + id);
+      builder.end();
+    }
+    // Fifteen readings of 2 bytes, five differences of 1 or 2.
+    expect(codec.encode(builder.build()).length / 1_000).toBeLessThan(38);
   });
 });

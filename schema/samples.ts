@@ -5,11 +5,13 @@ import { Interned, internedTexts } from './byte-table.js';
 import type { Origin, SampleBatch, SampleMetadata } from './batch.js';
 import { DecodeError } from './decode-error.js';
 import { KnownTexts } from './known-texts.js';
+import { readDeltas, writeDeltas, type DeltaNumbers } from './deltas.js';
 import { SERIES } from './metrics.js';
+import { ColumnPacker, type PackedColumn } from './packed-column.js';
 
 /**
- * gpu.samples: a SampleBatch as the Avro record of gpu.samples.avsc and back. Typed arrays travel as their bytes,
- * little-endian, which costs a copy an array and nothing a sample.
+ * gpu.samples: a SampleBatch as the Avro record of gpu.samples.avsc and back. Columns travel as packed-column.ts makes
+ * them, all else that is said of each sample as deltas.ts does.
  */
 
 interface SamplesRecord {
@@ -17,7 +19,7 @@ interface SamplesRecord {
   gpus: readonly string[];
   gpu_index: Buffer;
   event_time: Buffer;
-  columns: { series: string; values: Buffer }[];
+  columns: { series: string; values: Buffer; divisor: number }[];
   metadata: {
     model: string | null;
     host: string | null;
@@ -29,6 +31,7 @@ interface SamplesRecord {
   origins: readonly Origin[];
   origin_index: Buffer;
   origin_offset: Buffer;
+  deltas: boolean;
 }
 
 if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) throw new Error('gpu-actuary needs a little-endian machine');
@@ -36,6 +39,8 @@ if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) throw new Error('gpu-actu
 const idsByName = new Map(SERIES.map((series) => [series.name, series.id]));
 /** More samples than any batch holds: a guard against a count that would allocate without bound. */
 const MAX_SAMPLES = 1_000_000;
+/** Fields of a record that are written as differences. */
+const DELTA_FIELDS = 5;
 /** UUIDs that are remembered as strings: more than a process has GPUs. */
 const MAX_UUIDS = 2_000_000;
 /** The same for what samples say besides readings: a fleet has one a host or so. */
@@ -43,12 +48,10 @@ const MAX_METADATA = 1 << 17;
 /** Of a batch, beside its arrays: about what a GPU's UUID, a host's metadata and a column's name take. */
 const BYTES_OF_NAMES = 96;
 
-const bytesOf = (array: Float64Array | Uint32Array | Int32Array): Buffer =>
-  Buffer.from(array.buffer, array.byteOffset, array.byteLength);
-
 /** Writes and reads messages of gpu.samples; reads one at a time: memory is reused. */
 export class SamplesCodec {
   private readonly arena = new Arena();
+  private readonly packing = new Packing();
   private readonly uuids = internedTexts(MAX_UUIDS);
   private readonly uuidBytes = new KnownTexts(MAX_UUIDS, textBytes);
   private readonly metadata = new Interned(MAX_METADATA, (bytes, start) =>
@@ -62,7 +65,7 @@ export class SamplesCodec {
 
   /** @param writer where the message is put; in memory of its own if left out */
   encode(batch: SampleBatch, writer = new AvroWriter()): Buffer {
-    const record = toSamplesRecord(batch);
+    const record = toSamplesRecord(batch, this.packing);
     writer.begin(this.header, sizeOf(record));
     writeRecord(writer, record, this.uuidBytes);
     return writer.take();
@@ -97,9 +100,10 @@ function writeRecord(writer: AvroWriter, record: SamplesRecord, uuids: KnownText
   writer.array(record.gpus, (uuid) => writer.knownText(uuids, uuid));
   writer.view(record.gpu_index);
   writer.view(record.event_time);
-  writer.array(record.columns, ({ series, values }) => {
+  writer.array(record.columns, ({ series, values, divisor }) => {
     writer.text(series);
     writer.view(values);
+    writer.long(divisor);
   });
   const text = (value: string): void => writer.text(value);
   const long = (value: number): void => writer.long(value);
@@ -117,6 +121,7 @@ function writeRecord(writer: AvroWriter, record: SamplesRecord, uuids: KnownText
   });
   writer.view(record.origin_index);
   writer.view(record.origin_offset);
+  writer.boolean(record.deltas);
 }
 
 /** A record whose metadata are as batches have them. */
@@ -132,12 +137,13 @@ function readRecord(reader: AvroReader, uuids: Interned<string>, metadata: Inter
     gpus: reader.array(() => reader.text(uuids)),
     gpu_index: reader.view(),
     event_time: reader.view(),
-    columns: reader.array(() => ({ series: reader.text(), values: reader.view() })),
+    columns: reader.array(() => ({ series: reader.text(), values: reader.view(), divisor: reader.long() })),
     metadata: reader.array(() => reader.known(metadata, skip)),
     metadata_index: reader.view(),
     origins: reader.array(() => ({ topic: reader.text(), partition: reader.long() })),
     origin_index: reader.view(),
     origin_offset: reader.view(),
+    deltas: reader.boolean(),
   };
 }
 
@@ -159,18 +165,19 @@ function skipMetadata(reader: AvroReader): void {
   for (let dates = 0; dates < 3; dates++) if (reader.branch() === 1) reader.long();
 }
 
-/** The Avro record of a batch; shares memory with it. */
-export function toSamplesRecord(batch: SampleBatch): SamplesRecord {
+/** The Avro record of a batch. @param packing memory for it: it is valid until that is used again */
+export function toSamplesRecord(batch: SampleBatch, packing = new Packing()): SamplesRecord {
+  packing.begin(batch);
   const columns: SamplesRecord['columns'] = [];
   for (let id = 0; id < batch.columns.length; id++) {
     const column = batch.columns[id];
-    if (column !== undefined) columns.push({ series: SERIES[id].name, values: bytesOf(column) });
+    if (column !== undefined) columns.push({ series: SERIES[id].name, ...packing.column(column) });
   }
   return {
     count: batch.count,
     gpus: batch.gpus,
-    gpu_index: bytesOf(batch.gpuIndex),
-    event_time: bytesOf(batch.eventTimeMs),
+    gpu_index: packing.deltas(batch.gpuIndex),
+    event_time: packing.deltas(batch.eventTimeMs),
     columns,
     metadata: batch.metadata.map((metadata) => ({
       model: metadata.model ?? null,
@@ -179,10 +186,11 @@ export function toSamplesRecord(batch: SampleBatch): SamplesRecord {
       purchase_date: metadata.purchaseDateMs ?? null,
       warranty_end: metadata.warrantyEndMs ?? null,
     })),
-    metadata_index: bytesOf(batch.metadataIndex),
+    metadata_index: packing.deltas(batch.metadataIndex),
     origins: batch.origins,
-    origin_index: bytesOf(batch.originIndex),
-    origin_offset: encodeDeltas(batch.originOffset),
+    origin_index: packing.deltas(batch.originIndex),
+    origin_offset: packing.deltas(batch.originOffset),
+    deltas: true,
   };
 }
 
@@ -199,27 +207,32 @@ function batchOf(record: ReadRecord, arena: Arena): SampleBatch {
   const columns: (Float64Array | undefined)[] = [];
   // Event times, offsets and columns of 8 bytes a sample, three columns of indices of 4 and what rounding them up takes.
   arena.begin((8 * (2 + record.columns.length) + 3 * 4) * count + 3 * 8);
-  for (const { series, values } of record.columns) {
-    const id = idsByName.get(series);
+  for (const column of record.columns) {
+    const id = idsByName.get(column.series);
     // A series of a newer version: this one has no use for it.
-    if (id !== undefined) columns[id] = arena.floats(values, count, series);
+    if (id !== undefined) columns[id] = arena.column(column, count);
   }
-  const batch: SampleBatch = {
+  const numbersOf = <T extends DeltaNumbers>(field: keyof ReadRecord, numbers: T, asDeltas = record.deltas): T =>
+    arena.fill(numbers, record[field] as Buffer, asDeltas, field);
+  return {
     count,
     gpus: record.gpus,
-    gpuIndex: arena.indices(record.gpu_index, count, record.gpus.length, 'gpu_index'),
-    eventTimeMs: arena.floats(record.event_time, count, 'event_time'),
+    gpuIndex: below(record.gpus.length, numbersOf('gpu_index', arena.unsigned(count)), 'gpu_index'),
+    eventTimeMs: numbersOf('event_time', arena.floats(count)),
     columns,
     metadata: record.metadata,
-    metadataIndex: arena.integers(record.metadata_index, count, 'metadata_index'),
+    metadataIndex: below(record.metadata.length, numbersOf('metadata_index', arena.signed(count)), 'metadata_index'),
     origins: record.origins,
-    originIndex: arena.indices(record.origin_index, count, record.origins.length, 'origin_index'),
-    originOffset: decodeDeltas(record.origin_offset, arena.room(count)),
+    originIndex: below(record.origins.length, numbersOf('origin_index', arena.unsigned(count)), 'origin_index'),
+    originOffset: numbersOf('origin_offset', arena.floats(count), true),
   };
-  for (let row = 0; row < count; row++)
-    if (batch.metadataIndex[row] >= record.metadata.length)
-      throw new DecodeError('malformed', 'metadata_index out of range');
-  return batch;
+}
+
+/** @throws DecodeError malformed: an index beyond what it points to */
+function below<T extends Uint32Array | Int32Array>(limit: number, indices: T, name: string): T {
+  for (let row = 0; row < indices.length; row++)
+    if (indices[row] >= limit) throw new DecodeError('malformed', `${name} out of range`);
+  return indices;
 }
 
 function toMetadata(record: SamplesRecord['metadata'][number]): SampleMetadata {
@@ -236,6 +249,7 @@ function toMetadata(record: SamplesRecord['metadata'][number]): SampleMetadata {
 class Arena {
   private memory = new ArrayBuffer(0);
   private at = 0;
+  private readonly packer = new ColumnPacker();
 
   /** What was taken before may be overwritten from now on. */
   begin(bytes: number): void {
@@ -243,78 +257,62 @@ class Arena {
     this.at = 0;
   }
 
-  /** Copies bytes to the next address that suits float64. @returns that address */
-  private take(bytes: Buffer, length: number, name: string): number {
-    if (bytes.length !== length) throw new DecodeError('malformed', `${name} has ${bytes.length} bytes, not ${length}`);
+  floats(count: number): Float64Array {
+    return new Float64Array(this.memory, this.take(8 * count), count);
+  }
+
+  unsigned(count: number): Uint32Array {
+    return new Uint32Array(this.memory, this.take(4 * count), count);
+  }
+
+  signed(count: number): Int32Array {
+    return new Int32Array(this.memory, this.take(4 * count), count);
+  }
+
+  column(column: SamplesRecord['columns'][number], count: number): Float64Array {
+    return this.packer.unpack(column, this.floats(count), column.series);
+  }
+
+  /** Numbers as they are, or as their differences. @throws DecodeError malformed */
+  fill<T extends DeltaNumbers>(numbers: T, bytes: Buffer, asDeltas: boolean, name: string): T {
+    if (asDeltas) return readDeltas(bytes, numbers, name);
+    if (bytes.length !== numbers.byteLength)
+      throw new DecodeError('malformed', `${name} has ${bytes.length} bytes, not ${numbers.byteLength}`);
+    new Uint8Array(numbers.buffer, numbers.byteOffset, bytes.length).set(bytes);
+    return numbers;
+  }
+
+  /** @returns an address that suits float64 */
+  private take(bytes: number): number {
     const from = this.at;
-    new Uint8Array(this.memory, from, length).set(bytes);
-    this.at = Math.ceil((from + length) / 8) * 8;
+    this.at = Math.ceil((from + bytes) / 8) * 8;
     return from;
   }
+}
 
-  /** Numbers to be filled in. */
-  room(count: number): Float64Array {
+/** Memory for what a record says of each sample. */
+class Packing {
+  private memory = Buffer.alloc(0);
+  private at = 0;
+  private readonly packer = new ColumnPacker();
+
+  /** What was packed before may be overwritten from now on. */
+  begin({ count, columns }: SampleBatch): void {
+    let fields = DELTA_FIELDS;
+    for (const column of columns) if (column !== undefined) fields++;
+    if (8 * count * fields > this.memory.length) this.memory = Buffer.alloc(2 * 8 * count * fields);
+    this.at = 0;
+  }
+
+  column(values: Float64Array): PackedColumn {
+    const packed = this.packer.pack(values, this.memory.subarray(this.at));
+    this.at += packed.values.length;
+    return packed;
+  }
+
+  deltas(values: DeltaNumbers): Buffer {
     const from = this.at;
-    this.at += 8 * count;
-    return new Float64Array(this.memory, from, count);
+    this.at = writeDeltas(values, this.memory, from);
+    return this.memory.subarray(from, this.at);
   }
-
-  floats(bytes: Buffer, count: number, name: string): Float64Array {
-    return new Float64Array(this.memory, this.take(bytes, count * 8, name), count);
-  }
-
-  integers(bytes: Buffer, count: number, name: string): Int32Array {
-    return new Int32Array(this.memory, this.take(bytes, count * 4, name), count);
-  }
-
-  indices(bytes: Buffer, count: number, limit: number, name: string): Uint32Array {
-    const array = new Uint32Array(this.memory, this.take(bytes, count * 4, name), count);
-    for (let row = 0; row < count; row++)
-      if (array[row] >= limit) throw new DecodeError('malformed', `${name} out of range`);
-    return array;
-  }
-}
-
-/** Differences as zigzag varints of up to 53 bits: mostly one byte a sample. */
-function encodeDeltas(values: Float64Array): Buffer {
-  const bytes = Buffer.allocUnsafe(values.length * 8);
-  let at = 0;
-  let before = 0;
-  for (let row = 0; row < values.length; row++) {
-    const delta = values[row] - before;
-    before = values[row];
-    let rest = delta < 0 ? -2 * delta - 1 : 2 * delta;
-    while (rest >= 128) {
-      bytes[at++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
-    }
-    bytes[at++] = rest;
-  }
-  return bytes.subarray(0, at);
-}
-
-function decodeDeltas(bytes: Buffer, values: Float64Array): Float64Array {
-  const { length } = bytes;
-  let at = 0;
-  let before = 0;
-  for (let row = 0; row < values.length; row++) {
-    if (at >= length) throw new DecodeError('malformed', 'origin_offset ends early');
-    let byte = bytes[at++];
-    if (byte < 128) {
-      // Nearly all of them.
-      before += (byte >>> 1) ^ -(byte & 1);
-      values[row] = before;
-      continue;
-    }
-    let rest = byte & 127;
-    for (let scale = 128; byte >= 128; scale *= 128) {
-      if (at >= length) throw new DecodeError('malformed', 'origin_offset ends early');
-      byte = bytes[at++];
-      rest += (byte & 127) * scale;
-    }
-    before += rest % 2 === 1 ? -(rest + 1) / 2 : rest / 2;
-    values[row] = before;
-  }
-  if (at !== length) throw new DecodeError('malformed', 'origin_offset is too long');
-  return values;
 }

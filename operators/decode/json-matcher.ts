@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from '../../schema/package-root.js';
+import { instantiate } from '../../schema/wasm/module.js';
 import type { Skeleton } from './json-skeleton.js';
 import { Fixed, FormAt, Found, GpuAt, MOST_READINGS, MOST_TEXTS, Slot, SlotAt } from './wasm/layout.js';
 
@@ -9,7 +7,6 @@ const WINDOW_BYTES = 256 * 1024;
 /** At first; four times as much each time that it is full. Pages that nobody has written to take no memory. */
 const INITIAL_BYTES = 1024 * 1024;
 const MAX_BYTES = 256 * 1024 * 1024;
-const PAGE_BYTES = 64 * 1024;
 /** What is compared eight bytes at a time is read so far beyond its end. */
 const PADDING = 8;
 
@@ -28,19 +25,11 @@ export interface Plain {
 /** There is no room left: what was put in is gone, and there is more room for it now. */
 export class MatcherFull extends Error {}
 
-let compiled: WebAssembly.Module | undefined;
-
-function moduleOf(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(
-    readFileSync(join(packageRoot(), 'operators', 'decode', 'wasm', 'json-match.wasm')),
-  );
-  return compiled;
-}
+const MODULE = 'operators/decode/wasm/json-match.wasm';
 
 /**
  * Reads messages that have a known form, by WebAssembly (wasm/json-match.ts). Forms, GPUs and texts are known by their
- * addresses in its memory. That memory never grows, for growing it would take all views away: a larger one takes its
- * place.
+ * addresses in its memory; where it is full a larger one takes its place.
  */
 export class JsonMatcher {
   private size = INITIAL_BYTES;
@@ -205,12 +194,11 @@ export class JsonMatcher {
   }
 
   private open(): void {
-    const pages = this.size / PAGE_BYTES;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.exports = new WebAssembly.Instance(moduleOf(), { env: { memory } }).exports as unknown as Exports;
-    this.bytes = Buffer.from(memory.buffer);
-    this.words = new Int32Array(memory.buffer);
-    this.numbers = new Float64Array(memory.buffer);
+    const { exports, memory } = instantiate<Exports>(MODULE, this.size);
+    this.exports = exports;
+    this.bytes = Buffer.from(memory);
+    this.words = new Int32Array(memory);
+    this.numbers = new Float64Array(memory);
     for (let exponent = 0; exponent < 16; exponent++) this.numbers[Fixed.PowersOfTen / 8 + exponent] = 10 ** exponent;
     // The padding behind it stays zero: what reads on and on ends there.
     this.formsEnd = this.formsStart;
