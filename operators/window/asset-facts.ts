@@ -58,8 +58,9 @@ export class AssetFacts {
     const values = new Float64Array(batch.metadata.length * FIELDS);
     for (const [index, metadata] of batch.metadata.entries()) {
       const at = index * FIELDS;
-      values[at + MODEL] = this.shared.use(metadata.model);
-      values[at + HOST] = this.shared.use(metadata.host);
+      const last = index > 0 ? batch.metadata[index - 1] : undefined;
+      values[at + MODEL] = this.useNext(metadata.model, last?.model, values[at - FIELDS + MODEL]);
+      values[at + HOST] = this.useNext(metadata.host, last?.host, values[at - FIELDS + HOST]);
       values[at + DEPLOYMENT] = metadata.deploymentDateMs ?? NaN;
       values[at + PURCHASE] = metadata.purchaseDateMs ?? NaN;
       values[at + WARRANTY] = metadata.warrantyEndMs ?? NaN;
@@ -67,6 +68,13 @@ export class AssetFacts {
     this.batchValues = values;
     for (let at = 0; at < before.length; at += FIELDS)
       for (const field of TEXTS) this.shared.release(before[at + field]);
+  }
+
+  /** Number of a text that is mostly the one before, as within a host: a look-up costs more than all the rest here. */
+  private useNext(text: string | undefined, last: string | undefined, lastNumber: number): number {
+    if (text === undefined || text !== last) return this.shared.use(text);
+    this.shared.useAgain(lastNumber);
+    return lastNumber;
   }
 
   /** Takes the metadata of an accepted sample. @param index into the batch's metadata */
