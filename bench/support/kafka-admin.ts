@@ -1,9 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
 import rdkafka from 'node-rdkafka';
 import type { Cluster } from './cluster.js';
 
 const { Kafka, logLevel } = kafkajs;
 const TIMEOUT_MS = 10_000;
+const RETRY_MS = 100;
 
 /** What a benchmark asks of the cluster beside the engine: topics, ends, offsets of groups. */
 export class KafkaAdmin {
@@ -30,6 +32,18 @@ export class KafkaAdmin {
       // Event times lie in the past: retention would take what was written a moment ago.
       topics: [{ topic, numPartitions: partitions, configEntries: [{ name: 'retention.ms', value: '-1' }] }],
     });
+    await this.untilServed(topic);
+  }
+
+  /** A broker names leaders of partitions that it does not serve yet: for long where others keep its cores. */
+  private async untilServed(topic: string): Promise<void> {
+    for (const deadlineMs = Date.now() + TIMEOUT_MS; ; await delay(RETRY_MS))
+      try {
+        await this.ends(topic);
+        return;
+      } catch (error) {
+        if (Date.now() > deadlineMs) throw error;
+      }
   }
 
   /** Records that were ever written to a topic. */
