@@ -25,3 +25,8 @@ export function detectFormat(line: Buffer): InputFormat {
   if (/"text"\s*:/.test(text) && !/"(gpu|gpu_uuid|metrics)"\s*:/.test(text.slice(0, 200))) return 'prometheus-text';
   return /"(metrics|gpu)"\s*:\s*\{/.test(text) ? 'wide-json' : 'wide-json-flat';
 }
+
+/** Whether a line that is no JSON may stand in exposition text: a comment, or a metric with its labels and a number. */
+export function isExposition(line: Buffer): boolean {
+  return /^\s*(#|[a-zA-Z_:][\w:]*\s*(\{.*\})?\s+[-+.\dINn])/.test(line.toString('utf8'));
+}

@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from './main.js';
 
@@ -43,6 +44,63 @@ const rejectedOf = (lines: readonly Line[]): (string | null | undefined)[] =>
   lines.filter(({ reason }) => reason !== undefined).map(({ line, reason, metric }) => `${line} ${reason} ${metric}`);
 
 describe('replay', () => {
+  it('says what became of its input where the output does not', async () => {
+    const tellsOf = async (lines: readonly string[], ...options: string[]): Promise<string> => {
+      const file = join(directory, 'told.jsonl');
+      writeFileSync(file, lines.map((line) => `${line}\n`).join(''));
+      let told = '';
+      const stderr = new Writable({
+        write(chunk: Buffer, _, done) {
+          told += chunk.toString();
+          done();
+        },
+      });
+      const output = ['--output', join(directory, 'told-output.jsonl')];
+      expect(
+        await main(
+          ['replay', '--input', file, ...output, ...options],
+          {},
+          { stdin: process.stdin, stdout: new Writable(), stderr },
+        ),
+      ).toBe(0);
+      return told;
+    };
+    const good = sample('2026-03-01T00:00:00Z');
+    const bad = JSON.stringify({ gpu: 'GPU-a', timestamp: '2026-03-01T00:00:00Z', gpu_temp: 60 });
+    expect(await tellsOf([good])).toBe('');
+    expect(await tellsOf([bad, bad, 'x'], '--format', 'wide-json-flat')).toBe(
+      'replay: 3 lines in, no result; refused: 2 missing_gpu, 1 malformed (--emit rejected tells of each)\n',
+    );
+    expect(await tellsOf([good, bad], '--format', 'wide-json-flat')).toBe(
+      'replay: 2 lines in, results: 1; refused: 1 missing_gpu (--emit rejected tells of each)\n',
+    );
+    expect(await tellsOf([good, bad], '--format', 'wide-json-flat', '--emit', 'features,rejected')).toBe('');
+    expect(await tellsOf([good], '--as-of', '2020-01-01T00:00:00Z')).toBe('replay: 1 lines in, no result\n');
+    expect(await tellsOf([])).toBe('replay: 0 lines in, no result\n');
+  });
+
+  it('does not write over what it reads', async () => {
+    const text = `${sample('2026-03-01T00:00:00Z')}\n`;
+    const input = join(directory, 'same.jsonl');
+    writeFileSync(input, text);
+    const linked = join(directory, 'linked.jsonl');
+    linkSync(input, linked);
+    for (const output of [input, linked])
+      expect(await main(['replay', '--input', input, '--output', output], {})).toBe(2);
+    expect(readFileSync(input, 'utf8')).toBe(text);
+  });
+
+  it('reads a file that begins with a byte order mark', async () => {
+    const [first] = await replay([`\ufeff${sample('2026-03-01T00:00:00Z')}`]);
+    expect(first.as_of).toBe('2026-03-01T00:00:00.000Z');
+  });
+
+  it('refuses what is neither JSON Lines nor exposition text', async () => {
+    const file = join(directory, 'input.csv');
+    writeFileSync(file, 'gpu_uuid,timestamp,gpu_temp\nGPU-a,2026-03-01T00:00:00Z,60\n');
+    expect(await main(['replay', '--input', file, '--at', NOW], {})).toBe(1);
+  });
+
   it('refuses what is ahead of --now, and what is old only where a flag asks for it', async () => {
     const input = [
       sample('2026-03-01T00:00:00Z'),

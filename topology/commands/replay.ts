@@ -5,7 +5,7 @@ import { SurvivalBaseline } from '../../models/survival-baseline.js';
 import type { Predictions, Scorer } from '../../models/scorer.js';
 import { parseAssets } from '../../operators/assets.js';
 import { PROFILES } from '../../operators/decide.js';
-import { createDecoder, detectFormat, type InputFormat } from '../../operators/decode/decoders.js';
+import { createDecoder, detectFormat, isExposition, type InputFormat } from '../../operators/decode/decoders.js';
 import { HealthGrader, nextGrade } from '../../operators/health.js';
 import { timeLimits } from '../../operators/judge-time.js';
 import { WindowStore } from '../../operators/window/window-store.js';
@@ -16,13 +16,14 @@ import { FEATURE_COUNT } from '../../schema/features.js';
 import { isoTime, toJson, type AssetRecord, type Grade } from '../../schema/records.js';
 import { parseAsOf } from '../replay/as-of.js';
 import { linesOf, openInput } from '../replay/lines.js';
-import { LineWriter } from '../replay/output.js';
+import { LineWriter, refuseToOverwrite } from '../replay/output.js';
 import { progressOf } from '../replay/progress.js';
-import { Replay, type InputMessage } from '../replay/replay.js';
+import { Replay, type InputMessage, type RejectedLine } from '../replay/replay.js';
+import { Tally } from '../replay/tally.js';
 import type { RowBlock } from '../score/rows.js';
 import { decisionOf, healthOf, predictionOf, type RecordHead } from '../score/records.js';
 import { namedFeatures, publishedFeatures } from '../score/unit.js';
-import { configurable, configurationOf, type CommandContext, type ConfigurationOptions } from './context.js';
+import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
 import { loadInForce } from './model-place.js';
 
 const EMITS = ['features', 'predictions', 'health', 'decisions', 'rejected'] as const;
@@ -74,6 +75,12 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
   const scores = emits.has('predictions') || emits.has('decisions');
   const scorer = scores ? await loadInForce(config) : null;
 
+  refuseToOverwrite(options.output, {
+    '--input': options.input,
+    '--assets': options.assets ?? config.assets.file,
+    '--as-of': asOf.kind === 'listed' ? options.asOf.slice(options.asOf.indexOf(':') + 1) : null,
+    '--config': options.config ?? null,
+  });
   const input = await openInput(options.input, context.stdin as Readable);
   const output = LineWriter.open(options.output, context.stdout as Writable);
   const progress = progressOf(context.stderr, input.bytes);
@@ -82,7 +89,12 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
     featureSet: config.windows.featureSet,
     asset: (gpuUuid) => assets.get(gpuUuid),
   });
-  const results = new Results(config, windows, emits, scorer, output);
+  const tally = new Tally();
+  const results = new Results(config, windows, emits, scorer, output, tally);
+  const reject = (rejected: RejectedLine): void => {
+    tally.refuse(rejected.reason);
+    if (emits.has('rejected')) output.push(rejected);
+  };
   const baseline = emits.has('predictions') ? SurvivalBaseline.load(config.survival) : null;
 
   let bytes = 0;
@@ -107,18 +119,15 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
             asOf,
             nowMs,
             limits: timeLimits(config.ingest),
-            rejected: (rejected) => {
-              if (emits.has('rejected')) output.push(rejected);
-            },
+            rejected: reject,
             evaluate: (rows) => results.evaluate(rows),
           });
         }
         if (format === 'prometheus-scrape') plain.push(Buffer.from(line));
-        else if (isBlank(line)) {
-          if (emits.has('rejected'))
-            output.push({ line: lines, reason: 'empty', gpu_uuid: null, metric: null, detail: 'a blank line' });
-        } else {
-          const message = messageOfLine(format, line, lines, emits.has('rejected') ? output : null);
+        else if (isBlank(line))
+          reject({ line: lines, reason: 'empty', gpu_uuid: null, metric: null, detail: 'a blank line' });
+        else {
+          const message = messageOfLine(format, line, lines, reject);
           if (message !== null) await machine!.take(message);
         }
       }
@@ -138,6 +147,9 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
     await scorer?.close();
   }
   await output.close();
+  tally.lines = lines;
+  const summary = tally.summary(emits.has('rejected'));
+  if (summary !== null) writeLine(context.stderr, `replay: ${summary}`);
 }
 
 /** Computes and writes what is asked for, row by row. */
@@ -153,6 +165,7 @@ class Results {
     private readonly emits: ReadonlySet<Emit>,
     private readonly scorer: Scorer | null,
     private readonly output: LineWriter,
+    private readonly tally: Tally,
   ) {
     this.names = publishedFeatures(config.windows.featureSet);
     this.grader = new HealthGrader(config.health);
@@ -197,7 +210,7 @@ class Results {
       trigger: 'schedule',
     };
     if (this.emits.has('features'))
-      this.output.push({
+      this.write({
         gpu_uuid: gpuUuid,
         as_of: isoTime(head.as_of),
         features: namedFeatures(this.names, rows.values, offset),
@@ -218,7 +231,12 @@ class Results {
   }
 
   private push(kind: string, record: object): void {
-    this.output.push({ kind, ...toJson(record) });
+    this.write({ kind, ...toJson(record) });
+  }
+
+  private write(line: object): void {
+    this.tally.results++;
+    this.output.push(line);
   }
 }
 
@@ -257,6 +275,8 @@ function formatOf(option: string, firstLine: Buffer, atMs: number | null): Input
   else if (option === 'wide-json' || option === 'wide-json-flat') format = option;
   else
     throw new ActuaryError('usage', `--format ${option}: expected auto, wide-json, wide-json-flat or prometheus-text`);
+  if (format === 'prometheus-scrape' && !isExposition(firstLine))
+    throw new ActuaryError('input_invalid', 'the first line is neither a JSON object nor Prometheus exposition text');
   if (format === 'prometheus-scrape' && atMs === null)
     throw new ActuaryError('usage', 'a plain scrape carries no time: give it with --at TIME');
   return format;
@@ -272,11 +292,11 @@ function messageOfLine(
   format: InputFormat,
   line: Buffer,
   number: number,
-  rejected: LineWriter | null,
+  reject: (rejected: RejectedLine) => void,
 ): InputMessage | null {
   if (format !== 'prometheus-text') return { line: number, value: line, timestampMs: 0 };
   const problem = (reason: string, detail: string): null => {
-    rejected?.push({ line: number, reason, gpu_uuid: null, metric: null, detail });
+    reject({ line: number, reason, gpu_uuid: null, metric: null, detail });
     return null;
   };
   let wrapped: { timestamp_ms?: unknown; text?: unknown };

@@ -5,6 +5,8 @@ import { ActuaryError, messageOf } from '../../schema/errors.js';
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+/** The mark that some editors put before UTF-8. */
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 export interface InputFile {
   /** Bytes in all; null where that is not known (a pipe). */
@@ -25,7 +27,8 @@ export async function openInput(file: string, stdin: Readable): Promise<InputFil
 }
 
 /**
- * Yields the lines of a stream in blocks, without their line ends; a last line needs none. Lines share memory with
+ * Yields the lines of a stream in blocks, without their line ends; a last line needs none, and a byte order mark before
+ * the first one is left out. Lines share memory with
  * the block they were read in: copy what is to outlive it.
  *
  * @param onBytes called with the number of bytes of each block read
@@ -33,9 +36,12 @@ export async function openInput(file: string, stdin: Readable): Promise<InputFil
  */
 export async function* linesOf(stream: Readable, onBytes: (bytes: number) => void): AsyncGenerator<Buffer[]> {
   let rest: Buffer[] = [];
+  let isFirst = true;
   for await (const chunk of readable(stream)) {
-    const block = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
-    onBytes(block.length);
+    const whole = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+    onBytes(whole.length);
+    const block = isFirst && whole.subarray(0, MARK.length).equals(MARK) ? whole.subarray(MARK.length) : whole;
+    isFirst = false;
     const lines: Buffer[] = [];
     let start = 0;
     for (let end = block.indexOf(NEWLINE); end >= 0; end = block.indexOf(NEWLINE, start)) {

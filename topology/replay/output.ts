@@ -1,9 +1,26 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, statSync } from 'node:fs';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 
 const BLOCK_CHARACTERS = 1 << 20;
+
+/**
+ * @param read files that are read, by the option that names them; null or `-` for none
+ * @throws ActuaryError usage: the output is one of them, which opening it would empty
+ */
+export function refuseToOverwrite(output: string, read: Readonly<Record<string, string | null>>): void {
+  const target = output === '-' ? undefined : statSync(output, { throwIfNoEntry: false });
+  if (!target?.isFile()) return;
+  for (const [option, file] of Object.entries(read)) {
+    const found = file === null || file === '-' ? undefined : statSync(file, { throwIfNoEntry: false });
+    if (found?.dev === target.dev && found.ino === target.ino)
+      throw new ActuaryError(
+        'usage',
+        `--output ${output} is the file of ${option}, and would be emptied before it is read`,
+      );
+  }
+}
 
 /** JSON Lines to a file or standard output, in blocks, waiting where the reader is slower. */
 export class LineWriter {
