@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { share } from '../test/support/share.js';
 import type { CalibrationBin } from './card.js';
 import { calibratedConfidence } from './confidence.js';
 
@@ -33,7 +34,6 @@ describe('calibratedConfidence', () => {
   });
 
   it('stays within 0 and 1 and never falls with coverage', () => {
-    const share = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
       fc.property(share, share, share, (probability, a, b) => {
         const less = calibratedConfidence(BINS, probability, Math.min(a, b));

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { share } from '../test/support/share.js';
 import { FEATURE_COUNT, featureIndex, V1_FEATURES } from '../schema/features.js';
 import { coverageClass, coverageOf } from './coverage.js';
 
@@ -50,7 +51,6 @@ describe('coverageClass', () => {
   });
 
   it('never falls with more coverage', () => {
-    const share = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
       fc.property(share, share, (a, b) => {
         expect(coverageClass(Math.max(a, b))).toBeGreaterThanOrEqual(coverageClass(Math.min(a, b)));

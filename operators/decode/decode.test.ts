@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { share } from '../../test/support/share.js';
 import { BatchBuilder, readingsOf, type SampleMetadata } from '../../schema/batch.js';
 import { SERIES } from '../../schema/metrics.js';
 import { packageRoot } from '../../schema/package-root.js';
@@ -393,7 +394,7 @@ describe('every decoder', () => {
     'prometheus-text': readFileSync(join(packageRoot(), 'test/fixtures/scrapes/l4-eks.prom'), 'utf8'),
   };
   const mutation = fc.record({
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    at: share,
     bytes: fc.uint8Array({ maxLength: 6 }),
     cut: fc.nat(8),
   });

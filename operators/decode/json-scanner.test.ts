@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { share } from '../../test/support/share.js';
 import { BatchBuilder, readingsOf, type SampleMetadata } from '../../schema/batch.js';
 import type { Decoder, DecodeOptions } from './decoder.js';
 import { createDecoder, type MessageFormat } from './decoders.js';
@@ -192,7 +193,7 @@ interface Mutation {
 }
 
 const mutation: fc.Arbitrary<Mutation> = fc.record({
-  at: fc.double({ min: 0, max: 1, noNaN: true }),
+  at: share,
   bytes: fc.oneof(
     fc.uint8Array({ maxLength: 3 }),
     fc.constantFrom(...',:{}"\\0eE.-[] n').map((one): Uint8Array => Buffer.from(one)),

@@ -12,6 +12,7 @@ import { WindowSnapshot } from './snapshot.js';
 import { WindowStore } from './window-store.js';
 import type { ClosedPane } from './window.js';
 import { propertyRuns } from '../../test/support/property-runs.js';
+import { share } from '../../test/support/share.js';
 
 interface Told {
   readonly gpuUuid: string;
@@ -129,7 +130,6 @@ function arrivalsOf(recipes: readonly Recipe[]): { gpuUuid: string; sample: Twin
 }
 
 const fleet = fc.array(recipe, { minLength: 1, maxLength: 3 });
-const share = fc.double({ min: 0, max: 1, noNaN: true });
 const gapMs = 300_000;
 
 describe('a snapshot of windows', () => {
@@ -138,7 +138,9 @@ describe('a snapshot of windows', () => {
       fc.assert(
         fc.property(fleet, share, share, (recipes, atRing, atRecord) => {
           const samples = arrivalsOf(recipes);
-          const [ringAt, recordAt] = [atRing, atRecord].sort().map((one) => Math.floor(one * samples.length));
+          const [ringAt, recordAt] = [atRing, atRecord]
+            .sort((a, b) => a - b)
+            .map((one) => Math.floor(one * samples.length));
           const whole = new Fleet(gapMs, set);
           whole.offer(samples.slice(0, ringAt));
           const { rings } = write(whole);
