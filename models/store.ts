@@ -156,7 +156,7 @@ async function look(directory: string): Promise<StoredModel> {
   }
 }
 
-/** A model that an engine would take. */
+/** A model that an engine would take, and that is sealed. */
 export interface VerifiedModel extends ModelFiles {
   /** What naming the factors of a row takes, ms; null where nothing can be named. */
   readonly explanationMs: number | null;
@@ -164,7 +164,10 @@ export interface VerifiedModel extends ModelFiles {
   readonly runId: string | null;
 }
 
-/** Loads a model as the engine does. @throws ActuaryError as OnnxScorer.load, and model_unsealed */
+/**
+ * Loads a model as the engine does, and asks for its manifest, which an engine does without.
+ * @throws ActuaryError as OnnxScorer.load, and model_unsealed
+ */
 export async function verifySealed(directory: string): Promise<VerifiedModel> {
   const files = await readModel(directory);
   if (files.manifest === null)

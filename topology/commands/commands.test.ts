@@ -180,6 +180,12 @@ describe('model seal, verify, promote and rollback', () => {
       status: 1,
       stderr: expect.stringContaining('model_unsealed') as string,
     });
+    // An engine loads it; what asks for the seal says so.
+    expect((await run(['model', 'show', '--set', `model.directory=${own}`])).status).toBe(0);
+    expect(await run(['model', 'verify', own, ...set])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`gpu-actuary model seal ${own}`) as string,
+    });
     const sealed = await run(['model', 'seal', own, '--run-id', 'run-7', '--json']);
     expect(JSON.parse(sealed.stdout)).toMatchObject({ model_version: 'own-1', run_id: 'run-7' });
     expect((await run(['model', 'promote', own, ...set])).stdout).toMatch(/^in force: own-1, run run-7/);

@@ -57,7 +57,9 @@ export function modelCommand(context: CommandContext): Command {
   );
   command.addCommand(
     configurable(new Command('show'))
-      .description('show the model in force: version, inputs, metrics; fails if the model is not usable')
+      .description(
+        'show the model in force: version, inputs, metrics; fails if the engine could not load it, sealed or not',
+      )
       .option('--json', 'print the whole card as JSON')
       .action(async (options: Options) => {
         const { directory, mlflow } = configurationOf(context, options).model;
@@ -77,7 +79,9 @@ export function modelCommand(context: CommandContext): Command {
   );
   command.addCommand(
     configurable(new Command('verify'))
-      .description('check a model as the engine does: manifest, checksums, features, golden batch')
+      .description(
+        'check a model as promote does: that it is sealed, and as the engine does: checksums, features, golden batch',
+      )
       .argument('[model]', 'its directory, or its version in the registry; the one in force if left out')
       .option('--json', 'print version, run, digest, load_pause_ms and explain_ms as JSON')
       .action((model: string | undefined, options: Options) =>
