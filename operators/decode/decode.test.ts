@@ -58,6 +58,33 @@ const wide = (metrics: object, rest: object = {}): string =>
     ...rest,
   });
 
+describe('docs/inputs.md', () => {
+  const page = readFileSync(join(packageRoot(), 'docs', 'inputs.md'), 'utf8');
+  const [wideExample, flatExample] = [...page.matchAll(/^```json\n(.*?)^```$/gms)].map(([, text]) =>
+    JSON.stringify(JSON.parse(text)),
+  );
+  const scrape = /^```text\n(# TYPE.*?)^```$/ms.exec(page)?.[1] ?? '';
+  const common = { gpu_temp: 61, power_usage: 412.5, sm_active: 87.5 };
+  const named = { gpu: 'GPU-5fd4f087-86f3-7a43-b711-4771313afc50', time: TIME };
+  const described = { model: 'NVIDIA H100 80GB HBM3', host: 'node-07' };
+
+  it.each([
+    ['wide-json', wideExample, { fb_used: 61440, fb_total: 81920, ecc_sbe_agg: 3, mem_clock: 2619, energy: 123456789 }],
+    ['wide-json-flat', flatExample, { memory_util: 75, gpu_util: 97, mem_clock: 2619, energy: 123456789 }],
+    ['prometheus-text', scrape, {}],
+  ] as const)('gives a message of %s that is read whole', (format, text, more) => {
+    const { outcome, samples, rejected } = decode(of(format), text);
+    expect([outcome, rejected]).toEqual(['samples 1', []]);
+    expect(samples[0]).toMatchObject({ ...named, readings: { ...common, ...more }, metadata: described });
+    expect(detectFormat(Buffer.from(text))).toBe(format === 'prometheus-text' ? 'prometheus-scrape' : format);
+    // Every number of the message has become a reading: none bears a name that nobody knows.
+    if (format !== 'prometheus-text') {
+      const numbers = text.match(/":[0-9]/g)!.length - (format === 'wide-json' ? 0 : 1);
+      expect(Object.keys(samples[0].readings)).toHaveLength(numbers);
+    }
+  });
+});
+
 describe('wide JSON', () => {
   it('reads every group, in the engine’s units, with metadata', () => {
     const { outcome, samples, rejected } = decode(
