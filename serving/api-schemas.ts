@@ -20,6 +20,9 @@ export const ErrorBody = Type.Object(
   { description: 'Every error' },
 );
 
+/** Of what takes no parameter: one that is given is refused, as everywhere in the API. */
+export const NoQuery = Type.Object({}, { additionalProperties: false });
+
 export const GpuParams = Type.Object(
   { gpu_uuid: Type.String({ pattern: '^[A-Za-z0-9._:-]{1,128}$', description: 'UUID of the GPU as DCGM gives it' }) },
   { additionalProperties: false },

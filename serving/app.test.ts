@@ -343,6 +343,29 @@ describe('every answer', () => {
     }
   });
 
+  it('to a parameter that does not exist is 400 and names it, except where probes look', async () => {
+    const { app } = serverOf(1);
+    const uuid = uuidOf(0);
+    const strict = ['/gpus', '/fleet', '/catalogue', '/alerts', '/events', `/gpus/${uuid}/history`];
+    for (const path of [...strict, `/gpus/${uuid}/neighbours`, `/health/${uuid}`]) {
+      const response = await app.inject(`${path}?page=2`);
+      expect([path, response.statusCode]).toEqual([path, 400]);
+      expect(response.json()).toEqual({ code: 'bad_request', message: 'unknown parameter page' });
+    }
+    for (const path of ['/healthz', '/readyz', '/metrics', '/debug/state', '/openapi.json', '/'])
+      expect([path, (await app.inject(`${path}?page=2`)).statusCode]).toEqual([path, 200]);
+  });
+
+  it('to a body that is too large is 413, to a head that is 431', async () => {
+    const { app } = serverOf(1);
+    const body = await app.inject({ method: 'POST', url: '/nothing', payload: { text: 'x'.repeat(1 << 20) } });
+    expect([body.statusCode, body.json()]).toEqual([413, expect.objectContaining({ code: 'bad_request' })]);
+    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+    const head = await fetch(`${url}/gpus`, { headers: { 'x-long': 'x'.repeat(1 << 15) } });
+    expect([head.status, await head.json()]).toEqual([431, expect.objectContaining({ code: 'bad_request' })]);
+    await app.close();
+  });
+
   it('of a fault is 500 internal, without its reason, which the log has', async () => {
     const { app, log } = serverOf(1, {
       debugState: () => {

@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Clock } from '../schema/clock.js';
 import type { AssetRecord } from '../schema/records.js';
+import { NoQuery } from './api-schemas.js';
 import { answer, answerBrokenRequest, answerErrors, type ServerLog } from './errors.js';
 import type { AlertView } from './alert-view.js';
 import type { FleetView } from './fleet-view.js';
@@ -119,6 +120,7 @@ function registerLive(app: FastifyInstance, live: LiveUpdates): void {
       schema: {
         tags: ['fleet'],
         summary: 'Live updates as server-sent events: `gpus` with the GPUs that changed, `refresh` to read anew',
+        querystring: NoQuery,
         produces: ['text/event-stream'],
       },
       // A HEAD would open a stream that nobody reads.

@@ -48,7 +48,8 @@ export function answer(
 
 /** What was wrong, and which values would have been right where they are few. */
 function refusalOf({ message, validation }: FastifyError): string {
-  const allowed = validation?.[0]?.params.allowedValues;
+  const { additionalProperty: unknown, allowedValues: allowed } = validation?.[0]?.params ?? {};
+  if (typeof unknown === 'string') return `unknown parameter ${unknown}`;
   return Array.isArray(allowed) ? `${message}: ${allowed.join(', ')}` : message;
 }
 

@@ -2,7 +2,7 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { besideNeighbours } from '../../schema/neighbours.js';
 import { isoTime, type AlertRecord } from '../../schema/records.js';
 import type { AlertView } from '../alert-view.js';
-import { AlertsBody, AlertsQuery, ErrorBody, GpuParams, NeighboursBody } from '../api-schemas.js';
+import { AlertsBody, AlertsQuery, ErrorBody, GpuParams, NeighboursBody, NoQuery } from '../api-schemas.js';
 import type { FleetView } from '../fleet-view.js';
 import { knownGpu } from './records.js';
 
@@ -36,6 +36,7 @@ export const alertRoutes: FastifyPluginCallbackTypebox<{ alerts: AlertView; view
         summary:
           'Temperature of a GPU beside the other GPUs of its host; nulls where there are too few to compare with',
         params: GpuParams,
+        querystring: NoQuery,
         response: { 200: NeighboursBody, 400: ErrorBody, 404: ErrorBody },
       },
     },

@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import { FEATURES } from '../../schema/features.js';
 import { DECISIONS, FAILURE_TYPES, GRADES } from '../../schema/records.js';
-import { CatalogueBody, ErrorBody, FleetBody, GpusBody, GpusQuery } from '../api-schemas.js';
+import { CatalogueBody, ErrorBody, FleetBody, GpusBody, GpusQuery, NoQuery } from '../api-schemas.js';
 import { HttpError } from '../errors.js';
 import { formatCursor, ORDERS, parseCursor, SORTS } from '../fleet-order.js';
 import { AT_RISK, RISK_BANDS, totalsJson } from '../fleet-totals.js';
@@ -48,7 +48,14 @@ export const fleetRoutes: FastifyPluginCallbackTypebox<{ view: FleetView }> = (a
 
   app.get(
     '/fleet',
-    { schema: { tags: ['fleet'], summary: 'The fleet in figures', response: { 200: FleetBody } } },
+    {
+      schema: {
+        tags: ['fleet'],
+        summary: 'The fleet in figures',
+        querystring: NoQuery,
+        response: { 200: FleetBody, 400: ErrorBody },
+      },
+    },
     () => totalsJson(view.totals()),
   );
 
@@ -58,7 +65,8 @@ export const fleetRoutes: FastifyPluginCallbackTypebox<{ view: FleetView }> = (a
       schema: {
         tags: ['fleet'],
         summary: 'Features with units and meanings, and the values that grades, decisions and types take',
-        response: { 200: CatalogueBody },
+        querystring: NoQuery,
+        response: { 200: CatalogueBody, 400: ErrorBody },
       },
     },
     () => CATALOGUE,

@@ -3,7 +3,15 @@ import type { Clock } from '../../schema/clock.js';
 import type { ErrorCode } from '../../schema/errors.js';
 import { factorInWords } from '../../models/explain/words.js';
 import { toJson, type AssetRecord, type PredictionRecord } from '../../schema/records.js';
-import { DecisionBody, ErrorBody, FeaturesBody, GpuParams, HealthBody, PredictionBody } from '../api-schemas.js';
+import {
+  DecisionBody,
+  ErrorBody,
+  FeaturesBody,
+  GpuParams,
+  HealthBody,
+  NoQuery,
+  PredictionBody,
+} from '../api-schemas.js';
 import { HttpError } from '../errors.js';
 import type { FleetView } from '../fleet-view.js';
 import { modelOf, type GpuState, type LatestKind } from '../gpu-state.js';
@@ -35,6 +43,7 @@ export const recordRoutes: FastifyPluginCallbackTypebox<RecordsOptions> = (app, 
           tags: ['gpus'],
           summary,
           params: GpuParams,
+          querystring: NoQuery,
           response: { 200: body, 400: ErrorBody, 404: ErrorBody },
         },
       },
