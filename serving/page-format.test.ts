@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 /** The page's own script: it has no types, for no compiler stands between it and the browser. */
-const { ago } = (await import(new URL('./page/format.js', import.meta.url).href)) as {
+const { ago, clockAhead } = (await import(new URL('./page/format.js', import.meta.url).href)) as {
   ago: (iso: string | null, nowMs: number) => string;
+  clockAhead: (iso: string | null, nowMs: number) => string | null;
 };
 
 describe('the age of a reading on the page', () => {
@@ -20,4 +21,15 @@ describe('the age of a reading on the page', () => {
   ])('%s is %s', (iso, text) => expect(ago(iso, now)).toBe(text));
 
   it('is a dash where there is none', () => expect(ago(null, now)).toBe('–'));
+});
+
+describe('the clock of the fleet on the page', () => {
+  const now = Date.parse('2026-03-01T18:40:00Z');
+  it.each([
+    ['2026-03-01T18:39:00Z', null],
+    ['2026-03-01T18:45:00Z', null],
+    ['2026-03-01T18:46:00Z', 'This fleet’s clock: 2026-03-01 18:46, 6 min ahead of yours'],
+    ['2026-03-01T20:45:30Z', 'This fleet’s clock: 2026-03-01 20:45, 2 h ahead of yours'],
+    [null, null],
+  ])('of a newest reading %s is told as %s', (iso, text) => expect(clockAhead(iso, now)).toBe(text));
 });

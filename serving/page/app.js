@@ -1,12 +1,14 @@
 import { Fleet, get } from './api.js';
 import { h, setText } from './dom.js';
 import { FleetPage } from './fleet-page.js';
+import { clockAhead } from './format.js';
 import { GpuPage } from './gpu-page.js';
 
 // Where the page starts: the connection, and which of the two views the address asks for.
 
 const main = document.getElementById('main');
 const banner = document.getElementById('banner');
+const clock = document.getElementById('clock');
 const connection = document.getElementById('connection');
 let view = null;
 let lostAt = null;
@@ -26,7 +28,10 @@ async function start() {
     );
     return;
   }
-  const fleet = new Fleet(({ uuids }) => view?.draw(uuids), showConnection);
+  const fleet = new Fleet(({ uuids }) => {
+    showClock(fleet.totals);
+    view?.draw(uuids);
+  }, showConnection);
   const route = () => {
     const match = /^#\/gpu\/(.+)$/.exec(location.hash);
     show(match === null ? new FleetPage(fleet, catalogue) : new GpuPage(decode(match[1]), fleet, catalogue));
@@ -59,6 +64,13 @@ function showConnection(state) {
   lostAt ??= new Date().toISOString().slice(11, 19);
   banner.hidden = false;
   setText(banner, `No connection to the server. What you see is as of ${lostAt}; trying again.`);
+}
+
+/** A fleet that is simulated faster than real, or of which a clock is wrong: ages below mean little then. */
+function showClock(totals) {
+  const text = clockAhead(totals?.newest_reading_at ?? null);
+  clock.hidden = text === null;
+  setText(clock, text ?? '');
 }
 
 function decode(part) {

@@ -43,6 +43,16 @@ export function ago(iso, nowMs = Date.now()) {
   return seconds > 0 ? `${span(seconds)} ago` : `${span(-seconds)} ahead`;
 }
 
+const AHEAD_SECONDS = 300;
+
+/** What to say of a newest reading that is ahead of this clock by more than clocks differ; null: nothing. */
+export function clockAhead(newestIso, nowMs = Date.now()) {
+  if (isAbsent(newestIso)) return null;
+  const seconds = (Date.parse(newestIso) - nowMs) / 1000;
+  if (seconds <= AHEAD_SECONDS) return null;
+  return `This fleet’s clock: ${time(newestIso).slice(0, 16)}, ${span(seconds)} ahead of yours`;
+}
+
 function span(seconds) {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
