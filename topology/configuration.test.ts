@@ -97,6 +97,18 @@ describe('configuration', () => {
     expect(properties).toEqual({ 'sasl.password': '0123', 'sasl.username': '1e3' });
   });
 
+  it('takes an empty section for one of which no key is set, at any depth', () => {
+    const file = fileOf(
+      'http:\nkafka: { properties: }\nmodel: { mlflow: , directory: null }\nsurvival: { yearlyRates: }\n',
+    );
+    const empty = load([], {}, file);
+    expect(empty).toEqual(load(['model.directory=null']));
+    expect(load(['http.port=9'], {}, fileOf('http:\n')).http).toEqual({ host: '127.0.0.1', port: 9 });
+    expect(load([], {}, fileOf('# all of it is commented out\n'))).toEqual(load());
+    expect(() => load([], {}, fileOf('sources: [null]'))).toThrow(/sources\.0/);
+    expect(() => load([], {}, fileOf('http: { port: }'))).toThrow(/http\.port: .*got null/);
+  });
+
   it('refuses a missing file with its path', () => {
     expect(() => load([], {}, '/nonexistent/config.yaml')).toThrow(/\/nonexistent\/config\.yaml/);
   });

@@ -54,7 +54,7 @@ export function loadConfiguration(inputs: ConfigurationInputs): Config {
 
 /** Applies defaults and refuses what does not fit. @throws ActuaryError config_invalid naming every bad key */
 export function validate(tree: unknown): Config {
-  const withDefaults = Value.Default(ConfigSchema, structuredClone(tree ?? {}));
+  const withDefaults = Value.Default(ConfigSchema, fillEmpty(ConfigSchema, structuredClone(tree ?? {})));
   const problems = new Map<string, string>();
   for (const error of Value.Errors(ConfigSchema, withDefaults)) {
     const path = error.path.slice(1).replaceAll('/', '.').replaceAll('~1', '/') || '(top level)';
@@ -72,6 +72,31 @@ export function validate(tree: unknown): Config {
     throw new ActuaryError('config_invalid', `configuration: health.rules: ${messageOf(error)}`, { cause: error });
   }
   return config;
+}
+
+/** `http:` with nothing under it is null in YAML, and means a section of which no key is set. */
+function fillEmpty(schema: TSchema, value: unknown): unknown {
+  if (schema.type === 'array' && Array.isArray(value))
+    return value.map((item: unknown) => fillEmpty(schema.items as TSchema, item));
+  if (schema.type !== 'object' || Array.isArray(value)) return value;
+  if (value === null) return structuredClone(schema.default ?? {});
+  if (typeof value !== 'object') return value;
+  for (const [key, child] of Object.entries(value as Tree)) {
+    const known = memberOf(schema, key);
+    if (known !== undefined) (value as Tree)[key] = fillEmpty(known, child);
+  }
+  return value;
+}
+
+/** What a key of an object has to be; undefined: it is no key of it. */
+function memberOf(schema: TSchema, key: string): TSchema | undefined {
+  if (schema.properties !== undefined) {
+    const properties = schema.properties as Record<string, TSchema>;
+    return Object.hasOwn(properties, key) ? properties[key] : undefined;
+  }
+  return schema.patternProperties === undefined
+    ? undefined
+    : Object.values(schema.patternProperties as Record<string, TSchema>)[0];
 }
 
 function describeError(schema: TSchema, message: string, value: unknown): string {

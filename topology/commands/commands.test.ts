@@ -118,6 +118,7 @@ describe('the command line', () => {
     expect(JSON.parse(stdout)).toMatchObject({ score: { everyMs: 20_000 }, http: { port: 9 } });
     expect(stdout).not.toContain('secret');
     expect((await run(['config', 'check', '--json', '--config', path])).stdout).toBe('{"valid":true}\n');
+    expect((await run(['config', 'check', '--json'], '', { GPU_ACTUARY_CONFIG: '' })).stdout).toBe('{"valid":true}\n');
   });
 });
 

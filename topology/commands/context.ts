@@ -36,10 +36,15 @@ export function configurationOf(
   extra: readonly string[] = [],
 ): Config {
   return loadConfiguration({
-    file: options.config ?? context.environment.GPU_ACTUARY_CONFIG,
+    file: options.config ?? fileNamedIn(context.environment),
     environment: withoutOwn(context.environment),
     sets: [...extra, ...(options.set ?? [])],
   });
+}
+
+/** A variable that is set to nothing names no file. */
+function fileNamedIn({ GPU_ACTUARY_CONFIG: file }: CommandContext['environment']): string | undefined {
+  return file === '' ? undefined : file;
 }
 
 /** GPU_ACTUARY_CONFIG names the file and is no key of it. */
