@@ -82,10 +82,14 @@ describe('the command line', () => {
       ['config', 'print'],
     ])
       expect((await run([...command, '--help'])).stdout).toMatch(/--config <file>[^]*--set <key=value>/);
+    expect((await run(['evaluate', '--help'])).stdout).toMatch(/--every <span>[^-]*\(default: 1d\)/);
+    expect((await run(['demo', '--help'])).stdout).toMatch(/--gpus <n>[^-]*1 to 1000/);
+    expect((await run(['help', 'demo'])).stdout).toContain('Usage: gpu-actuary demo');
   });
 
   it.each([
     [['nonsense'], /unknown command/],
+    [['nonsense', '--help'], /unknown command 'nonsense'/],
     [['decide', '--model', 'H100'], /--health/],
     [['decide', '--model', 'H100', '--health', '101', '--p30', '0'], /usage: --health 101/],
     [['run', '--roles', 'cook'], /usage: --roles cook/],

@@ -44,7 +44,7 @@ interface DemoOptions extends ConfigurationOptions {
 export function demoCommand(context: CommandContext): Command {
   return configurable(new Command('demo'))
     .description('everything in one process: embedded Kafka and PostgreSQL, a simulated fleet, the engine, the page')
-    .option('--gpus <n>', 'GPUs of the simulated fleet', String(DEMO_FLEET.gpus))
+    .option('--gpus <n>', `GPUs of the simulated fleet, 1 to ${MAX_GPUS}`, String(DEMO_FLEET.gpus))
     .option('--hosts <n>', 'hosts they stand in (default: 8 GPUs each)')
     .option('--speed <x>', 'how many times faster than real the fleet lives, once its history is loaded', '60')
     .option(

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { evaluate, type Figure, type HorizonReport, type ScoredRows } from '../../models/evaluation/evaluate.js';
 import type { Metric } from '../../models/evaluation/weighted.js';
 import { HORIZON_DAYS } from '../../models/survival.js';
@@ -46,7 +46,11 @@ export function evaluateCommand(context: CommandContext): Command {
     .requiredOption('--since <time>', 'predictions as of from then on: 90d, 12h, or an ISO 8601 time', parseSince)
     .option('--until <time>', 'predictions as of before; now if left out', parseTime)
     .option('--labels-until <time>', 'failures are all known up to then; now if left out', parseTime)
-    .option('--every <span>', 'of each GPU the last prediction of each such span counts', parseSpan, DAY_MS)
+    .addOption(
+      new Option('--every <span>', 'of each GPU the last prediction of each such span counts')
+        .argParser(parseSpan)
+        .default(DAY_MS, '1d'),
+    )
     .option('--draws <count>', 'resamplings of GPUs that intervals are made of', parseDraws, DRAWS)
     .option('--json', 'print one JSON object')
     .action(async (options: Options) => {

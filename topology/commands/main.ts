@@ -56,8 +56,10 @@ export async function main(
   const [name] = argv;
   const asked = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]] : Object.values(COMMANDS);
   for (const load of asked) program.addCommand(inherit((await load())(context), program));
+  // No help is there of a command that is not: with --help behind it, it is the same mistake as without.
+  const isUnknown = asked.length > 1 && name !== undefined && name !== 'help' && !name.startsWith('-');
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(isUnknown ? [name] : [...argv], { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : MISUSED;
