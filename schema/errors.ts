@@ -40,6 +40,7 @@ export const ERROR_CODES = [
   'bad_request',
   'unknown_gpu',
   'not_found',
+  'method_not_allowed',
   'no_features',
   'no_prediction',
   'no_health',

@@ -333,7 +333,7 @@ describe('every answer', () => {
     const { app } = serverOf(1);
     for (const [method, url] of [
       ['GET', '/nothing'],
-      ['POST', '/gpus'],
+      ['POST', '/nothing'],
       ['GET', '/page/../../package.json'],
       ['GET', '/page/nothing.js'],
     ] as const) {
@@ -341,6 +341,24 @@ describe('every answer', () => {
       expect(response.statusCode).toBe(404);
       expect(response.json<{ code: string }>().code).toBe('not_found');
     }
+  });
+
+  it('to a method that a path does not have is 405, with those that it has', async () => {
+    const uuid = uuidOf(0);
+    const { app } = serverOf(1);
+    const payload = { text: 'x'.repeat(1 << 20) };
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const)
+      for (const url of ['/gpus?x=1', `/health/${uuid}`, '/', '/healthz', '/openapi.json']) {
+        const response = await app.inject({ method, url, payload });
+        expect([method, url, response.statusCode, response.headers.allow]).toEqual([method, url, 405, 'GET, HEAD']);
+        expect(response.json()).toEqual({
+          code: 'method_not_allowed',
+          message: `${method} is not done here, only GET and HEAD`,
+        });
+      }
+    expect((await app.inject({ method: 'HEAD', url: '/gpus' })).statusCode).toBe(200);
+    const events = await app.inject({ method: 'HEAD', url: '/events' });
+    expect([events.statusCode, events.headers.allow]).toEqual([405, 'GET']);
   });
 
   it('to a parameter that does not exist is 400 and names it, except where probes look', async () => {

@@ -1,9 +1,9 @@
 import swagger from '@fastify/swagger';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
 import type { Clock } from '../schema/clock.js';
 import type { AssetRecord } from '../schema/records.js';
 import { NoQuery } from './api-schemas.js';
-import { answer, answerBrokenRequest, answerErrors, type ServerLog } from './errors.js';
+import { answer, answerBrokenRequest, answerErrors, answerWrongMethod, type ServerLog } from './errors.js';
 import type { AlertView } from './alert-view.js';
 import type { FleetView } from './fleet-view.js';
 import type { History } from './history.js';
@@ -99,6 +99,7 @@ function bareServer({ metrics, log }: ServerDependencies): FastifyInstance {
   // Answers are records as they stand in their topics. Schemas describe them; they do not cut them to size.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   answerErrors(app, log);
+  refuseOtherMethods(app);
   app.addHook('onRequest', (_request, reply, done) => {
     void reply.headers({ ...SECURITY_HEADERS, 'cache-control': 'no-store' });
     done();
@@ -111,6 +112,19 @@ function bareServer({ metrics, log }: ServerDependencies): FastifyInstance {
     done();
   });
   return app;
+}
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** A path that is there answers 405 to the methods that it does not have, before it reads a body, and says which it has. */
+function refuseOtherMethods(app: FastifyInstance): void {
+  app.addHook('onRoute', ({ method, url, exposeHeadRoute }) => {
+    if (method !== 'GET') return;
+    const allowed: readonly HTTPMethods[] = exposeHeadRoute === false ? ['GET'] : ['GET', 'HEAD'];
+    const refuse = (_request: FastifyRequest, reply: FastifyReply): void => answerWrongMethod(reply, allowed);
+    const others = METHODS.filter((other) => !allowed.includes(other));
+    app.route({ method: others, url, schema: { hide: true }, onRequest: refuse, handler: refuse });
+  });
 }
 
 function registerLive(app: FastifyInstance, live: LiveUpdates): void {

@@ -46,6 +46,12 @@ export function answer(
   return reply.code(500).send({ code: 'internal', message: 'the request failed; the log of the server says why' });
 }
 
+/** Answers a method that a path does not have. */
+export function answerWrongMethod(reply: FastifyReply, allowed: readonly string[]): void {
+  const message = `${reply.request.method} is not done here, only ${allowed.join(' and ')}`;
+  void reply.code(405).header('allow', allowed.join(', ')).send({ code: 'method_not_allowed', message });
+}
+
 /** What was wrong, and which values would have been right where they are few. */
 function refusalOf({ message, validation }: FastifyError): string {
   const { additionalProperty: unknown, allowedValues: allowed } = validation?.[0]?.params ?? {};
