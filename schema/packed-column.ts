@@ -29,7 +29,10 @@ interface Exports {
   divide(integers: number, count: number, bytes: number, divisor: number, numbers: number): void;
 }
 
-/** Packs and unpacks columns, by WebAssembly (wasm/column-pack.ts); memory is reused. */
+/**
+ * Packs and unpacks columns, by WebAssembly (wasm/column-pack.ts); memory is reused. One is enough for a process: what
+ * comes out is copied, and each has gigabytes of addresses set aside for it, as all memory of WebAssembly.
+ */
 export class ColumnPacker {
   private capacity = 0;
   private exports!: Exports;
@@ -38,14 +41,10 @@ export class ColumnPacker {
   private bytes!: Buffer;
   private integersAt = 0;
 
-  constructor() {
-    this.open(INITIAL_COUNT);
-  }
-
   /** @param room for the bytes of the column, 8 a number: those of the answer are a view of it */
   pack(values: Float64Array, room: Buffer): PackedColumn {
     const count = values.length;
-    if (count > this.capacity) this.open(2 * count);
+    if (count >= this.capacity) this.open(count);
     this.numbers.set(values);
     for (const divisor of DIVISORS) {
       const size = this.exports.multiply(0, count, divisor, this.integersAt);
@@ -70,7 +69,7 @@ export class ColumnPacker {
     const size = count === 0 ? 1 : values.length / count;
     if (divisor <= 0 || values.length !== size * count || (size !== 1 && size !== 2 && size !== 4))
       throw new DecodeError('malformed', `${name} has ${values.length} bytes and the divisor ${divisor} for ${count}`);
-    if (count > this.capacity) this.open(2 * count);
+    if (count >= this.capacity) this.open(count);
     this.bytes.set(values, this.integersAt);
     this.exports.divide(this.integersAt, count, size, divisor, 0);
     numbers.set(this.numbers.subarray(0, count));
@@ -82,7 +81,9 @@ export class ColumnPacker {
     return room.subarray(0, length);
   }
 
-  private open(capacity: number): void {
+  /** Makes room for more numbers than so many. */
+  private open(count: number): void {
+    const capacity = Math.max(INITIAL_COUNT, 2 * count);
     this.capacity = capacity;
     this.integersAt = 8 * capacity + SLACK_BYTES;
     const { exports, memory } = instantiate<Exports>(MODULE, this.integersAt + 4 * capacity + SLACK_BYTES);

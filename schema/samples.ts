@@ -48,6 +48,8 @@ const MAX_METADATA = 1 << 17;
 /** Of a batch, beside its arrays: about what a GPU's UUID, a host's metadata and a column's name take. */
 const BYTES_OF_NAMES = 96;
 
+const packer = new ColumnPacker();
+
 /** Writes and reads messages of gpu.samples; reads one at a time: memory is reused. */
 export class SamplesCodec {
   private readonly arena = new Arena();
@@ -249,7 +251,6 @@ function toMetadata(record: SamplesRecord['metadata'][number]): SampleMetadata {
 class Arena {
   private memory = new ArrayBuffer(0);
   private at = 0;
-  private readonly packer = new ColumnPacker();
 
   /** What was taken before may be overwritten from now on. */
   begin(bytes: number): void {
@@ -270,7 +271,7 @@ class Arena {
   }
 
   column(column: SamplesRecord['columns'][number], count: number): Float64Array {
-    return this.packer.unpack(column, this.floats(count), column.series);
+    return packer.unpack(column, this.floats(count), column.series);
   }
 
   /** Numbers as they are, or as their differences. @throws DecodeError malformed */
@@ -294,7 +295,6 @@ class Arena {
 class Packing {
   private memory = Buffer.alloc(0);
   private at = 0;
-  private readonly packer = new ColumnPacker();
 
   /** What was packed before may be overwritten from now on. */
   begin({ count, columns }: SampleBatch): void {
@@ -305,7 +305,7 @@ class Packing {
   }
 
   column(values: Float64Array): PackedColumn {
-    const packed = this.packer.pack(values, this.memory.subarray(this.at));
+    const packed = packer.pack(values, this.memory.subarray(this.at));
     this.at += packed.values.length;
     return packed;
   }
