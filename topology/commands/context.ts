@@ -36,15 +36,16 @@ export function configurationOf(
   extra: readonly string[] = [],
 ): Config {
   return loadConfiguration({
-    file: options.config ?? fileNamedIn(context.environment),
+    file: configurationFileOf(context, options),
     environment: withoutOwn(context.environment),
     sets: [...extra, ...(options.set ?? [])],
   });
 }
 
-/** A variable that is set to nothing names no file. */
-function fileNamedIn({ GPU_ACTUARY_CONFIG: file }: CommandContext['environment']): string | undefined {
-  return file === '' ? undefined : file;
+/** The file that the option names, else the variable: one that is set to nothing names none. */
+export function configurationFileOf(context: CommandContext, options: ConfigurationOptions): string | undefined {
+  const { GPU_ACTUARY_CONFIG: file } = context.environment;
+  return options.config ?? (file === '' ? undefined : file);
 }
 
 /** GPU_ACTUARY_CONFIG names the file and is no key of it. */

@@ -88,6 +88,14 @@ describe('replay', () => {
     for (const output of [input, linked])
       expect(await main(['replay', '--input', input, '--output', output], {})).toBe(2);
     expect(readFileSync(input, 'utf8')).toBe(text);
+    const config = join(directory, 'config.yaml');
+    writeFileSync(config, 'http: { port: 9 }\n');
+    const environment = { GPU_ACTUARY_CONFIG: config };
+    expect(await main(['replay', '--input', input, '--output', config], environment)).toBe(2);
+    const listed = join(directory, 'listed.jsonl');
+    writeFileSync(listed, '{"gpu_uuid":"GPU-a","as_of":"2026-03-01T00:00:00Z"}\n');
+    expect(await main(['replay', '--input', input, '--output', listed, '--as-of', `listed:${listed}`], {})).toBe(2);
+    for (const file of [config, listed]) expect(readFileSync(file, 'utf8')).not.toBe('');
   });
 
   it('reads a file that begins with a byte order mark', async () => {
@@ -99,6 +107,12 @@ describe('replay', () => {
     const file = join(directory, 'input.csv');
     writeFileSync(file, 'gpu_uuid,timestamp,gpu_temp\nGPU-a,2026-03-01T00:00:00Z,60\n');
     expect(await main(['replay', '--input', file, '--at', NOW], {})).toBe(1);
+  });
+
+  it('refuses line by line what is not of the format that was named', async () => {
+    const scrape = ['oops,', 'DCGM_FI_DEV_GPU_TEMP{UUID="GPU-a"} 61'];
+    const lines = await replay(scrape, '--at', NOW, '--format', 'prometheus-text');
+    expect(lines.find(({ features }) => features !== undefined)?.features?.gpu_temp_mean).toBe(61);
   });
 
   it('refuses what is ahead of --now, and what is old only where a flag asks for it', async () => {

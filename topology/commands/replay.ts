@@ -23,7 +23,14 @@ import { Tally } from '../replay/tally.js';
 import type { RowBlock } from '../score/rows.js';
 import { decisionOf, healthOf, predictionOf, type RecordHead } from '../score/records.js';
 import { namedFeatures, publishedFeatures } from '../score/unit.js';
-import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import {
+  configurable,
+  configurationFileOf,
+  configurationOf,
+  writeLine,
+  type CommandContext,
+  type ConfigurationOptions,
+} from './context.js';
 import { loadInForce } from './model-place.js';
 
 const EMITS = ['features', 'predictions', 'health', 'decisions', 'rejected'] as const;
@@ -78,8 +85,8 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
   refuseToOverwrite(options.output, {
     '--input': options.input,
     '--assets': options.assets ?? config.assets.file,
-    '--as-of': asOf.kind === 'listed' ? options.asOf.slice(options.asOf.indexOf(':') + 1) : null,
-    '--config': options.config ?? null,
+    '--as-of': asOf.kind === 'listed' ? asOf.file : null,
+    '--config': configurationFileOf(context, options) ?? null,
   });
   const input = await openInput(options.input, context.stdin as Readable);
   const output = LineWriter.open(options.output, context.stdout as Writable);
@@ -275,7 +282,8 @@ function formatOf(option: string, firstLine: Buffer, atMs: number | null): Input
   else if (option === 'wide-json' || option === 'wide-json-flat') format = option;
   else
     throw new ActuaryError('usage', `--format ${option}: expected auto, wide-json, wide-json-flat or prometheus-text`);
-  if (format === 'prometheus-scrape' && !isExposition(firstLine))
+  // Whoever names the format has bad lines refused one by one.
+  if (option === 'auto' && format === 'prometheus-scrape' && !isExposition(firstLine))
     throw new ActuaryError('input_invalid', 'the first line is neither a JSON object nor Prometheus exposition text');
   if (format === 'prometheus-scrape' && atMs === null)
     throw new ActuaryError('usage', 'a plain scrape carries no time: give it with --at TIME');

@@ -12,7 +12,7 @@ export type AsOf =
   /** At one given time, from the readings up to it. */
   | { readonly kind: 'at'; readonly timeMs: number }
   /** Each GPU at times of its own, ascending, from the readings up to them; not before its first. */
-  | { readonly kind: 'listed'; readonly timesMs: ReadonlyMap<string, readonly number[]> };
+  | { readonly kind: 'listed'; readonly file: string; readonly timesMs: ReadonlyMap<string, readonly number[]> };
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
 
@@ -26,7 +26,10 @@ export function durationMs(text: string): number {
 /** Reads `last`, `every:1h`, `listed:FILE` or an ISO time. @throws ActuaryError usage */
 export function parseAsOf(text: string): AsOf {
   if (text === 'last') return { kind: 'last' };
-  if (text.startsWith('listed:')) return { kind: 'listed', timesMs: readListed(text.slice('listed:'.length)) };
+  if (text.startsWith('listed:')) {
+    const file = text.slice('listed:'.length);
+    return { kind: 'listed', file, timesMs: readListed(file) };
+  }
   if (text.startsWith('every:')) {
     const periodMs = durationMs(text.slice('every:'.length));
     if (!Number.isNaN(periodMs)) return { kind: 'every', periodMs };

@@ -28,8 +28,7 @@ export async function openInput(file: string, stdin: Readable): Promise<InputFil
 
 /**
  * Yields the lines of a stream in blocks, without their line ends; a last line needs none, and a byte order mark before
- * the first one is left out. Lines share memory with
- * the block they were read in: copy what is to outlive it.
+ * the first one is left out. Lines share memory with the block they were read in: copy what is to outlive it.
  *
  * @param onBytes called with the number of bytes of each block read
  * @throws ActuaryError input_unreadable
