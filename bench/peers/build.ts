@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { packageRoot } from '../../schema/package-root.js';
 import { has, run } from '../support/processes.js';
+import { wholly } from '../support/wholly.js';
 
 /** The peers' programs, ready to run. */
 export interface PeerPrograms {
@@ -50,21 +51,6 @@ async function fingerprint(files: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
   for (const file of files) hash.update(await readFile(file));
   return hash.digest('hex').slice(0, 12);
-}
-
-/** Makes a directory whole or not at all: an interrupted download or compilation leaves no half one behind. */
-async function wholly(directory: string, fill: (into: string) => Promise<unknown>): Promise<void> {
-  if (existsSync(directory)) return;
-  await mkdir(cache(), { recursive: true });
-  const temporary = await mkdtemp(join(cache(), 'making-'));
-  await fill(temporary);
-  try {
-    await rename(temporary, directory);
-  } catch (error) {
-    // Somebody else was faster: what they made is the same.
-    await rm(temporary, { recursive: true, force: true });
-    if (!existsSync(directory)) throw error;
-  }
 }
 
 const TOLD = { flink: 'flink-streaming-java', flinkKafka: 'flink-connector-kafka', kafkaStreams: 'kafka-streams' };

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../../schema/package-root.js';
 import { freePort, has, run, start, untilListening, type Running } from './processes.js';
 import { removeScratch, scratchDirectory } from './scratch.js';
+import { wholly } from './wholly.js';
 
 /** A real Kafka broker for tests and benchmarks: the jars of Apache Kafka, one node, KRaft. */
 export interface Broker {
@@ -33,15 +34,11 @@ export async function brokerNeeds(): Promise<string | null> {
 const libraries = (): string => join(packageRoot(), '.cache', 'kraft', 'libs');
 
 /** Fetches the jars by Maven, once a checkout. */
-async function fetchLibraries(): Promise<void> {
-  if (existsSync(libraries())) return;
-  const parent = join(packageRoot(), '.cache', 'kraft');
-  await mkdir(parent, { recursive: true });
-  const temporary = await mkdtemp(join(parent, 'fetch-'));
+function fetchLibraries(): Promise<void> {
   const pom = join(packageRoot(), 'bench', 'support', 'kraft', 'pom.xml');
-  await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${temporary}`]);
-  // Whole or not at all: an interrupted download leaves no half set behind.
-  await rename(temporary, libraries());
+  return wholly(libraries(), (into) =>
+    run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${into}`]),
+  );
 }
 
 /** A cluster id as Kafka writes them; one that begins with a dash would be taken for an option. */

@@ -1,15 +1,25 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, run, start, type Running } from '../../bench/support/processes.js';
+import { wholly } from '../../bench/support/wholly.js';
 import { packageRoot } from '../../schema/package-root.js';
 import { eventuallyAnswered } from './client.js';
 
 /** Pinned: what the engine is held against, and what logging a model takes beside it. */
 const PACKAGES = ['mlflow==3.17.2', 'onnx==1.23.2', 'onnxruntime==1.30.0'];
 
-const venv = (): string => join(packageRoot(), '.cache', 'mlflow', 'venv');
-const installed = (): string => join(venv(), 'packages.txt');
+const FINGERPRINT = createHash('sha256').update(PACKAGES.join()).digest('hex').slice(0, 12);
+const venv = (): string => join(packageRoot(), '.cache', 'mlflow', `venv-${FINGERPRINT}`);
+/** Runs modules, not scripts of the environment: those name the directory that it was made in. */
+const python = (): string => join(venv(), 'bin', 'python');
+
+const install = (): Promise<void> =>
+  wholly(venv(), async (into) => {
+    await run('python3', ['-m', 'venv', into]);
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
+    await run(join(into, 'bin', 'python'), [...pip, ...PACKAGES]);
+  });
 
 /** A tracking server of MLflow, with its registry and its artifacts, in processes of its own. */
 export class MlflowServer {
@@ -20,18 +30,23 @@ export class MlflowServer {
 
   /** Installs MLflow once a checkout. @param directory for its database and artifacts */
   static async start(directory: string): Promise<MlflowServer> {
-    const python = join(venv(), 'bin', 'python');
-    if (!existsSync(installed()) || (await readFile(installed(), 'utf8')) !== PACKAGES.join()) {
-      await mkdir(join(venv(), '..'), { recursive: true });
-      await run('python3', ['-m', 'venv', venv()]);
-      await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
-      await writeFile(installed(), PACKAGES.join());
-    }
+    await install();
     const port = await freePort();
     const running = start(
-      join(venv(), 'bin', 'mlflow'),
+      python(),
       [
-        ...['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1', '--serve-artifacts'],
+        ...[
+          '-m',
+          'mlflow',
+          'server',
+          '--host',
+          '127.0.0.1',
+          '--port',
+          String(port),
+          '--workers',
+          '1',
+          '--serve-artifacts',
+        ],
         ...['--backend-store-uri', `sqlite:///${join(directory, 'mlflow.db')}`],
         ...['--artifacts-destination', join(directory, 'artifacts')],
       ],
@@ -77,7 +92,7 @@ export class MlflowServer {
   /** Logs and registers a model directory as training does. @returns version and run */
   async track(directory: string, report: string): Promise<{ version: string; runId: string }> {
     const script = join(packageRoot(), 'models', 'training', 'tracking.py');
-    const said = await run(join(venv(), 'bin', 'python'), ['-B', script, '--model', directory, '--report', report], {
+    const said = await run(python(), ['-B', script, '--model', directory, '--report', report], {
       env: { ...process.env, MLFLOW_TRACKING_URI: this.url },
     });
     const named = /logged as run (\w+), registered as version (\d+)/.exec(said);

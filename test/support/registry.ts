@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort, run, start } from '../../bench/support/processes.js';
+import { wholly } from '../../bench/support/wholly.js';
 import { packageRoot } from '../../schema/package-root.js';
 
 /** A real schema registry for tests: Apicurio with its Confluent-compatible API, in memory. */
@@ -17,25 +17,19 @@ const START_TIMEOUT_MS = 90_000;
 
 const directory = (): string => join(packageRoot(), '.cache', 'apicurio');
 
-/** Fetches and unpacks the registry by Maven, once a checkout; whole or not at all. */
-async function fetchRegistry(): Promise<void> {
-  if (existsSync(directory())) return;
-  await mkdir(join(packageRoot(), '.cache'), { recursive: true });
-  const temporary = await mkdtemp(join(packageRoot(), '.cache', 'fetch-'));
-  await run(
-    'mvn',
-    [
-      '-q',
-      '-B',
-      'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack',
-      `-Dartifact=${ARTIFACT}`,
-      `-DoutputDirectory=${temporary}`,
-    ],
-    // Without a project Maven keeps its markers in a folder under wherever it was started.
-    { cwd: temporary },
+/** Fetches and unpacks the registry by Maven, once a checkout. */
+const fetchRegistry = (): Promise<void> =>
+  wholly(directory(), (into) =>
+    run(
+      'mvn',
+      [
+        ...['-q', '-B', 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack'],
+        ...[`-Dartifact=${ARTIFACT}`, `-DoutputDirectory=${into}`],
+      ],
+      // Without a project Maven keeps its markers in a folder under wherever it was started.
+      { cwd: into },
+    ),
   );
-  await rename(temporary, directory());
-}
 
 export async function startRegistry(): Promise<Registry> {
   await fetchRegistry();
