@@ -41,7 +41,7 @@ export class Answering {
     }
     await this.keep(unit, scorer);
     const usedMs = performance.now() - started;
-    pace.spent(usedMs);
+    pace.spent(usedMs, unit.rows);
     unit.modelSeconds = usedMs / 1000;
   }
 

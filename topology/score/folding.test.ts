@@ -14,7 +14,7 @@ async function fold(count: number, millisecondsEach: number) {
     config: { score: { maxStalenessMs: 10_000 } },
     clock: { now: () => nowMs },
     format: {},
-    partitions: { of: () => owned, values: () => [owned], isRestoring: false, rowBytes: 0 },
+    partitions: { of: () => owned, values: () => [owned], isRestoring: false, rows: 0, rowBytes: 0 },
     absences: { place: () => undefined },
     pace: {
       begin: () => ({ restMs: 0, defers: () => false, elapsedMs: () => 0 }),

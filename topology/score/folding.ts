@@ -132,7 +132,12 @@ export class Folding {
         const lastMs = batch.eventTimeMs[batch.count - 1];
         if (!(folded.newestMs >= lastMs)) folded.newestMs = lastMs;
         const { restMs } = unitPace;
-        folded.skipped += owned.state.fold(batch, work, { muted, defer: unitPace.defers(), restMs, nowMs: startedMs });
+        folded.skipped += owned.state.fold(batch, work, {
+          muted,
+          defer: unitPace.defers(partitions.rows),
+          restMs,
+          nowMs: startedMs,
+        });
       }
       if (muted) owned.kept?.cameTo(owned.next);
       // The loop answers HTTP and timers too: no unit keeps it for long.
@@ -177,7 +182,7 @@ export class Folding {
     closes: boolean,
   ): { readonly rows: number; readonly waitedMs: number } {
     const { config, partitions, maxBytes } = this.parts;
-    const elapsedMs = closes ? Infinity : unitPace.elapsedMs();
+    const elapsedMs = closes ? Infinity : unitPace.elapsedMs(partitions.rows);
     let rows = 0;
     let waitedMs = 0;
     for (const { partition, state, mutedUntil, next } of partitions.values()) {

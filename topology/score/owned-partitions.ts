@@ -103,11 +103,16 @@ export class OwnedPartitions {
     return [...this.owned.values()].map(({ partition, next }) => ({ ...partition, offset: next }));
   }
 
-  /** What rows on their way to the model take. */
-  get rowBytes(): number {
+  /** Rows on their way to the model. */
+  get rows(): number {
     let rows = 0;
     for (const { state } of this.owned.values()) rows += state.rows.count;
-    return rows * ROW_BYTES;
+    return rows;
+  }
+
+  /** What they take. */
+  get rowBytes(): number {
+    return this.rows * ROW_BYTES;
   }
 
   /** GPUs with a window, and what the windows take, bytes. */

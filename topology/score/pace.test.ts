@@ -20,18 +20,18 @@ describe('the pace of the score role', () => {
     advance(1_000);
     pace.read(900);
     const unit = pace.begin(START + 1_000);
-    expect([unit.restMs, unit.defers(), unit.elapsedMs()]).toEqual([0, false, Infinity]);
+    expect([unit.restMs, unit.defers(0), unit.elapsedMs(0)]).toEqual([0, false, Infinity]);
   });
 
   it('lets GPUs take turns as soon as a batch of the same unit is old, until one is not', () => {
     const { pace } = paceOf(0.2);
     pace.begin(START);
     const unit = pace.begin(START + 50);
-    expect(unit.defers()).toBe(false);
+    expect(unit.defers(0)).toBe(false);
     pace.read(1_001);
-    expect([pace.isBehind, unit.defers(), unit.elapsedMs()]).toEqual([true, true, 50]);
+    expect([pace.isBehind, unit.defers(0), unit.elapsedMs(0)]).toEqual([true, true, 50]);
     pace.read(1_000);
-    expect([pace.isBehind, unit.defers(), unit.elapsedMs()]).toEqual([false, false, Infinity]);
+    expect([pace.isBehind, unit.defers(0), unit.elapsedMs(0)]).toEqual([false, false, Infinity]);
   });
 
   it('is behind no more when a poll has found nothing, and there is nothing to be read', () => {
@@ -50,20 +50,29 @@ describe('the pace of the score role', () => {
     pace.begin(START);
     advance(500);
     const high = pace.begin(START + 500);
-    expect([high.restMs, high.defers(), high.elapsedMs()]).toEqual([5_000, false, 500]);
-    pace.spent(10_000);
+    expect([high.restMs, high.defers(0), high.elapsedMs(0)]).toEqual([5_000, false, 500]);
+    pace.spent(10_000, 100_000);
     advance(500);
     const short = pace.begin(START + 1_000);
-    expect([short.restMs, short.defers(), short.elapsedMs()]).toEqual([5_000, true, 500]);
+    expect([short.restMs, short.defers(0), short.elapsedMs(0)]).toEqual([5_000, true, 500]);
+  });
+
+  it('lets GPUs take turns as soon as a unit has more rows than a burst, which tells before the thread does', () => {
+    const { pace } = paceOf(0.2);
+    pace.begin(START);
+    pace.spent(500, 10_000);
+    const unit = pace.begin(START + 50);
+    expect([unit.defers(9_999), unit.elapsedMs(9_999)]).toEqual([false, Infinity]);
+    expect([unit.defers(10_000), unit.elapsedMs(10_000)]).toEqual([true, 50]);
   });
 
   it('never defers where it is not to adapt', () => {
     const { pace, advance } = paceOf(0.9, false);
     pace.begin(START);
     advance(500);
-    pace.spent(10_000);
+    pace.spent(10_000, 100_000);
     pace.read(5_000);
     const unit = pace.begin(START + 500);
-    expect([unit.restMs, unit.defers()]).toEqual([0, false]);
+    expect([unit.restMs, unit.defers(1_000_000)]).toEqual([0, false]);
   });
 });

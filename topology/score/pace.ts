@@ -14,10 +14,16 @@ const REST_SHARE = 0.5;
 export interface UnitPace {
   /** By the wall clock, a GPU that had its turn less than so long ago waits; 0: none does. */
   readonly restMs: number;
-  /** Whether what is due waits for its turn: asked for each batch, for the newest one says whether the role is behind. */
-  readonly defers: () => boolean;
-  /** Of those who wait, all have their turn if it is Infinity, otherwise as many as such a time has room for. */
-  readonly elapsedMs: () => number;
+  /**
+   * Whether what is due waits for its turn: asked for each batch, for the newest one says whether the role is behind.
+   * @param rows that the unit has for the model already
+   */
+  readonly defers: (rows: number) => boolean;
+  /**
+   * Of those who wait, all have their turn if it is Infinity, otherwise as many as such a time has room for.
+   * @param rows as above
+   */
+  readonly elapsedMs: (rows: number) => number;
 }
 
 /** Whether this process keeps up with gpu.samples, and what it saves on where it does not (`score.adaptive`). */
@@ -45,10 +51,13 @@ export class Pace {
     const restMs = adaptive && isHigh ? everyMs * REST_SHARE : 0;
     const sinceMs = nowMs - this.lastUnitMs;
     this.lastUnitMs = nowMs;
+    // Who begins on a topic that is full finds many due points of every GPU in the very first unit, before anything else
+    // can tell that time is short.
+    const mostRows = adaptive ? this.budget.burstRows : Infinity;
     return {
       restMs,
-      defers: () => isLoaded || (adaptive && this.behind),
-      elapsedMs: () => (isLoaded || restMs > 0 || this.behind ? sinceMs : Infinity),
+      defers: (rows) => isLoaded || rows >= mostRows || (adaptive && this.behind),
+      elapsedMs: (rows) => (isLoaded || restMs > 0 || rows >= mostRows || this.behind ? sinceMs : Infinity),
     };
   }
 
@@ -62,8 +71,8 @@ export class Pace {
     if (this.behind) this.behind = lag > 0;
   }
 
-  /** The model was asked, and what it said was written up. */
-  spent(ms: number): void {
-    this.budget.spend(ms);
+  /** The model was asked about so many rows, and what it said was written up. */
+  spent(ms: number, rows: number): void {
+    this.budget.spend(ms, rows);
   }
 }

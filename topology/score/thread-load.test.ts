@@ -20,4 +20,19 @@ describe('the load of a thread', () => {
     now += 1;
     expect(load.isHigh()).toBe(false);
   });
+
+  it('stays high over a lull of half a second in which it still works', () => {
+    let now = 1_000;
+    let worked = 0.59;
+    const load = new ThreadLoad(
+      () => now,
+      () => worked,
+    );
+    const look = (share: number): boolean => {
+      worked = share;
+      now += 500;
+      return load.isHigh();
+    };
+    expect([0.59, 0.61, 0.42, 0.31, 0.9, 0.3, 0.59].map(look)).toEqual([false, true, true, true, true, false, false]);
+  });
 });

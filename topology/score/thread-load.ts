@@ -5,6 +5,11 @@ import { performance } from 'node:perf_hooks';
  * a fifth of the time of a role that catches up, so this lies well below 1; a fleet that is kept up with takes far less.
  */
 const HIGH_UTILISATION = 0.6;
+/**
+ * From below which on it has room again. Who catches up waits now and then for most of half a second: to answer for all
+ * that was due before the next look would cost seconds.
+ */
+const LOW_UTILISATION = 0.3;
 /** Looked at no more often than this: a single unit of work is always all work. */
 const LOOK_EVERY_MS = 500;
 
@@ -31,7 +36,7 @@ export class ThreadLoad {
     const now = this.nowMs();
     if (now - this.lookedAtMs >= LOOK_EVERY_MS) {
       this.lookedAtMs = now;
-      this.high = this.utilisation() > HIGH_UTILISATION;
+      this.high = this.utilisation() > (this.high ? LOW_UTILISATION : HIGH_UTILISATION);
     }
     return this.high;
   }
