@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readIfThere } from '../../models/manifest.js';
@@ -6,6 +6,7 @@ import { MlflowClient, type RegisteredModel } from '../../models/mlflow.js';
 import { OnnxScorer } from '../../models/onnx-scorer.js';
 import type { Config } from '../../schema/config.js';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { makeDirectory } from '../../schema/make-directory.js';
 import type { Log } from '../roles/role.js';
 import { checkFits, warnIfDear, type ModelsInForce, type ModelVerdicts } from './models.js';
 
@@ -115,7 +116,7 @@ export class MlflowFollower {
     const { settings, featureSet } = this.options;
     const place = join(settings.cacheDirectory, `${settings.name}-${found.version}`);
     const fetching = `${place}.next`;
-    await mkdir(settings.cacheDirectory, { recursive: true });
+    await makeDirectory(settings.cacheDirectory);
     let model: OnnxScorer | null = null;
     try {
       await rm(fetching, { recursive: true, force: true });

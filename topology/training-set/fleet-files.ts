@@ -1,7 +1,8 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DAY_MS } from '../../schema/clock.js';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { makeDirectory } from '../../schema/make-directory.js';
 import { enrol } from '../../simulator/case-cohort.js';
 import { PEAKS } from '../../simulator/defect.js';
 import { Population } from '../../simulator/population.js';
@@ -41,7 +42,7 @@ export async function writeFleetFiles(plan: FleetPlan, directory: string): Promi
   const summary = { rows: 0, enrolled: 0, failing: 0, samples: 0 };
   try {
     await rm(directory, { recursive: true, force: true });
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const features = await NpyWriter.create(join(directory, 'features.npy'), 'f4', [PUBLISHED.length]);
     const rows = await NpyWriter.create(join(directory, 'rows.npy'), 'f8', [ROW_WIDTH]);
     const daily = await NpyWriter.create(join(directory, 'daily.npy'), 'f4', [PERIOD_DAYS, TALLY_COUNT]);
