@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Log } from './roles/role.js';
 import { ActuaryError, messageOf } from '../schema/errors.js';
 
@@ -25,6 +26,22 @@ export function untilSignalled(onSecond: () => void): { readonly signalled: Prom
     release: () => {
       for (const signal of SIGNALS) process.off(signal, handler);
     },
+  };
+}
+
+/**
+ * Has the first signal end the process at once, after a word, with the status by which a shell knows of it: 128 and the
+ * signal's number. For commands that leave nothing half done behind: see at-exit.ts.
+ * @returns takes it back
+ */
+export function endsAtSignal(tell: () => void): () => void {
+  const handler = (signal: NodeJS.Signals): void => {
+    tell();
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of SIGNALS) process.on(signal, handler);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, handler);
   };
 }
 

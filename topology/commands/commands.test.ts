@@ -357,10 +357,13 @@ describe('simulate and replay', () => {
     [['replay', '--input', tmpdir()], 'input_unreadable'],
     [['replay', '--input', '-', '--assets', '/nonexistent'], 'assets_invalid'],
     [['replay', '--input', '-', '--output', '/nonexistent/file'], 'output_unwritable'],
+    [['replay', '--input', '-', '--output', tmpdir()], 'output_unwritable: .*: is a directory'],
+    [['replay', '--input', '-', '--output', '/dev/full'], 'output_unwritable'],
     [['simulate', '--gpus', '1', '--days', '1', '--output', '/dev/null/directory'], 'output_unwritable'],
+    [['simulate', '--gpus', '1', '--days', '1', '--output', '/proc/none'], 'output_unwritable'],
   ])('fail with a code: %j is %s', async (args, code) => {
     const { status, stderr } = await run(args, '{"gpu_uuid":"GPU-a","timestamp":1767225600000,"gpu_temp":50}\n');
-    expect([status, stderr]).toEqual([1, expect.stringMatching(new RegExp(`^gpu-actuary: ${code}: `))]);
+    expect([status, stderr]).toEqual([1, expect.stringMatching(new RegExp(`^gpu-actuary: ${code}`))]);
   });
 });
 

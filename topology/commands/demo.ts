@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DAY_MS } from '../../schema/clock.js';
 import { ActuaryError } from '../../schema/errors.js';
 import { Fleet } from '../../simulator/fleet.js';
-import { atExit } from '../embedded/at-exit.js';
+import { atExit } from '../at-exit.js';
 import { EMBEDDED_PARTITIONS, startEmbeddedKafka } from '../embedded/kafka.js';
 import { startEmbeddedPostgres } from '../embedded/postgres.js';
 import { connectionOf } from '../kafka/connection.js';

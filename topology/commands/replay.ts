@@ -14,7 +14,7 @@ import { isoMs } from '../../schema/dates.js';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { FEATURE_COUNT } from '../../schema/features.js';
 import { isoTime, toJson, type AssetRecord, type Grade } from '../../schema/records.js';
-import { parseAsOf } from '../replay/as-of.js';
+import { parseAsOf, type AsOf } from '../replay/as-of.js';
 import { linesOf, openInput } from '../replay/lines.js';
 import { LineWriter, refuseToOverwrite } from '../replay/output.js';
 import { progressOf } from '../replay/progress.js';
@@ -23,6 +23,7 @@ import { Tally } from '../replay/tally.js';
 import type { RowBlock } from '../score/rows.js';
 import { decisionOf, healthOf, predictionOf, type RecordHead } from '../score/records.js';
 import { namedFeatures, publishedFeatures } from '../score/unit.js';
+import { endsAtSignal } from '../shutdown.js';
 import {
   configurable,
   configurationFileOf,
@@ -60,7 +61,7 @@ export function replayCommand(context: CommandContext): Command {
       'judge event times against this time: future readings are rejected, past ones if ingest.maxAgeDays is set by --set',
     )
     .option('--at <time>', 'event time of a plain scrape file (prometheus-text without JSON)')
-    .option('--output <file>', 'results; - for standard output', '-')
+    .option('--output <file>', 'results, at their place when they are whole; - for standard output', '-')
     .addHelpText(
       'after',
       '\nA features line is {"gpu_uuid","as_of","features":{name: number|null}}, a rejected line\n' +
@@ -72,24 +73,60 @@ export function replayCommand(context: CommandContext): Command {
 }
 
 async function replay(context: CommandContext, options: ReplayOptions): Promise<void> {
+  const asked = askedFor(context, options);
+  refuseToOverwrite(options.output, {
+    '--input': options.input,
+    '--assets': asked.assetsFile,
+    '--as-of': asked.asOf.kind === 'listed' ? asked.asOf.file : null,
+    '--config': configurationFileOf(context, options) ?? null,
+  });
+  const output = await LineWriter.open(options.output, context.stdout as Writable);
+  const release =
+    options.output === '-'
+      ? () => undefined
+      : endsAtSignal(() => writeLine(context.stderr, `replay: interrupted: nothing is kept of ${options.output}`));
+  try {
+    const tally = await replayTo(output, asked, context, options);
+    await output.close();
+    const summary = tally.summary(asked.emits.has('rejected'));
+    if (summary !== null) writeLine(context.stderr, `replay: ${summary}`);
+  } finally {
+    release();
+    output.discard();
+  }
+}
+
+/** What the options ask for. */
+interface Asked {
+  readonly config: Config;
+  readonly emits: ReadonlySet<Emit>;
+  readonly asOf: AsOf;
+  readonly nowMs: number | null;
+  readonly atMs: number | null;
+  readonly assetsFile: string | null;
+  readonly assets: ReadonlyMap<string, AssetRecord>;
+}
+
+function askedFor(context: CommandContext, options: ReplayOptions): Asked {
   // Recordings are old by nature: only who asks for it by a flag has old readings refused.
   const config = configurationOf(context, options, ['ingest.maxAgeDays=0']);
   const emits = parseEmits(options.emit);
   const asOf = parseAsOf(options.asOf);
   const nowMs = options.now === undefined ? null : timeOption('--now', options.now);
   const atMs = options.at === undefined ? null : timeOption('--at', options.at);
-  const assets = readAssets(options.assets ?? config.assets.file);
+  const assetsFile = options.assets ?? config.assets.file;
+  return { config, emits, asOf, nowMs, atMs, assetsFile, assets: readAssets(assetsFile) };
+}
+
+async function replayTo(
+  output: LineWriter,
+  { config, emits, asOf, nowMs, atMs, assets }: Asked,
+  context: CommandContext,
+  options: ReplayOptions,
+): Promise<Tally> {
   const scores = emits.has('predictions') || emits.has('decisions');
   const scorer = scores ? await loadInForce(config) : null;
-
-  refuseToOverwrite(options.output, {
-    '--input': options.input,
-    '--assets': options.assets ?? config.assets.file,
-    '--as-of': asOf.kind === 'listed' ? asOf.file : null,
-    '--config': configurationFileOf(context, options) ?? null,
-  });
   const input = await openInput(options.input, context.stdin as Readable);
-  const output = LineWriter.open(options.output, context.stdout as Writable);
   const progress = progressOf(context.stderr, input.bytes);
   const windows = new WindowStore({
     gapMs: config.windows.gapMs,
@@ -153,10 +190,8 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
     progress.stop();
     await scorer?.close();
   }
-  await output.close();
   tally.lines = lines;
-  const summary = tally.summary(emits.has('rejected'));
-  if (summary !== null) writeLine(context.stderr, `replay: ${summary}`);
+  return tally;
 }
 
 /** Computes and writes what is asked for, row by row. */

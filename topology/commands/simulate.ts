@@ -4,14 +4,16 @@ import type { Config } from '../../schema/config.js';
 import { isoMs } from '../../schema/dates.js';
 import { DAY_MS } from '../../schema/clock.js';
 import { ActuaryError } from '../../schema/errors.js';
-import { writeFleet, writeTelemetry } from '../../simulator/files.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { messagesOf, SIMULATED_FORMATS, type SimulatedFormat } from '../../simulator/messages.js';
 import { REFERENCE, WORLD_NAMES, worldNamed } from '../../simulator/worlds.js';
+import { writeTelemetry } from '../../simulator/write-telemetry.js';
 import { connectionOf, openSink } from '../kafka/connection.js';
 import { probeCluster } from '../kafka/probe.js';
 import { durationMs } from '../replay/as-of.js';
+import { endsAtSignal } from '../shutdown.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import { writeFleet } from './fleet-output.js';
 
 /** Where telemetry begins unless told otherwise: fixed, so that a seed always gives the same bytes. */
 const DEFAULT_START = '2026-01-01T00:00:00Z';
@@ -51,6 +53,7 @@ export function simulateCommand(context: CommandContext): Command {
       '--output <where>',
       'a directory for telemetry.jsonl, assets.jsonl and labels.jsonl; - for telemetry on standard output; kafka for the topic of the first source of that format',
     )
+    .addHelpText('after', '\nThe files come to their places when all of them are whole; Ctrl-C leaves none.\n')
     .action((options: SimulateOptions, command: Command) => simulate(context, options, command));
 }
 
@@ -88,7 +91,10 @@ async function simulate(context: CommandContext, options: SimulateOptions, comma
   if (options.output === '-') await writeTelemetry(fleet, format, context.stdout as Writable, progress);
   else if (options.output === 'kafka') await writeToKafka(config, fleet, format, progress, context);
   else {
-    const samples = await writeFleet(fleet, format, options.output, progress);
+    const release = endsAtSignal(() =>
+      writeLine(context.stderr, `simulate: interrupted: nothing is kept in ${options.output}`),
+    );
+    const samples = await writeFleet(fleet, format, options.output, progress).finally(release);
     writeLine(
       context.stderr,
       `simulate: ${samples} samples, ${fleet.gpus.length} GPUs, ${fleet.labels().length} failures in ${options.output}`,

@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
-import { atExit } from './at-exit.js';
+import { atExit } from '../at-exit.js';
 
 export interface EmbeddedPostgres {
   /** postgres://… of an empty database. */

@@ -1,13 +1,14 @@
-import { createWriteStream, statSync } from 'node:fs';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { ActuaryError } from '../../schema/errors.js';
+import { PartialFile, unwritable } from '../partial-file.js';
 
 const BLOCK_CHARACTERS = 1 << 20;
 
 /**
  * @param read files that are read, by the option that names them; null or `-` for none
- * @throws ActuaryError usage: the output is one of them, which opening it would empty
+ * @throws ActuaryError usage: the output is one of them, and would take its place
  */
 export function refuseToOverwrite(output: string, read: Readonly<Record<string, string | null>>): void {
   const target = output === '-' ? undefined : statSync(output, { throwIfNoEntry: false });
@@ -15,10 +16,7 @@ export function refuseToOverwrite(output: string, read: Readonly<Record<string, 
   for (const [option, file] of Object.entries(read)) {
     const found = file === null || file === '-' ? undefined : statSync(file, { throwIfNoEntry: false });
     if (found?.dev === target.dev && found.ino === target.ino)
-      throw new ActuaryError(
-        'usage',
-        `--output ${output} is the file of ${option}, and would be emptied before it is read`,
-      );
+      throw new ActuaryError('usage', `--output ${output} is the file of ${option}, and would take its place`);
   }
 }
 
@@ -29,18 +27,17 @@ export class LineWriter {
 
   private constructor(
     private readonly stream: Writable,
-    private readonly owned: boolean,
+    private readonly file: PartialFile | null,
     name: string,
   ) {
-    if (owned)
-      stream.on('error', (error) => {
-        this.failure ??= new ActuaryError('output_unwritable', `${name}: ${messageOf(error)}`, { cause: error });
-      });
+    if (file !== null) stream.on('error', (error) => (this.failure ??= unwritable(name, error)));
   }
 
-  /** @param file path, or `-` for standard output */
-  static open(file: string, stdout: Writable): LineWriter {
-    return file === '-' ? new LineWriter(stdout, false, 'stdout') : new LineWriter(createWriteStream(file), true, file);
+  /** @param file path, or `-` for standard output @throws ActuaryError output_unwritable */
+  static async open(file: string, stdout: Writable): Promise<LineWriter> {
+    if (file === '-') return new LineWriter(stdout, null, 'stdout');
+    const opened = await PartialFile.open(file);
+    return new LineWriter(opened.stream, opened, file);
   }
 
   /** Appends a line; it leaves with the next block. */
@@ -54,13 +51,20 @@ export class LineWriter {
     if (this.failure) throw this.failure;
   }
 
+  /** Writes what is left; a file is at its place then. @throws ActuaryError output_unwritable */
   async close(): Promise<void> {
     await this.flush();
-    if (this.owned) {
+    if (this.file !== null) {
       this.stream.end();
       await this.until('finish');
     }
     if (this.failure) throw this.failure;
+    await this.file?.keep();
+  }
+
+  /** Takes a file away that was not closed. */
+  discard(): void {
+    this.file?.discard();
   }
 
   private async flush(): Promise<void> {
@@ -75,7 +79,7 @@ export class LineWriter {
     if (this.failure) return;
     // `once` rejects at an error of the stream, whichever event it was told to wait for.
     await once(this.stream, event).catch((error: unknown) => {
-      if (!this.owned) throw error;
+      if (this.file === null) throw error;
     });
   }
 }
