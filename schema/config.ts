@@ -1,4 +1,5 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox';
+import { Broker, Host, HttpUrl, PostgresUrl } from './addresses.js';
 import { GPU_MODELS } from './gpu-models.js';
 import { DEFAULT_PARTITIONS } from './topics.js';
 
@@ -70,7 +71,7 @@ export const ConfigSchema = Type.Object(
         'Name of this process in outputs, group membership and transactional ids; host name if empty. Each process needs its own: two score processes of one name fence each other',
     }),
     kafka: section('Kafka cluster', {
-      brokers: Type.Array(Type.String({ pattern: '^[^\\s,/]+:[0-9]+$' }), {
+      brokers: Type.Array(Broker(), {
         minItems: 1,
         default: ['127.0.0.1:9092'],
         description: 'Bootstrap servers, host:port',
@@ -80,7 +81,7 @@ export const ConfigSchema = Type.Object(
         description: 'Any librdkafka property (security.protocol, sasl.*, ssl.*, compression.codec, ...)',
       }),
       registry: nullable(
-        Type.String({ pattern: '^https?://' }),
+        HttpUrl(),
         'URL of a schema registry with the Confluent API, user:password@ before the host where it asks for them; null: the fixed schema ids of schema/ids.json',
       ),
       topicPrefix: Type.String({
@@ -140,7 +141,7 @@ export const ConfigSchema = Type.Object(
       ),
       mlflow: section('Model registry, in place of the directory', {
         url: nullable(
-          Type.String({ pattern: '^https?://' }),
+          HttpUrl(),
           'MLflow tracking server, user:password@ before the host where it asks for them; null: the directory alone',
         ),
         token: nullable(Type.String({ minLength: 1 }), 'Bearer token for it; never shown or logged'),
@@ -306,10 +307,7 @@ export const ConfigSchema = Type.Object(
       }),
     }),
     database: section('TimescaleDB or PostgreSQL', {
-      url: nullable(
-        Type.String({ pattern: '^postgres(ql)?://' }),
-        'postgres://user:password@host:port/database; null: no load role',
-      ),
+      url: nullable(PostgresUrl(), 'postgres://user:password@host:port/database; null: no load role'),
       timeoutMs: positiveMs(
         30_000,
         'Longest that an answer of the database is waited for, that to a whole transaction too, before its connection is given up',
@@ -328,7 +326,7 @@ export const ConfigSchema = Type.Object(
       ),
     }),
     http: section('HTTP server', {
-      host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on' }),
+      host: Host({ default: '127.0.0.1', description: 'Address to listen on' }),
       port: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'Port; 0: any free one' }),
     }),
     log: section('Logging', {

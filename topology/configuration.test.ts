@@ -57,8 +57,8 @@ describe('configuration', () => {
       /sources\.0\.format: expected one of wide-json/,
     ],
     ['an unknown key of a flag', ['score.evryMs=1'], {}, undefined, /--set score\.evryMs: .*unknown key/],
-    ['a broker without a port', ['kafka.brokers=kafka'], {}, undefined, /kafka\.brokers\.0: .*got "kafka"/],
-    ['a URL of another database', ['database.url=mysql://h/d'], {}, undefined, /database\.url: .*postgres/],
+    ['a broker without a port', ['kafka.brokers=kafka'], {}, undefined, /kafka\.brokers\.0: .*host:port.*got "kafka"/],
+    ['a URL of another database', ['database.url=mysql://h/d'], {}, undefined, /database\.url: .*postgres:\/\//],
     ['a flag without a value', ['score.everyMs'], {}, undefined, /expected key=value/],
     [
       'an unknown environment variable',
@@ -75,6 +75,31 @@ describe('configuration', () => {
       expect(() => load(sets, environment, text === undefined ? undefined : fileOf(text))).toThrow(message);
     },
   );
+
+  it.each([
+    ...['http://x', 'h:0', 'h:70000', 'a:b:9', '::1:9092', '[::1]', '[h]:9092', '300.1.1.1:9092', 'h h:1', '-h:1'].map(
+      (broker) => ['kafka.brokers', `["${broker}"]`],
+    ),
+    ...['http://x', 'h:80', '[::1]', '1.2.3'].map((host) => ['http.host', host]),
+    ...['http://', 'https://h:70000', 'h:8081', 'ftp://h'].map((url) => ['kafka.registry', url]),
+    ...['postgres://', 'postgres://h:70000/d'].map((url) => ['database.url', url]),
+  ])('refuses for %s an address that is none: %s', (key, value) => {
+    expect(() => load([`${key}=${value}`])).toThrow(
+      new RegExp(`^configuration: ${key}[.0]*: expected (one of )?(a|host:port).*, got `),
+    );
+  });
+
+  it.each([
+    ['kafka.brokers', 'kafka_1.net:9092, 10.0.0.1:1, [fe80::1]:65535, a-b.example.com.:9092'],
+    ...['0.0.0.0', '::', 'localhost', 'db-1.internal'].map((host) => ['http.host', host]),
+    ['kafka.registry', 'https://u:p@ss@h:8081/path'],
+    ['model.mlflow.url', 'http://[::1]:5000'],
+    ...['postgresql://h', 'postgres://u:p%w@h:5432/d?sslmode=require', 'postgres://u@/d?host=/run/postgresql'].map(
+      (url) => ['database.url', url],
+    ),
+  ])('takes for %s the address %s', (key, value) => {
+    expect(() => load([`${key}=${value}`])).not.toThrow();
+  });
 
   it('takes limits and thresholds of health one by one, and refuses what the table does not have', () => {
     const config = loadConfiguration({

@@ -104,6 +104,7 @@ function describeError(schema: TSchema, message: string, value: unknown): string
   const choices = choicesOf(schema);
   const shown = JSON.stringify(value)?.slice(0, 60) ?? 'nothing';
   if (choices !== undefined) return `expected one of ${choices.join(', ')}, got ${shown}`;
+  if (schema.expected !== undefined) return `expected ${String(schema.expected)}, got ${shown}`;
   return `${message.charAt(0).toLowerCase()}${message.slice(1)}, got ${shown}`;
 }
 
@@ -112,8 +113,7 @@ function choicesOf(schema: TSchema): string[] | undefined {
   if (members === undefined) return undefined;
   return members.map((member) => {
     if ('const' in member) return String(member.const);
-    const type = String(member.type ?? member[Kind]);
-    return typeof member.pattern === 'string' ? `${type} matching ${member.pattern}` : type;
+    return String(member.expected ?? member.type ?? member[Kind]);
   });
 }
 
