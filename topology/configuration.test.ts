@@ -59,6 +59,7 @@ describe('configuration', () => {
     ['an unknown key of a flag', ['score.evryMs=1'], {}, undefined, /--set score\.evryMs: .*unknown key/],
     ['a broker without a port', ['kafka.brokers=kafka'], {}, undefined, /kafka\.brokers\.0: .*host:port.*got "kafka"/],
     ['a URL of another database', ['database.url=mysql://h/d'], {}, undefined, /database\.url: .*postgres:\/\//],
+    ['a number that is not decimal', ['http.port=0x50'], {}, undefined, /http\.port: .*got "0x50"/],
     ['a flag without a value', ['score.everyMs'], {}, undefined, /expected key=value/],
     [
       'an unknown environment variable',

@@ -6,6 +6,7 @@ import { parse as parseYaml } from 'yaml';
 import { HealthGrader } from '../operators/health.js';
 import { ConfigSchema, type Config } from '../schema/config.js';
 import { ActuaryError, messageOf } from '../schema/errors.js';
+import { decimal } from './decimal.js';
 
 /**
  * Puts the configuration together: defaults, then a YAML or JSON file, then environment variables
@@ -202,7 +203,7 @@ function readText(schema: TSchema, text: string, from: string): unknown {
     return text.split(',').map((item) => item.trim());
   }
   if (has('object')) return readJson(text, from);
-  if ((has('number') || has('integer')) && text.trim() !== '' && Number.isFinite(Number(text))) return Number(text);
+  if ((has('number') || has('integer')) && Number.isFinite(decimal(text))) return decimal(text);
   if (has('boolean') && (text === 'true' || text === 'false')) return text === 'true';
   return text;
 }

@@ -1,12 +1,14 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { Message } from 'node-rdkafka';
+import { ActuaryError } from '../../schema/errors.js';
 import { DEAD_LETTER_CODES } from '../../schema/outcome.js';
 import { isoTime } from '../../schema/records.js';
 import { topicName } from '../../schema/topics.js';
 import { readToEnd } from '../kafka/bounded-reader.js';
 import { connectionOf } from '../kafka/connection.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
-import { parseSince } from './times.js';
+import { numberOf } from './numbers.js';
+import { sinceOf } from './times.js';
 
 const SHOWN_CHARACTERS = 120;
 
@@ -40,9 +42,9 @@ export function deadLettersCommand(context: CommandContext): Command {
     configurable(new Command('list'))
       .description('the newest dead letters, oldest first, and how many there are of each code')
       .option('--topic-prefix <prefix>', 'in place of kafka.topicPrefix')
-      .option('--since <time>', 'written since: 90s, 15m, 2h, 7d, or an ISO 8601 time', parseSince)
+      .option('--since <time>', 'written since: 90s, 15m, 2h, 7d, or an ISO 8601 time', sinceOf('--since'))
       .option('--code <code>', `of this code alone: ${DEAD_LETTER_CODES.join(', ')}`, parseCode)
-      .option('--limit <count>', 'at most so many', parseLimit, 20)
+      .option('--limit <count>', 'at most so many', (text) => numberOf('--limit', text, { whole: true, least: 1 }), 20)
       .option('--json', 'a JSON object a line, with the whole value')
       .action(async (options: Options) => {
         const extra = options.topicPrefix === undefined ? [] : [`kafka.topicPrefix=${options.topicPrefix}`];
@@ -101,11 +103,6 @@ function headersOf({ headers }: Message): Record<string, string | undefined> {
 
 function parseCode(text: string): string {
   if (!(DEAD_LETTER_CODES as readonly string[]).includes(text))
-    throw new InvalidArgumentError(`expected one of ${DEAD_LETTER_CODES.join(', ')}`);
+    throw new ActuaryError('usage', `--code ${text}: expected one of ${DEAD_LETTER_CODES.join(', ')}`);
   return text;
-}
-
-function parseLimit(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('expected a positive number');
-  return Number(text);
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { decide, PROFILES } from '../../operators/decide.js';
 import { ActuaryError } from '../../schema/errors.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import { numberOf } from './numbers.js';
 
 interface DecideOptions extends ConfigurationOptions {
   model: string;
@@ -27,8 +28,9 @@ export function decideCommand(context: CommandContext): Command {
       const profile = Object.entries(PROFILES).find(([key]) => key === name)?.[1];
       if (profile === undefined)
         throw new ActuaryError('usage', `--profile ${name}: expected one of ${Object.keys(PROFILES).join(', ')}`);
-      const health = numberIn('--health', options.health, 100);
-      const outcome = decide(profile, { model: options.model, health, prob30d: numberIn('--p30', options.p30, 1) });
+      const health = numberOf('--health', options.health, { least: 0, most: 100 });
+      const prob30d = numberOf('--p30', options.p30, { least: 0, most: 1 });
+      const outcome = decide(profile, { model: options.model, health, prob30d });
       if (outcome.kind === 'undecidable') throw new ActuaryError(outcome.code, outcome.detail);
       const { fields } = outcome;
       if (options.json) {
@@ -51,11 +53,4 @@ export function decideCommand(context: CommandContext): Command {
         `\n${fields.rationale}\nconfidence ${fields.confidence.toFixed(4)}, profile ${fields.profile}`,
       );
     });
-}
-
-function numberIn(option: string, text: string, max: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= max))
-    throw new ActuaryError('usage', `${option} ${text}: expected a number from 0 to ${max}`);
-  return value;
 }

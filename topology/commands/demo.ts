@@ -24,6 +24,7 @@ import {
 import { migrateDatabase } from './db.js';
 import { DEMO_FLEET } from './demo-fleet.js';
 import { DemoTelemetry, DEMO_TOPICS } from './demo-telemetry.js';
+import { numberOf } from './numbers.js';
 
 const HISTORY_DAYS = DEMO_FLEET.historyDays;
 const HISTORY_CADENCE_MS = 120_000;
@@ -61,13 +62,13 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
   const beganMs = performance.now();
   const say = (line: string): void =>
     writeLine(context.stdout, `[${((performance.now() - beganMs) / 1000).toFixed(1).padStart(5)} s] ${line}`);
-  const gpus = whole('--gpus', options.gpus, MAX_GPUS);
-  const hosts = options.hosts === undefined ? Math.ceil(gpus / 8) : whole('--hosts', options.hosts, gpus);
-  const speed = Number(options.speed);
-  if (!(speed > 0) || !Number.isFinite(speed))
-    throw new ActuaryError('usage', `--speed ${options.speed}: expected a number above 0`);
-  const seed = Number(options.seed);
-  if (!Number.isSafeInteger(seed)) throw new ActuaryError('usage', `--seed ${options.seed}: expected a whole number`);
+  const gpus = numberOf('--gpus', options.gpus, { whole: true, least: 1, most: MAX_GPUS });
+  const hosts =
+    options.hosts === undefined
+      ? Math.ceil(gpus / 8)
+      : numberOf('--hosts', options.hosts, { whole: true, least: 1, most: gpus });
+  const speed = numberOf('--speed', options.speed, {});
+  const seed = numberOf('--seed', options.seed, { whole: true, least: 0 });
   const port = options.port === undefined ? [] : [`http.port=${options.port}`];
   // A mistake in the configuration is better met before anything is started.
   configurationOf(context, options, port);
@@ -188,13 +189,6 @@ async function startOnFreePort<T>(start: (port: number | null) => Promise<T>, in
     if (insisted || !(error instanceof ActuaryError) || error.code !== 'port_in_use') throw error;
     return start(0);
   }
-}
-
-function whole(option: string, text: string, most: number): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1 || value > most)
-    throw new ActuaryError('usage', `${option} ${text}: expected a whole number from 1 to ${most}`);
-  return value;
 }
 
 function tryNext(url: string): string {

@@ -1,17 +1,23 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { jsonLog, type Level } from '../logging.js';
 import { startEngine, type Engine } from '../runtime.js';
 import { waitsFor } from '../score/draining.js';
 import { endsWithinDeadline, logUncaught, untilSignalled } from '../shutdown.js';
 import { configurable, configurationOf, version, type CommandContext, type ConfigurationOptions } from './context.js';
+import { numberOf } from './numbers.js';
 
 const PROGRESS_EVERY_MS = 5_000;
 
 export function drainCommand(context: CommandContext): Command {
   return configurable(new Command('drain'))
     .description('read gpu.samples to its end, close the open hours of all GPUs, write everything down, and exit')
-    .option('--wait-seconds <n>', 'for other instances to give their partitions up', seconds, 60)
+    .option(
+      '--wait-seconds <n>',
+      'for other instances to give their partitions up',
+      (text) => numberOf('--wait-seconds', text, { whole: true, least: 0 }),
+      60,
+    )
     .addHelpText(
       'after',
       '\nFor the end of a fleet or of a recording: stop ingest and score everywhere before. Samples that come later and\nbelong to an hour that was closed are late. A plain stop needs no draining: it resumes where it was.\n',
@@ -71,10 +77,4 @@ function interrupted(): never {
     'drain_incomplete',
     'told to stop before the open hours were closed: nothing is lost, drain again',
   );
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('expected a whole number of seconds');
-  return value;
 }

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { evaluate, type Figure, type HorizonReport, type ScoredRows } from '../../models/evaluation/evaluate.js';
 import type { Metric } from '../../models/evaluation/weighted.js';
 import { HORIZON_DAYS } from '../../models/survival.js';
@@ -8,7 +8,8 @@ import { isoTime } from '../../schema/records.js';
 import { Random } from '../../simulator/random.js';
 import { readPast, type EvaluationPeriod, type PastPredictions } from '../evaluation/rows.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
-import { parseSince, parseSpan, parseTime } from './times.js';
+import { numberOf } from './numbers.js';
+import { sinceOf, spanOf, timeOf } from './times.js';
 
 /** As the training report has it. */
 const DRAWS = 100;
@@ -43,15 +44,24 @@ interface Options extends ConfigurationOptions {
 export function evaluateCommand(context: CommandContext): Command {
   return configurable(new Command('evaluate'))
     .description('hold past predictions of the database against the failures in gpu_failure_labels')
-    .requiredOption('--since <time>', 'predictions as of from then on: 90d, 12h, or an ISO 8601 time', parseSince)
-    .option('--until <time>', 'predictions as of before; now if left out', parseTime)
-    .option('--labels-until <time>', 'failures are all known up to then; now if left out', parseTime)
+    .requiredOption(
+      '--since <time>',
+      'predictions as of from then on: 90d, 12h, or an ISO 8601 time',
+      sinceOf('--since'),
+    )
+    .option('--until <time>', 'predictions as of before; now if left out', timeOf('--until'))
+    .option('--labels-until <time>', 'failures are all known up to then; now if left out', timeOf('--labels-until'))
     .addOption(
       new Option('--every <span>', 'of each GPU the last prediction of each such span counts')
-        .argParser(parseSpan)
+        .argParser(spanOf('--every'))
         .default(DAY_MS, '1d'),
     )
-    .option('--draws <count>', 'resamplings of GPUs that intervals are made of', parseDraws, DRAWS)
+    .option(
+      '--draws <count>',
+      'resamplings of GPUs that intervals are made of',
+      (text) => numberOf('--draws', text, { whole: true, least: 1, most: 99_999 }),
+      DRAWS,
+    )
     .option('--json', 'print one JSON object')
     .action(async (options: Options) => {
       const { url } = configurationOf(context, options).database;
@@ -157,9 +167,4 @@ function horizonLines({
 function figureText({ value, low, high }: Figure): string {
   const shown = (figure: number | null): string => (figure === null ? '-' : figure.toPrecision(4));
   return `${shown(value)}  (${shown(low)} to ${shown(high)})`;
-}
-
-function parseDraws(text: string): number {
-  if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('expected a number from 1 to 99999');
-  return Number(text);
 }

@@ -12,7 +12,7 @@ import { planLabels, recordsOf, type LabelOutcome, type PlannedLabel } from '../
 import { publishedLabels } from '../labels/published.js';
 import { linesOf, openInput } from '../replay/lines.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
-import { parseTime } from './times.js';
+import { timeOf } from './times.js';
 
 const MAX_MESSAGE_BYTES = 1_000_000;
 
@@ -36,7 +36,7 @@ export function labelsCommand(context: CommandContext): Command {
       )
       .option('--apply', 'write; without it nothing is written, only said')
       .option('--skip-refused', 'write the other lines where some are refused; without it none is written')
-      .option('--now <time>', 'no failure is later than this; the clock if left out', parseTime)
+      .option('--now <time>', 'no failure is later than this; the clock if left out', timeOf('--now'))
       .option('--json', 'a JSON object a line')
       .action((file: string, options: Options) => importLabels(file, options, context)),
   );

@@ -14,6 +14,7 @@ import { durationMs } from '../replay/as-of.js';
 import { endsAtSignal } from '../shutdown.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
 import { writeFleet } from './fleet-output.js';
+import { numberOf } from './numbers.js';
 
 /** Where telemetry begins unless told otherwise: fixed, so that a seed always gives the same bytes. */
 const DEFAULT_START = '2026-01-01T00:00:00Z';
@@ -65,20 +66,20 @@ async function simulate(context: CommandContext, options: SimulateOptions, comma
   const cadenceMs = durationMs(options.cadence);
   if (Number.isNaN(cadenceMs))
     throw new ActuaryError('usage', `--cadence ${options.cadence}: expected a duration like 30s or 5m`);
-  const days = positive('--days', options.days);
+  const days = numberOf('--days', options.days, {});
   const given = command.getOptionValueSource('start') !== 'default';
   const startMs = options.output === 'kafka' && !given ? Date.now() - days * DAY_MS : isoMs(options.start);
   if (Number.isNaN(startMs))
     throw new ActuaryError('usage', `--start ${options.start}: expected a time like ${DEFAULT_START}`);
   const fleet = new Fleet({
     world: worldNamed(options.world),
-    gpus: whole('--gpus', options.gpus),
-    hosts: options.hosts === undefined ? undefined : whole('--hosts', options.hosts),
-    seed: whole('--seed', options.seed, 0),
+    gpus: numberOf('--gpus', options.gpus, { whole: true, least: 1 }),
+    hosts: options.hosts === undefined ? undefined : numberOf('--hosts', options.hosts, { whole: true, least: 1 }),
+    seed: numberOf('--seed', options.seed, { whole: true, least: 0 }),
     startMs,
     days,
     cadenceMs,
-    hazardScale: positive('--hazard-scale', options.hazardScale),
+    hazardScale: numberOf('--hazard-scale', options.hazardScale, {}),
   });
 
   let next = performance.now() + PROGRESS_EVERY_MS;
@@ -138,18 +139,4 @@ async function writeToKafka(
   } finally {
     await sink.close();
   }
-}
-
-function positive(option: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value > 0) || !Number.isFinite(value))
-    throw new ActuaryError('usage', `${option} ${text}: expected a number above 0`);
-  return value;
-}
-
-function whole(option: string, text: string, least = 1): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least)
-    throw new ActuaryError('usage', `${option} ${text}: expected a whole number, ${least} or more`);
-  return value;
 }
