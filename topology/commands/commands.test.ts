@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { packageRoot } from '../../schema/package-root.js';
 import { anotherModel } from '../../test/support/models.js';
+import { CATALOGUE } from './catalogue.js';
 import { main } from './main.js';
 
 /** The command line from arguments to what it prints, in this process. */
@@ -87,10 +88,30 @@ describe('the command line', () => {
     expect((await run(['help', 'demo'])).stdout).toContain('Usage: gpu-actuary demo');
   });
 
+  it('loads no command to say which there are', async () => {
+    const loads = Object.values(CATALOGUE).map((entry) => vi.spyOn(entry, 'load'));
+    expect((await run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    for (const args of [['--help'], ['help'], [], ['nonsense']]) await run(args);
+    for (const load of loads) expect(load).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
+  });
+
   it.each([
-    [['nonsense'], /unknown command/],
-    [['nonsense', '--help'], /unknown command 'nonsense'/],
-    [['decide', '--model', 'H100'], /--health/],
+    [['nonsense'], /^gpu-actuary: usage: unknown command 'nonsense'\n\(gpu-actuary --help shows what there is\)\n$/],
+    [['nonsense', '--help'], /usage: unknown command 'nonsense'/],
+    [['help', 'nonsense'], /usage: unknown command 'nonsense'/],
+    [['demoo'], /usage: unknown command 'demoo' \(Did you mean demo\?\)\n/],
+    [['--config', 'file', 'run'], /usage: unknown option '--config'/],
+    [
+      ['topics', 'create', '--jsn'],
+      /usage: unknown option '--jsn' \(Did you mean --json\?\)\n\(gpu-actuary topics create --help /,
+    ],
+    [['run', 'away'], /usage: too many arguments for 'run'.*\n\(gpu-actuary run --help /],
+    [['topics'], /^Usage: gpu-actuary topics /],
+    [
+      ['decide', '--model', 'H100'],
+      /usage: required option '--health <score>' not specified\n\(gpu-actuary decide --help /,
+    ],
     [['decide', '--model', 'H100', '--health', '101', '--p30', '0'], /usage: --health 101/],
     [
       ['decide', '--model', 'H100', '--health', '90', '--p30', '0x1'],

@@ -4,7 +4,7 @@ import { annotatedYaml } from '../configuration-text.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
 
 export function configCommand(context: CommandContext): Command {
-  const command = new Command('config').description('check or print the configuration in force');
+  const command = new Command('config');
   command.addCommand(
     configurable(new Command('check'))
       .description('say whether the configuration is valid; exits with 2 if it is not')

@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Config } from '../../schema/config.js';
-import { packageRoot } from '../../schema/package-root.js';
 import { loadConfiguration } from '../configuration.js';
 
 /** What a command sees of the outside world; handed in, so that tests can hand in something else. */
@@ -51,10 +48,6 @@ export function configurationFileOf(context: CommandContext, options: Configurat
 /** GPU_ACTUARY_CONFIG names the file and is no key of it. */
 function withoutOwn(environment: CommandContext['environment']): CommandContext['environment'] {
   return { ...environment, GPU_ACTUARY_CONFIG: undefined };
-}
-
-export function version(): string {
-  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 /** Writes a line; a reader that went away (a closed pipe) is not an error. */

@@ -7,7 +7,7 @@ import { configurable, configurationOf, writeLine, type CommandContext, type Con
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export function dbCommand(context: CommandContext): Command {
-  const command = new Command('db').description('manage the database');
+  const command = new Command('db');
   command.addCommand(
     configurable(new Command('migrate'))
       .description('create or update tables and views, with the TimescaleDB parts where the extension is')

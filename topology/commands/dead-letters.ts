@@ -37,7 +37,7 @@ interface Options extends ConfigurationOptions {
 }
 
 export function deadLettersCommand(context: CommandContext): Command {
-  const command = new Command('dead-letters').description('look at what could not be read, scored or loaded');
+  const command = new Command('dead-letters');
   command.addCommand(
     configurable(new Command('list'))
       .description('the newest dead letters, oldest first, and how many there are of each code')

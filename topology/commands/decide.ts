@@ -16,7 +16,6 @@ const usd = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFr
 
 export function decideCommand(context: CommandContext): Command {
   return configurable(new Command('decide'))
-    .description('what if: the value of keeping, selling, repurposing or scrapping one GPU')
     .requiredOption('--model <name>', 'GPU model, such as H100')
     .requiredOption('--health <score>', 'health score, 0-100')
     .requiredOption('--p30 <probability>', 'probability of failure within 30 days, 0-1')

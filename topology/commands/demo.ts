@@ -7,20 +7,14 @@ import { DAY_MS } from '../../schema/clock.js';
 import { ActuaryError } from '../../schema/errors.js';
 import { Fleet } from '../../simulator/fleet.js';
 import { atExit } from '../at-exit.js';
+import { buildInfo } from '../build.js';
 import { EMBEDDED_PARTITIONS, startEmbeddedKafka } from '../embedded/kafka.js';
 import { startEmbeddedPostgres } from '../embedded/postgres.js';
 import { connectionOf } from '../kafka/connection.js';
 import { plainLog } from '../logging.js';
 import { ROLES, startEngine } from '../runtime.js';
 import { untilSignalled } from '../shutdown.js';
-import {
-  configurable,
-  configurationOf,
-  version,
-  writeLine,
-  type CommandContext,
-  type ConfigurationOptions,
-} from './context.js';
+import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
 import { migrateDatabase } from './db.js';
 import { DEMO_FLEET } from './demo-fleet.js';
 import { DemoTelemetry, DEMO_TOPICS } from './demo-telemetry.js';
@@ -44,7 +38,6 @@ interface DemoOptions extends ConfigurationOptions {
 
 export function demoCommand(context: CommandContext): Command {
   return configurable(new Command('demo'))
-    .description('everything in one process: embedded Kafka and PostgreSQL, a simulated fleet, the engine, the page')
     .option('--gpus <n>', `GPUs of the simulated fleet, 1 to ${MAX_GPUS}`, String(DEMO_FLEET.gpus))
     .option('--hosts <n>', 'hosts they stand in (default: 8 GPUs each)')
     .option('--speed <x>', 'how many times faster than real the fleet lives, once its history is loaded', '60')
@@ -132,7 +125,7 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
             config: port === null ? config : { ...config, http: { ...config.http, port } },
             roles: ROLES,
             embedded: true,
-            build: { version: version(), commit: null },
+            build: buildInfo(),
             // What parts say of each other's going is no news while all of them go.
             log: plainLog(context.stderr, config.log.level as 'warn', () => ending),
           }),

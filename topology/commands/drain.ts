@@ -1,17 +1,17 @@
 import { Command } from 'commander';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { buildInfo } from '../build.js';
 import { jsonLog, type Level } from '../logging.js';
 import { startEngine, type Engine } from '../runtime.js';
 import { waitsFor } from '../score/draining.js';
 import { endsWithinDeadline, logUncaught, untilSignalled } from '../shutdown.js';
-import { configurable, configurationOf, version, type CommandContext, type ConfigurationOptions } from './context.js';
+import { configurable, configurationOf, type CommandContext, type ConfigurationOptions } from './context.js';
 import { numberOf } from './numbers.js';
 
 const PROGRESS_EVERY_MS = 5_000;
 
 export function drainCommand(context: CommandContext): Command {
   return configurable(new Command('drain'))
-    .description('read gpu.samples to its end, close the open hours of all GPUs, write everything down, and exit')
     .option(
       '--wait-seconds <n>',
       'for other instances to give their partitions up',
@@ -27,7 +27,7 @@ export function drainCommand(context: CommandContext): Command {
       const log = jsonLog(config.log.level as Level, config.instance);
       const signal = untilSignalled(() => process.exit(1));
       const release = logUncaught(log);
-      const build = { version: version(), commit: null };
+      const build = buildInfo();
       const starting = startEngine({ config, roles: ['score'], embedded: false, build, log });
       const engine = await Promise.race([starting, signal.signalled.then(interrupted)]);
       const progress = new AbortController();

@@ -43,7 +43,6 @@ interface Options extends ConfigurationOptions {
 
 export function evaluateCommand(context: CommandContext): Command {
   return configurable(new Command('evaluate'))
-    .description('hold past predictions of the database against the failures in gpu_failure_labels')
     .requiredOption(
       '--since <time>',
       'predictions as of from then on: 90d, 12h, or an ISO 8601 time',

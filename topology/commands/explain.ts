@@ -28,7 +28,6 @@ const BLOCK_ROWS = 256;
 
 export function explainCommand(context: CommandContext): Command {
   return configurable(new Command('explain'))
-    .description('say what moves the failure odds of GPUs: which features, by how much')
     .option('--features <file>', 'features, JSON Lines as `replay --emit features` writes them; - for standard input')
     .option('--gpu <uuid>', 'a GPU of the running engine: its features are asked of http.host and http.port')
     .option('--json', 'a JSON object a row: the prediction, top_factors, and contributions to each hazard head')

@@ -24,7 +24,7 @@ interface Options extends ConfigurationOptions {
 }
 
 export function labelsCommand(context: CommandContext): Command {
-  const command = new Command('labels').description('observed failures: what predictions are held against');
+  const command = new Command('labels');
   command.addCommand(
     configurable(new Command('import'))
       .description(

@@ -1,27 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
-import { version, writeLine, type CommandContext } from './context.js';
-
-type Make = (context: CommandContext) => Command;
-
-/** In the order of the help. What one of them needs is loaded when it is asked for: to load all takes longer than most of them run. */
-const COMMANDS: Readonly<Record<string, () => Promise<Make>>> = {
-  demo: async () => (await import('./demo.js')).demoCommand,
-  run: async () => (await import('./run.js')).runCommand,
-  drain: async () => (await import('./drain.js')).drainCommand,
-  replay: async () => (await import('./replay.js')).replayCommand,
-  simulate: async () => (await import('./simulate.js')).simulateCommand,
-  'training-set': async () => (await import('./training-set.js')).trainingSetCommand,
-  decide: async () => (await import('./decide.js')).decideCommand,
-  explain: async () => (await import('./explain.js')).explainCommand,
-  evaluate: async () => (await import('./evaluate.js')).evaluateCommand,
-  topics: async () => (await import('./topics.js')).topicsCommand,
-  'dead-letters': async () => (await import('./dead-letters.js')).deadLettersCommand,
-  db: async () => (await import('./db.js')).dbCommand,
-  labels: async () => (await import('./labels.js')).labelsCommand,
-  model: async () => (await import('./model.js')).modelCommand,
-  config: async () => (await import('./config.js')).configCommand,
-};
+import { version } from '../build.js';
+import { CATALOGUE } from './catalogue.js';
+import type { CommandContext } from './context.js';
 
 /** Exit statuses: 1 for what went wrong, 2 for a command line or configuration that cannot be meant. */
 const FAILED = 1;
@@ -40,35 +21,51 @@ export async function main(
   // `gpu-actuary … | head` closes the pipe early; that ends the command, quietly.
   streams.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    writeLine(streams.stderr, `gpu-actuary: output_unwritable: standard output: ${messageOf(error)}`);
+    streams.stderr.write(`gpu-actuary: output_unwritable: standard output: ${messageOf(error)}\n`);
     process.exit(FAILED);
   });
+  const [first, second] = argv.filter((argument) => !argument.startsWith('-'));
+  const name = first === 'help' ? second : first;
+  const isKnown = name !== undefined && Object.hasOwn(CATALOGUE, name);
+  const isUnknown = name !== undefined && !isKnown && !argv[0].startsWith('-');
+  const program = await programOf(isKnown ? name : null, context);
+  try {
+    // No help is there of a command that is not: with --help behind it, it is the same mistake as without.
+    await program.parseAsync(isUnknown ? [name] : [...argv], { from: 'user' });
+    return 0;
+  } catch (error) {
+    // Help or version that was asked for; help where a subcommand is missing.
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof CommanderError && error.code === 'commander.help') return MISUSED;
+    const known = error instanceof CommanderError ? misuse(error) : error;
+    if (!(known instanceof ActuaryError)) throw known;
+    streams.stderr.write(`gpu-actuary: ${known.code}: ${messageOf(known)}\n`);
+    if (known.code === 'usage') streams.stderr.write(`(${pathOf(program, argv)} --help shows what there is)\n`);
+    return known.code === 'usage' || known.code === 'config_invalid' || known.code === 'config_unreadable'
+      ? MISUSED
+      : FAILED;
+  }
+}
+
+/** With the command that is asked for, else with the names and descriptions of all. */
+async function programOf(name: string | null, context: CommandContext): Promise<Command> {
   const program = new Command('gpu-actuary')
     .description('Failure odds and dollar values of GPUs, kept current straight from their DCGM stream')
     .version(version())
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void streams.stdout.write(text),
-      writeErr: (text) => void streams.stderr.write(text),
+      writeOut: (text) => void context.stdout.write(text),
+      writeErr: (text) => void context.stderr.write(text),
+      // What is wrong is told in one place, in one style.
+      outputError: () => undefined,
     })
-    .showHelpAfterError('(gpu-actuary --help shows what there is)')
     .addHelpText('after', '\nStart with:  gpu-actuary demo\n');
-  const [name] = argv;
-  const asked = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]] : Object.values(COMMANDS);
-  for (const load of asked) program.addCommand(inherit((await load())(context), program));
-  // No help is there of a command that is not: with --help behind it, it is the same mistake as without.
-  const isUnknown = asked.length > 1 && name !== undefined && name !== 'help' && !name.startsWith('-');
-  try {
-    await program.parseAsync(isUnknown ? [name] : [...argv], { from: 'user' });
-    return 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : MISUSED;
-    if (!(error instanceof ActuaryError)) throw error;
-    writeLine(streams.stderr, `gpu-actuary: ${error.code}: ${messageOf(error)}`);
-    return error.code === 'usage' || error.code === 'config_invalid' || error.code === 'config_unreadable'
-      ? MISUSED
-      : FAILED;
+  const asked = name === null ? Object.entries(CATALOGUE) : [[name, CATALOGUE[name]] as const];
+  for (const [each, { description, load }] of asked) {
+    const command = name === null ? new Command(each) : (await load())(context);
+    program.addCommand(inherit(command.description(description), program));
   }
+  return program;
 }
 
 /** Subcommands report errors as the program does: by exceptions, to the same streams. */
@@ -76,4 +73,21 @@ function inherit(command: Command, parent: Command): Command {
   command.copyInheritedSettings(parent);
   for (const child of command.commands) inherit(child, command);
   return command;
+}
+
+/** commander's word on a command line, as the commands have theirs. */
+function misuse({ message }: CommanderError): ActuaryError {
+  return new ActuaryError('usage', message.replace(/^error: /, '').replaceAll('\n', ' '));
+}
+
+/** The command that was meant, as it is typed. */
+function pathOf(program: Command, argv: readonly string[]): string {
+  const path = [program.name()];
+  let command: Command | undefined = program;
+  for (const argument of argv) {
+    command = command.commands.find((child) => child.name() === argument);
+    if (command === undefined) break;
+    path.push(argument);
+  }
+  return path.join(' ');
 }

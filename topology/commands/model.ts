@@ -22,12 +22,10 @@ type Options = ConfigurationOptions & { json?: boolean };
 const LOADED_WITHIN_MS = 100;
 
 export function modelCommand(context: CommandContext): Command {
-  const command = new Command('model')
-    .description('failure models: look at them, check them, put them in force')
-    .addHelpText(
-      'after',
-      '\nWith model.mlflow.url set these are the versions of model.mlflow.name in that registry.\n',
-    );
+  const command = new Command('model').addHelpText(
+    'after',
+    '\nWith model.mlflow.url set these are the versions of model.mlflow.name in that registry.\n',
+  );
   const print = (line: string): void => writeLine(context.stdout, line);
   const placeOf = (options: Options): ModelPlace => modelPlaceOf(configurationOf(context, options));
   const told = (model: VerifiedModel, what: string, options: Options): void => {

@@ -50,7 +50,6 @@ interface ReplayOptions extends ConfigurationOptions {
 
 export function replayCommand(context: CommandContext): Command {
   return configurable(new Command('replay'))
-    .description('run recorded telemetry through the engine without a broker; deterministic, JSON Lines in and out')
     .requiredOption('--input <file>', 'telemetry, one message a line; - for standard input')
     .option('--format <format>', 'auto, wide-json, wide-json-flat or prometheus-text', 'auto')
     .option('--assets <file>', 'asset register, JSON Lines')

@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
+import { buildInfo } from '../build.js';
 import { jsonLog, type Level } from '../logging.js';
 import { ROLES, startEngine, type RoleName } from '../runtime.js';
 import { endsWithinDeadline, logUncaught, untilSignalled } from '../shutdown.js';
-import { configurable, configurationOf, version, type CommandContext, type ConfigurationOptions } from './context.js';
+import { configurable, configurationOf, type CommandContext, type ConfigurationOptions } from './context.js';
 
 /** How long a start that is under way may go on after it was told to stop. */
 const EARLY_STOP_MS = 5_000;
 
 export function runCommand(context: CommandContext): Command {
   return configurable(new Command('run'))
-    .description('run the engine: reads and writes your Kafka until it is told to stop')
     .option('--roles <roles>', 'roles of this process, comma-separated', ROLES.join(','))
     .addHelpText(
       'after',
@@ -26,7 +26,7 @@ export function runCommand(context: CommandContext): Command {
         config,
         roles: parseRoles(options.roles),
         embedded: false,
-        build: { version: version(), commit: null },
+        build: buildInfo(),
         log,
       });
       const early = await Promise.race([starting.then(() => null), signal.signalled]);

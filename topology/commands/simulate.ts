@@ -36,7 +36,6 @@ interface SimulateOptions extends ConfigurationOptions {
 
 export function simulateCommand(context: CommandContext): Command {
   return configurable(new Command('simulate'))
-    .description('telemetry of a simulated fleet, with its asset register and its true failures')
     .requiredOption('--gpus <n>', 'number of GPUs')
     .option('--hosts <n>', 'hosts to spread them over (default: 8 GPUs each)')
     .requiredOption('--days <d>', 'days of telemetry; failures are told for 90 days more')

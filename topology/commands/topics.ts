@@ -5,7 +5,7 @@ import { createTopics } from '../kafka/topics-admin.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
 
 export function topicsCommand(context: CommandContext): Command {
-  const command = new Command('topics').description("manage the engine's topics");
+  const command = new Command('topics');
   command.addCommand(
     configurable(new Command('create'))
       .description('create the topics that are missing, with their policies; existing ones are left as they are')

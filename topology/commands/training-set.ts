@@ -15,7 +15,6 @@ interface TrainingSetOptions extends ConfigurationOptions {
 
 export function trainingSetCommand(context: CommandContext): Command {
   return configurable(new Command('training-set'))
-    .description('rows to train the failure model on: fleets of many worlds, their features, what became of them')
     .requiredOption('--output <directory>', 'a directory a fleet is made in it; whole ones are kept')
     .option('--plan <name>', `which fleets: ${Object.keys(PLANS).join(' or ')}`, 'default')
     .option('--splits <names>', `any of ${SPLITS.join(',')}`, SPLITS.join(','))
