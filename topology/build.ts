@@ -8,10 +8,10 @@ export function version(): string {
 }
 
 /** What is running. `npm run build` writes the commit beside what it compiles, where there is one to write. */
-export function buildInfo(): BuildInfo {
+export function buildInfo(commitFile = new URL('../commit.txt', import.meta.url)): BuildInfo {
   let commit = '';
   try {
-    commit = readFileSync(new URL('../commit.txt', import.meta.url), 'utf8').trim();
+    commit = readFileSync(commitFile, 'utf8').trim();
   } catch {
     // Sources that were not built.
   }
