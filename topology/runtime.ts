@@ -14,10 +14,11 @@ import { listen } from '../serving/listen.js';
 import { EngineMetrics, type BuildInfo } from '../serving/metrics.js';
 import { maskSecrets } from './configuration.js';
 import { AlertStage } from './alerts/stage.js';
+import { refuseEmbedded } from './embedded/kafka.js';
 import { shareOf, type BufferingRole } from './kafka/buffers.js';
 import { connectionOf, type KafkaConnection } from './kafka/connection.js';
 import { describeGap, lostOffsets } from './kafka/offset-gap.js';
-import { clientBuild, probeCluster } from './kafka/probe.js';
+import { clientBuild, probeCluster, warnOfMissing } from './kafka/probe.js';
 import { prepareTopics } from './kafka/startup.js';
 import { TopicWatch } from './kafka/topic-watch.js';
 import { IngestRole } from './roles/ingest.js';
@@ -81,7 +82,11 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   // The model first: a mistake there is better met before anything is joined.
   const supply = roles.includes('score') ? await openModels(config, metrics, systemClock, log) : null;
   const models = supply?.models ?? null;
-  if (!embedded) await probeCluster(connection, (warning) => log.warn({}, warning));
+  if (!embedded) {
+    const warn = (warning: string): void => log.warn({}, warning);
+    warnOfMissing(warn);
+    refuseEmbedded(await probeCluster(connection, warn), connection.brokers);
+  }
   const codec = await AvroCodec.open(config.kafka.registry, config.kafka.topicPrefix);
   if (codec.fixedIds)
     log.info({}, 'no schema registry is configured: schema ids are the fixed ones of schema/ids.json');

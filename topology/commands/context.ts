@@ -50,6 +50,11 @@ function withoutOwn(environment: CommandContext['environment']): CommandContext[
   return { ...environment, GPU_ACTUARY_CONFIG: undefined };
 }
 
+/** Tells what is going on where standard output is for the answer. */
+export function tellerOf(context: CommandContext): (message: string) => void {
+  return (message) => writeLine(context.stderr, message);
+}
+
 /** Writes a line; a reader that went away (a closed pipe) is not an error. */
 export function writeLine(stream: NodeJS.WritableStream, line: string): void {
   stream.write(`${line}\n`);

@@ -6,7 +6,15 @@ import { isoTime } from '../../schema/records.js';
 import { topicName } from '../../schema/topics.js';
 import { readToEnd } from '../kafka/bounded-reader.js';
 import { connectionOf } from '../kafka/connection.js';
-import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import { probeCluster } from '../kafka/probe.js';
+import {
+  configurable,
+  configurationOf,
+  tellerOf,
+  writeLine,
+  type CommandContext,
+  type ConfigurationOptions,
+} from './context.js';
 import { numberOf } from './numbers.js';
 import { sinceOf } from './times.js';
 
@@ -49,6 +57,7 @@ export function deadLettersCommand(context: CommandContext): Command {
       .action(async (options: Options) => {
         const extra = options.topicPrefix === undefined ? [] : [`kafka.topicPrefix=${options.topicPrefix}`];
         const connection = connectionOf(configurationOf(context, options, extra));
+        await probeCluster(connection, tellerOf(context));
         const topic = topicName(connection.topicPrefix, 'deadLetter');
         const counts = new Map<string, number>();
         let newest: Message[] = [];

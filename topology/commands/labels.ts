@@ -8,10 +8,18 @@ import { ActuaryError } from '../../schema/errors.js';
 import { isoTime } from '../../schema/records.js';
 import { topicName } from '../../schema/topics.js';
 import { connectionOf, openSink, type KafkaConnection } from '../kafka/connection.js';
+import { probeCluster } from '../kafka/probe.js';
 import { planLabels, recordsOf, type LabelOutcome, type PlannedLabel } from '../labels/plan.js';
 import { publishedLabels } from '../labels/published.js';
 import { linesOf, openInput } from '../replay/lines.js';
-import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import {
+  configurable,
+  configurationOf,
+  tellerOf,
+  writeLine,
+  type CommandContext,
+  type ConfigurationOptions,
+} from './context.js';
 import { timeOf } from './times.js';
 
 const MAX_MESSAGE_BYTES = 1_000_000;
@@ -47,9 +55,10 @@ async function importLabels(file: string, options: Options, context: CommandCont
   const config = configurationOf(context, options);
   const reader = await read(file, options.now ?? systemClock.now(), context);
   const connection = connectionOf(config);
+  const warn = tellerOf(context);
+  await probeCluster(connection, warn);
   const codec = await AvroCodec.open(config.kafka.registry, connection.topicPrefix);
   const topic = topicName(connection.topicPrefix, 'labels');
-  const warn = (message: string): void => writeLine(context.stderr, message);
   const published = await publishedLabels(connection, topic, codec, (where, error) =>
     warn(`${where}: left out: ${error.message}`),
   );

@@ -12,7 +12,14 @@ import { connectionOf, openSink } from '../kafka/connection.js';
 import { probeCluster } from '../kafka/probe.js';
 import { durationMs } from '../replay/as-of.js';
 import { endsAtSignal } from '../shutdown.js';
-import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import {
+  configurable,
+  configurationOf,
+  tellerOf,
+  writeLine,
+  type CommandContext,
+  type ConfigurationOptions,
+} from './context.js';
 import { writeFleet } from './fleet-output.js';
 import { numberOf } from './numbers.js';
 
@@ -112,7 +119,7 @@ async function writeToKafka(
   const source = config.sources.find((one) => one.format === format);
   if (source === undefined) throw new ActuaryError('usage', `no source of format ${format} is configured to write to`);
   const connection = connectionOf(config);
-  await probeCluster(connection, () => undefined);
+  await probeCluster(connection, tellerOf(context));
   const sink = await openSink(connection, 'simulate', MAX_MESSAGE_BYTES, (message) =>
     writeLine(context.stderr, message),
   );

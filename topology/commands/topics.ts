@@ -1,8 +1,16 @@
 import { Command } from 'commander';
+import { refuseEmbedded } from '../embedded/kafka.js';
 import { connectionOf } from '../kafka/connection.js';
 import { probeCluster } from '../kafka/probe.js';
 import { createTopics } from '../kafka/topics-admin.js';
-import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
+import {
+  configurable,
+  configurationOf,
+  tellerOf,
+  writeLine,
+  type CommandContext,
+  type ConfigurationOptions,
+} from './context.js';
 
 export function topicsCommand(context: CommandContext): Command {
   const command = new Command('topics');
@@ -13,7 +21,7 @@ export function topicsCommand(context: CommandContext): Command {
       .action(async (options: ConfigurationOptions & { json?: boolean }) => {
         const config = configurationOf(context, options);
         const connection = connectionOf(config);
-        await probeCluster(connection, () => undefined);
+        refuseEmbedded(await probeCluster(connection, tellerOf(context)), connection.brokers);
         const results = await createTopics(connection, config.kafka.partitions, config.kafka.replicationFactor);
         if (options.json) writeLine(context.stdout, JSON.stringify(results));
         else

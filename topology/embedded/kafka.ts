@@ -8,6 +8,9 @@ export const EMBEDDED_PARTITIONS = 4;
 /** What a partition of the embedded cluster keeps; older messages are gone, read or not. */
 export const EMBEDDED_PARTITION_BYTES = 5 * 1024 * 1024;
 
+/** A topic that nothing is in: by it whoever connects knows what cluster this is. */
+const MARK = 'gpu-actuary.embedded';
+
 export interface EmbeddedKafka {
   /** Bootstrap servers, host:port. */
   readonly brokers: string[];
@@ -25,8 +28,9 @@ export async function startEmbeddedKafka(): Promise<EmbeddedKafka> {
     'test.mock.num.brokers': 1,
     'metadata.broker.list': 'embedded',
   } as ProducerGlobalConfig);
+  // To ask for a topic makes it.
   const metadata = await new Promise<Metadata>((resolve, reject) => {
-    host.connect({ timeout: CONNECT_TIMEOUT_MS }, (error: LibrdKafkaError | null, found: Metadata) => {
+    host.connect({ topic: MARK, timeout: CONNECT_TIMEOUT_MS }, (error: LibrdKafkaError | null, found: Metadata) => {
       if (error) reject(new ActuaryError('kafka_failed', `embedded Kafka: ${error.message}`, { cause: error }));
       else resolve(found);
     });
@@ -35,4 +39,19 @@ export async function startEmbeddedKafka(): Promise<EmbeddedKafka> {
     brokers: metadata.brokers.map(({ host: name, port }) => `${name}:${port}`),
     stop: () => new Promise((resolve) => host.disconnect(() => resolve())),
   };
+}
+
+/**
+ * The embedded cluster names a controller that is not there, so that clients wait in vain where they ask it to create
+ * topics, and it could not do so either.
+ * @param topics of the cluster
+ * @throws ActuaryError kafka_failed: this cluster is an embedded one, and cannot be what the engine runs on by itself
+ */
+export function refuseEmbedded(topics: ReadonlySet<string>, brokers: readonly string[]): void {
+  if (topics.has(MARK))
+    throw new ActuaryError(
+      'kafka_failed',
+      `Kafka at ${brokers.join(', ')} is the embedded one of a demo: it creates no topics on request and does not isolate transactions. ` +
+        'It can be read, and `simulate --output kafka` can write to it; the engine needs a real cluster',
+    );
 }

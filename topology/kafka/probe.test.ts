@@ -15,7 +15,7 @@ const connection = (properties: KafkaConnection['properties']): KafkaConnection 
   bufferBytes: 64e6,
   embedded: false,
 });
-const probe = (properties: KafkaConnection['properties']): Promise<void> =>
+const probe = (properties: KafkaConnection['properties']): Promise<unknown> =>
   probeCluster(connection(properties), () => undefined, 100);
 
 describe('knocking at the cluster', () => {
@@ -51,6 +51,13 @@ describe('knocking at the cluster', () => {
       code: 'kafka_unreachable',
       message: expect.stringContaining('127.0.0.1:1') as string,
     });
+  });
+
+  it('says what is waited for as soon as there was no answer', async () => {
+    const say = (message: string): never => {
+      throw new Error(message);
+    };
+    await expect(probeCluster(connection({}), say)).rejects.toThrow('waiting for Kafka at 127.0.0.1:1, up to 20 s');
   });
 
   it('names what a build without libraries cannot do', () => {

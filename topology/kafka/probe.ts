@@ -21,42 +21,45 @@ export function missingFeatures(features: readonly string[] = rdkafka.features):
   return missing;
 }
 
-/**
- * Knocks at the cluster once, with the properties that every client will have: a mistake in them, a wrong address or
- * a refused login is better met before anything is joined, and told by name.
- * @throws ActuaryError config_invalid where librdkafka does not take the properties, kafka_unreachable
- */
-export async function probeCluster(
-  connection: KafkaConnection,
-  warn: Warn,
-  timeoutMs = CONNECT_TIMEOUT_MS,
-): Promise<void> {
+/** Says what this build of the client cannot do, if anything. */
+export function warnOfMissing(warn: Warn): void {
   const missing = missingFeatures();
   if (missing.length > 0)
     warn(
       `librdkafka was compiled without some libraries: ${missing.join('; ')}. ` +
         'Install libzstd-dev and libssl-dev (or what your system calls them), then run: npm rebuild node-rdkafka',
     );
+}
+
+/**
+ * Knocks at the cluster once, with the properties that every client will have: a mistake in them, a wrong address or
+ * a refused login is better met before anything is joined, and told by name.
+ * @param say told what is waited for where there is no answer at once
+ * @returns names of its topics
+ * @throws ActuaryError config_invalid where librdkafka does not take the properties, kafka_unreachable
+ */
+export async function probeCluster(
+  connection: KafkaConnection,
+  say: Warn,
+  timeoutMs = CONNECT_TIMEOUT_MS,
+): Promise<ReadonlySet<string>> {
   const until = performance.now() + timeoutMs;
+  const where = `Kafka at ${connection.brokers.join(', ')}`;
   // Not every attempt comes far enough to be told why.
   let reason = '';
-  for (;;) {
-    const refusal = await knock(connection, Math.min(ATTEMPT_MS, timeoutMs));
-    if (refusal === null) return;
-    if (refusal.reason !== '') reason = ` (${refusal.reason})`;
-    if (performance.now() >= until)
-      throw new ActuaryError(
-        'kafka_unreachable',
-        `Kafka at ${connection.brokers.join(', ')}: ${refusal.message}${reason}`,
-      );
+  for (let attempt = 1; ; attempt++) {
+    const answer = await knock(connection, Math.min(ATTEMPT_MS, timeoutMs));
+    if ('topics' in answer) return answer.topics;
+    if (answer.reason !== '') reason = ` (${answer.reason})`;
+    if (performance.now() >= until) throw new ActuaryError('kafka_unreachable', `${where}: ${answer.message}${reason}`);
+    if (attempt === 1) say(`waiting for ${where}, up to ${Math.round(timeoutMs / 1000)} s${reason}`);
   }
 }
 
-/** @returns null where the cluster answers, else that it does not, and why as far as the client told */
-async function knock(
-  connection: KafkaConnection,
-  timeoutMs: number,
-): Promise<{ readonly message: string; readonly reason: string } | null> {
+type Answer = { readonly topics: ReadonlySet<string> } | { readonly message: string; readonly reason: string };
+
+/** @returns the topics of a cluster that answers, else that it does not, and why as far as the client told */
+async function knock(connection: KafkaConnection, timeoutMs: number): Promise<Answer> {
   let client: rdkafka.Producer;
   try {
     client = new rdkafka.Producer(clientProperties(connection, 'probe'));
@@ -66,13 +69,17 @@ async function knock(
   // The client itself says only that it ran out of time; why, it tells as it goes.
   let reason = '';
   client.on('event.log', ({ message }: { message: string }) => {
-    reason = message.replace(/^\[thrd:[^\]]*\]: /, '');
+    reason = message.replace(/^\[thrd:[^\]]*\]: /, '').replace(/ \(after \d+ms in state [^)]*(\(s\)[^)]*)?\)$/, '');
   });
+  let topics: string[] = [];
   const error = await new Promise<LibrdKafkaError | null>((resolve) => {
-    client.connect({ timeout: timeoutMs }, resolve);
+    client.connect({ timeout: timeoutMs }, (failure, metadata) => {
+      topics = metadata?.topics.map(({ name }) => name) ?? [];
+      resolve(failure);
+    });
   });
   if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
-  if (error === null || error === undefined) return null;
+  if (error === null || error === undefined) return { topics: new Set(topics) };
   // Refused before anything was sent: properties that do not go together, or that this build has no code for.
   if (error.code === rdkafka.CODES.ERRORS.ERR__STATE)
     throw new ActuaryError('config_invalid', `kafka.properties: ${error.message}`, { cause: error });

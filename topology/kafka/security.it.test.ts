@@ -108,7 +108,7 @@ await describeWith('kraft', 'a broker behind TLS and a login', () => {
   });
 
   it('is told apart from one that is not there: a refused login and a certificate nobody vouches for', async () => {
-    const probe = (config: ReturnType<typeof configuration>): Promise<void> =>
+    const probe = (config: ReturnType<typeof configuration>): Promise<unknown> =>
       probeCluster(connectionOf(config), () => undefined, 3_000);
     await expect(probe(configuration('wrong'))).rejects.toMatchObject({
       code: 'kafka_unreachable',
