@@ -16,6 +16,7 @@ import {
   HistoryBody,
   NeighboursBody,
   PredictionBody,
+  SummaryBody,
 } from './api-schemas.js';
 import { buildOperationsApp } from './app.js';
 import { EngineMetrics } from './metrics.js';
@@ -49,7 +50,10 @@ describe('records of a GPU', () => {
   it.each(bodies)('GET /%s of a GPU that nobody heard of is 404 unknown_gpu', async (kind) => {
     const response = await app.inject(`/${kind}/GPU-nobody`);
     expect(response.statusCode).toBe(404);
-    expect(response.json()).toEqual({ code: 'unknown_gpu', message: 'nothing is known of GPU-nobody' });
+    expect(response.json()).toEqual({
+      code: 'unknown_gpu',
+      message: expect.stringMatching(/^nothing is known of GPU-nobody: \/gpus lists .*such as GPU-/) as string,
+    });
   });
 
   it.each(bodies)('GET /%s of a malformed UUID is 400 bad_request', async (kind) => {
@@ -202,6 +206,17 @@ describe('GET /fleet and /catalogue', () => {
   });
 });
 
+describe('GET /gpus/{gpu_uuid}', () => {
+  it('answers the item of the list', async () => {
+    const { app } = serverOf(2);
+    const { items } = (await app.inject('/gpus')).json<{ items: { gpu_uuid: string }[] }>();
+    const one = await app.inject(`/gpus/${items[1].gpu_uuid}`);
+    expect([one.statusCode, one.json()]).toEqual([200, items[1]]);
+    expectShape(SummaryBody, one.json());
+    expect((await app.inject('/gpus/GPU-nobody')).json()).toMatchObject({ code: 'unknown_gpu' });
+  });
+});
+
 describe('GET /gpus/{gpu_uuid}/history', () => {
   const uuid = uuidOf(0);
   interface Body {
@@ -239,6 +254,23 @@ describe('GET /gpus/{gpu_uuid}/history', () => {
     expect(toMs - fromMs).toBeGreaterThanOrEqual(168 * HOUR_MS);
     await app.inject(`/gpus/${uuid}/history?hours=1`);
     expect(asked[1][2]).toBe(60_000);
+  });
+
+  it('goes back from the newest reading in the database, which records do not know of yet', async () => {
+    const newestMs = Date.parse('2026-11-23T10:41:00Z');
+    const { app } = serverOf(1, {
+      history: {
+        read: (_uuid, fromMs, toMs, bucketMs) => {
+          const points = [];
+          for (let atMs = fromMs; atMs < Math.min(toMs, newestMs + 1); atMs += bucketMs)
+            points.push({ atMs, gpuTemp: 55, powerUsage: 300 });
+          return Promise.resolve(points);
+        },
+      },
+    });
+    const { points } = (await app.inject(`/gpus/${uuid}/history?hours=1`)).json<Body>();
+    expect([points[0].at, points.at(-1)!.at]).toEqual(['2026-11-23T09:42:00.000Z', '2026-11-23T10:41:00.000Z']);
+    expect(points).toHaveLength(60);
   });
 
   it('answers from the panes when the database fails, and logs why', async () => {
@@ -313,7 +345,10 @@ describe('operations', () => {
     const metrics = await app.inject('/metrics');
     expect(metrics.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(metrics.body).not.toContain('gpu_actuary_fleet');
-    expect((await app.inject('/gpus')).json()).toMatchObject({ code: 'not_found' });
+    expect((await app.inject('/gpus')).json()).toEqual({
+      code: 'not_found',
+      message: expect.stringMatching(/^nothing at GET \/gpus: this process has no serve role/) as string,
+    });
   });
 
   it('counts requests by route, never by GPU', async () => {
@@ -339,7 +374,10 @@ describe('every answer', () => {
     ] as const) {
       const response = await app.inject({ method, url });
       expect(response.statusCode).toBe(404);
-      expect(response.json<{ code: string }>().code).toBe('not_found');
+      expect(response.json()).toEqual({
+        code: 'not_found',
+        message: expect.stringMatching(/^nothing at .*: \/openapi\.json tells /) as string,
+      });
     }
   });
 
@@ -430,6 +468,7 @@ describe('every answer', () => {
         '/features/{gpu_uuid}',
         '/fleet',
         '/gpus',
+        '/gpus/{gpu_uuid}',
         '/gpus/{gpu_uuid}/history',
         '/gpus/{gpu_uuid}/neighbours',
         '/health/{gpu_uuid}',

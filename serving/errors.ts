@@ -25,9 +25,14 @@ export class HttpError extends Error {
 /** Answers every error as `{code, message}`. What nobody foresaw is logged in full and told in one word. */
 export function answerErrors(app: FastifyInstance, log: ServerLog): void {
   app.setErrorHandler((error: FastifyError | HttpError, request, reply) => answer(error, request, reply, log));
-  app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({ code: 'not_found', message: `nothing at ${request.method} ${pathOf(request)}` }),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const hint = app.hasRoute({ method: 'GET', url: '/openapi.json' })
+      ? '/openapi.json tells what there is'
+      : 'this process has no serve role, and so only /healthz, /readyz, /metrics and /debug/state';
+    return reply
+      .code(404)
+      .send({ code: 'not_found', message: `nothing at ${request.method} ${pathOf(request)}: ${hint}` });
+  });
 }
 
 /** @returns the reply, sent */

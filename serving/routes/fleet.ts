@@ -1,12 +1,22 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import { FEATURES } from '../../schema/features.js';
 import { DECISIONS, FAILURE_TYPES, GRADES } from '../../schema/records.js';
-import { CatalogueBody, ErrorBody, FleetBody, GpusBody, GpusQuery, NoQuery } from '../api-schemas.js';
+import {
+  CatalogueBody,
+  ErrorBody,
+  FleetBody,
+  GpuParams,
+  GpusBody,
+  GpusQuery,
+  NoQuery,
+  SummaryBody,
+} from '../api-schemas.js';
 import { HttpError } from '../errors.js';
 import { formatCursor, ORDERS, parseCursor, SORTS } from '../fleet-order.js';
 import { AT_RISK, RISK_BANDS, totalsJson } from '../fleet-totals.js';
 import type { FleetView } from '../fleet-view.js';
 import { summaryOf } from '../gpu-state.js';
+import { knownGpu } from './records.js';
 
 const CATALOGUE = {
   features: FEATURES.filter(({ set }) => set !== 'internal').map(({ name, unit, set, description }) => ({
@@ -44,6 +54,20 @@ export const fleetRoutes: FastifyPluginCallbackTypebox<{ view: FleetView }> = (a
       const { states, next } = view.page(sort, order, after, limit);
       return { items: states.map(summaryOf), next: next === null ? null : formatCursor(next, sort, order) };
     },
+  );
+
+  app.get(
+    '/gpus/:gpu_uuid',
+    {
+      schema: {
+        tags: ['gpus'],
+        summary: 'A GPU as the list has it',
+        params: GpuParams,
+        querystring: NoQuery,
+        response: { 200: SummaryBody, 400: ErrorBody, 404: ErrorBody },
+      },
+    },
+    (request) => summaryOf(knownGpu(view, request.params.gpu_uuid)),
   );
 
   app.get(

@@ -63,7 +63,7 @@ export const historyRoutes: FastifyPluginCallbackTypebox<HistoryOptions> = (app,
         const newestMs = newestReadingAt(state) ?? clock.now();
         const fromMs = Math.ceil((newestMs - hours * HOUR_MS) / bucketMs) * bucketMs;
         const points = await read(history, gpu_uuid, fromMs, newestMs + RECORD_LAG_MS, bucketMs, log);
-        if (points !== null) return answer('database', bucketMs, points);
+        if (points !== null) return answer('database', bucketMs, newestOf(points, hours * HOUR_MS, bucketMs));
       }
       const means = state.history?.newest(hours) ?? [];
       return answer(
@@ -75,6 +75,12 @@ export const historyRoutes: FastifyPluginCallbackTypebox<HistoryOptions> = (app,
   );
   done();
 };
+
+/** The points of a span that ends with the newest: the database has readings that no record knows of yet. */
+function newestOf(points: readonly HistoryPoint[], spanMs: number, bucketMs: number): readonly HistoryPoint[] {
+  const endMs = (points.at(-1)?.atMs ?? 0) + bucketMs;
+  return points.filter(({ atMs }) => atMs >= endMs - spanMs);
+}
 
 /** @returns null where the database failed: a chart by the hour is better than none, and its `source` tells */
 async function read(

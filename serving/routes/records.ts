@@ -66,10 +66,14 @@ function inWords(record: Record<string, unknown>): Record<string, unknown> {
   return { ...record, top_factors: factors.map((factor) => ({ ...factor, words: factorInWords(factor) })) };
 }
 
+const WHERE_UUIDS_ARE =
+  '/gpus lists the GPUs that are known, by the UUIDs of their telemetry, mostly such as GPU-6c3e46cb-12ab-…';
+
 /** @throws HttpError 404 unknown_gpu */
 export function knownGpu(view: FleetView, gpuUuid: string): Readonly<GpuState> {
   const state = view.get(gpuUuid);
-  if (state === undefined) throw new HttpError(404, 'unknown_gpu', `nothing is known of ${gpuUuid}`);
+  if (state === undefined)
+    throw new HttpError(404, 'unknown_gpu', `nothing is known of ${gpuUuid}: ${WHERE_UUIDS_ARE}`);
   return state;
 }
 
