@@ -69,6 +69,13 @@ describe('configuration', () => {
       /GPU_ACTUARY_KAFKA_BROKER names no/,
     ],
     ['a file that is no mapping', [], {}, '[1]', /expected a mapping/],
+    [
+      'several documents',
+      [],
+      {},
+      'http: { port: 1 }\n---\nhttp: { port: 2 }\n',
+      /config\.yaml: expected one YAML document/,
+    ],
     ['broken YAML', [], {}, 'a: [', /configuration file/],
   ] as [string, string[], Record<string, string>, string | undefined, RegExp][])(
     'refuses %s, naming it',
@@ -131,6 +138,7 @@ describe('configuration', () => {
     expect(empty).toEqual(load(['model.directory=null']));
     expect(load(['http.port=9'], {}, fileOf('http:\n')).http).toEqual({ host: '127.0.0.1', port: 9 });
     expect(load([], {}, fileOf('# all of it is commented out\n'))).toEqual(load());
+    expect(load([], {}, fileOf('---\nhttp: { port: 9 }\n...\n')).http.port).toBe(9);
     expect(() => load([], {}, fileOf('sources: [null]'))).toThrow(/sources\.0/);
     expect(() => load([], {}, fileOf('http: { port: }'))).toThrow(/http\.port: .*got null/);
   });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Kind, type TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { HealthGrader } from '../operators/health.js';
 import { ConfigSchema, type Config } from '../schema/config.js';
 import { ActuaryError, messageOf } from '../schema/errors.js';
@@ -129,7 +129,9 @@ function readFile(file: string): Tree {
   try {
     tree = parseYaml(text) ?? {};
   } catch (error) {
-    throw new ActuaryError('config_invalid', `configuration file ${file}: ${messageOf(error)}`, { cause: error });
+    const several = error instanceof YAMLParseError && error.code === 'MULTIPLE_DOCS';
+    const problem = several ? 'expected one YAML document, and --- begins another' : messageOf(error);
+    throw new ActuaryError('config_invalid', `configuration file ${file}: ${problem}`, { cause: error });
   }
   if (typeof tree !== 'object' || tree === null || Array.isArray(tree))
     throw new ActuaryError('config_invalid', `configuration file ${file}: expected a mapping of keys`);
