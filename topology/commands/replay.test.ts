@@ -130,6 +130,18 @@ describe('replay', () => {
     ]);
   });
 
+  it('lets a reading of a wrong future make those after it late, unless --now refuses it', async () => {
+    const input = [
+      sample('2026-03-01T00:00:00Z'),
+      sample('9999-12-31T00:00:00Z'),
+      sample('2026-03-01T00:01:00Z', { gpu_temp: 70 }),
+    ];
+    expect(rejectedOf(await replay(input))).toEqual(['3 late gpu_temp']);
+    const judged = await replay(input, '--now', NOW);
+    expect(rejectedOf(judged)).toEqual(['2 future gpu_temp']);
+    expect(judged.find(({ features }) => features !== undefined)?.features?.gpu_temp_mean).toBe(65);
+  });
+
   it('counts a blank line as an empty message', async () => {
     expect(rejectedOf(await replay([sample('2026-03-01T00:00:00Z'), '', sample('2026-03-01T00:01:00Z')]))).toEqual([
       '2 empty null',

@@ -57,7 +57,7 @@ export function replayCommand(context: CommandContext): Command {
     .option('--as-of <when>', 'last, every:1h (or 15m, 1d), a time, or listed:FILE: when each GPU is evaluated', 'last')
     .option(
       '--now <time>',
-      'judge event times against this time: future readings are rejected, past ones if ingest.maxAgeDays is set by --set',
+      'judge event times against this time, best the end of the recording: future readings are rejected, past ones if ingest.maxAgeDays is set by --set; without it a reading of a wrong future makes all later ones of its GPU late',
     )
     .option('--at <time>', 'event time of a plain scrape file (prometheus-text without JSON)')
     .option('--output <file>', 'results, at their place when they are whole; - for standard output', '-')
