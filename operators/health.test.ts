@@ -144,6 +144,9 @@ describe('HealthGrader', () => {
       points: 40,
       evidence: 'gpu_temp_mean 82 °C, above 72',
     });
+    // "1490 count" would say it twice.
+    const replays = grader.assess(row({ ...BUSY, pcie_replay_count: 1490 }), 0, H100);
+    expect(replays.deductions[0].evidence).toBe('pcie_replay_count 1490, above 10');
   });
 
   it('judges temperature by the limits of the model', () => {

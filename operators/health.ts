@@ -218,7 +218,9 @@ function compile(model: GpuModel | null, options: HealthOptions): CompiledRule[]
 function evidence(rule: CompiledRule, values: Float64Array, offset: number): string {
   const { name, unit } = FEATURES[rule.column];
   const bound = rule.to < rule.from ? 'below' : 'above';
-  return `${name} ${figure(values[offset + rule.column])} ${unit}, ${bound} ${figure(rule.from)}`;
+  const value = figure(values[offset + rule.column]);
+  // The name of a count says what is counted.
+  return `${name} ${unit === 'count' ? value : `${value} ${unit}`}, ${bound} ${figure(rule.from)}`;
 }
 
 /** Four significant digits, without trailing zeros. */

@@ -1,10 +1,31 @@
 import { describe, expect, it } from 'vitest';
 
 /** The page's own script: it has no types, for no compiler stands between it and the browser. */
-const { ago, clockAhead } = (await import(new URL('./page/format.js', import.meta.url).href)) as {
+const { ago, clockAhead, withThousands, words } = (await import(new URL('./page/format.js', import.meta.url).href)) as {
   ago: (iso: string | null, nowMs: number) => string;
   clockAhead: (iso: string | null, nowMs: number) => string | null;
+  withThousands: (text: string) => string;
+  words: (name: string) => string;
 };
+
+describe('names on the page', () => {
+  it.each([
+    ['row_remap_failed', 'Row remap failed'],
+    ['hardware_xid', 'Hardware XID'],
+    ['application_xids_recur', 'Application XIDs recur'],
+    ['pcie_replays', 'PCIe replays'],
+    ['nvlink_errors', 'NVLink errors'],
+    ['gpu_absent', 'GPU absent'],
+  ])('%s reads %s', (name, text) => expect(words(name)).toBe(text));
+});
+
+describe('numbers in text on the page', () => {
+  it.each([
+    ['pcie_replay_count 1490, above 10', 'pcie_replay_count 1,490, above 10'],
+    ['total_operating_hours 1234567.5 h, above 43800', 'total_operating_hours 1,234,567.5 h, above 43,800'],
+    ['thermal_resistance 0.12345 °C/W of a10000', 'thermal_resistance 0.12345 °C/W of a10000'],
+  ])('%s reads %s', (text, read) => expect(withThousands(text)).toBe(read));
+});
 
 describe('the age of a reading on the page', () => {
   const now = Date.parse('2026-03-01T12:00:00Z');

@@ -151,6 +151,12 @@ describe.skipIf(isMissing && process.env.CI !== 'true')(`page in a browser (need
     await page.locator('tbody tr').first().click();
     await page.locator('.chart path').first().waitFor();
     expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(375);
+    // Its features would be two thirds of the page.
+    const features = page.locator('.features');
+    expect(await features.isVisible()).toBe(false);
+    await page.locator('summary').click();
+    expect(await features.isVisible()).toBe(true);
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(375);
   });
 });
 
@@ -166,6 +172,14 @@ describe('page of an unknown GPU or an empty fleet', () => {
       await page.goto(`${url}/#/gpu/GPU-nobody`);
       await page.getByText('No GPU GPU-nobody is known here.').waitFor();
       expect(await page.locator('.cards').isVisible()).toBe(false);
+      const problems: string[] = [];
+      page.on('pageerror', (error) => problems.push(error.message));
+      for (const address of ['%E0%A4%A', 'a%20b']) {
+        await page.goto(`${url}/#/gpu/${address}`);
+        await page.getByText('This address names no GPU').waitFor();
+        expect(await page.locator('.cards').isVisible()).toBe(false);
+      }
+      expect(problems).toEqual([]);
     } finally {
       await browser.close();
       await app.close();

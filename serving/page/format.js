@@ -59,11 +59,19 @@ function span(seconds) {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
-/** `row_remap_failed` to `Row remap failed` */
+const SPELLED = { gpu: 'GPU', nvlink: 'NVLink', pcie: 'PCIe', xid: 'XID', xids: 'XIDs' };
+
+/** `row_remap_failed` to `Row remap failed`, `hardware_xid` to `Hardware XID` */
 export function words(name) {
-  const text = name.replaceAll('_', ' ');
+  const text = name
+    .split('_')
+    .map((word) => SPELLED[word] ?? word)
+    .join(' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** Text with its thousands set apart: `pcie_replay_count 1490` to `pcie_replay_count 1,490` */
+export const withThousands = (text) => text.replace(/(?<![\w.])\d{4,}/g, (digits) => whole.format(Number(digits)));
 
 function isAbsent(value) {
   return value === null || value === undefined || Number.isNaN(value);

@@ -2,7 +2,7 @@ import { getOrMissing } from './api.js';
 import { AlertList } from './alert-list.js';
 import { Chart } from './chart.js';
 import { bar, h, setText } from './dom.js';
-import { ABSENT, ago, dollars, figure, fixed, percent, time, words } from './format.js';
+import { ABSENT, ago, dollars, figure, fixed, percent, time, withThousands, words } from './format.js';
 import { gradeMark } from './fleet-page.js';
 
 // One GPU: what is likely to fail and when, how healthy it is and why, what it is worth, and its figures.
@@ -86,7 +86,14 @@ export class GpuPage {
     } catch (error) {
       if (error.name === 'AbortError') return;
       this.problem.hidden = false;
-      setText(this.problem, `This GPU cannot be read: ${error.message}`);
+      const isNone = error.code === 'bad_request';
+      if (isNone) this.content.hidden = true;
+      setText(
+        this.problem,
+        isNone
+          ? 'This address names no GPU: a UUID has letters, digits and . _ : - only. The fleet lists all that are known.'
+          : `This GPU cannot be read: ${error.message}`,
+      );
     }
   }
 
@@ -137,7 +144,7 @@ export class GpuPage {
         this.source,
         this.neighbours,
       ),
-      section('Features', null, this.features),
+      folded('Features', this.features),
     );
     return h(
       'div',
@@ -308,7 +315,7 @@ function drawHealth(element, record) {
             h(
               'li',
               {},
-              h('span', {}, h('strong', {}, words(factor)), ' ', h('small', {}, evidence)),
+              h('span', {}, h('strong', {}, words(factor)), ' ', h('small', {}, withThousands(evidence))),
               h('b', {}, `−${fixed(points, 1)}`),
             ),
           ),
@@ -351,6 +358,12 @@ function card(title, content) {
 
 function section(title, controls, ...content) {
   return h('section', { class: 'band' }, h('div', { class: 'band-head' }, h('h2', {}, title), controls), ...content);
+}
+
+/** A section that is long on a narrow screen, and closed there until it is asked for. */
+function folded(title, ...content) {
+  const open = matchMedia('(min-width: 761px)').matches;
+  return h('details', { class: 'band', open }, h('summary', {}, h('h2', {}, title)), ...content);
 }
 
 function pairs(rows) {
