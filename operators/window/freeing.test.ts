@@ -173,3 +173,17 @@ it('packs every number, whole ones in few bytes', () => {
   for (const number of [NaN, -Infinity, 0, 100, 2 ** 20]) writer.number(number);
   expect(writer.take().length).toBe(1 + 1 + 1 + 1 + 3);
 });
+
+it('frees GPUs that fell silent in the order in which they did, whatever their slots', () => {
+  const run = new Run('v2');
+  const ofOne = (gpu: number, hours: number): void =>
+    run.offer(batchOf(START + hours * HOUR_MS, { stepHours: 0, gpus: [gpu], series: [0], value: 50, host: undefined }));
+  ofOne(2, 0.1);
+  ofOne(1, 0.2);
+  ofOne(3, 5);
+  ofOne(2, 1.1);
+  ofOne(1, 1.2);
+  ofOne(0, 400);
+  run.store.freeSilent();
+  expect(run.freed).toEqual(['GPU-b', 'GPU-c', 'GPU-d']);
+});

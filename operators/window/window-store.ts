@@ -167,14 +167,19 @@ export class WindowStore implements Windows {
     if (this.hour === this.searchedHour) return;
     this.searchedHour = this.hour;
     this.remembered.expire(this.hour);
+    const silent: { slot: number; gpuUuid: string; heardHour: number }[] = [];
     for (let slot = 0; slot < this.uuids.length; slot++) {
-      if (this.uuids[slot] === undefined) continue;
+      const gpuUuid = this.uuids[slot];
+      if (gpuUuid === undefined) continue;
       const { heardHour } = this.chunks[slot >>> this.shift];
       const local = slot & (this.chunkSlots - 1);
       if (heardHour[local] === NEVER) heardHour[local] = this.hour;
       // Heard until an hour after the one in which its own began; a window later nothing of it is left to be asked for.
-      if (this.hour - heardHour[local] > this.hours) this.free(slot);
+      if (this.hour - heardHour[local] > this.hours) silent.push({ slot, gpuUuid, heardHour: heardHour[local] });
     }
+    // Not by slots, which are others where the state was put back: what follows is to be what would have followed.
+    silent.sort((a, b) => a.heardHour - b.heardHour || (a.gpuUuid < b.gpuUuid ? -1 : 1));
+    for (const { slot } of silent) this.free(slot);
   }
 
   newestMs(slot: number): number {
