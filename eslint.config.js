@@ -38,6 +38,7 @@ export default tseslint.config(
       'node_modules/**',
       'coverage/**',
       'serving/page/**',
+      '.cache/**',
       '**/.venv/**',
       'operators/decode/wasm/json-match.ts',
       'schema/wasm/column-pack.ts',
