@@ -1,9 +1,7 @@
 """Trains a candidate on a user's own history, on top of the champion or alone, and writes it with its report.
 
-Run by train.sh. Each GPU is either learned from, or says when to stop and calibrates, or is judged by. Where the
-history is long enough, what is judged lies after all that was learned from: what was not known by then is not used.
-On top of a model those that calibrate are learned from too (adapting.py), and the candidate itself is then made from all
-GPUs; alone, from all but those that calibrate.
+Run by train.sh. Each GPU is either learned from or judged by. Where the history is long enough, what is judged lies after
+all that was learned from: what was not known by then is not used. The candidate itself is then made from all GPUs.
 """
 
 import argparse
@@ -40,6 +38,7 @@ MIN_SPAN_DAYS = 2 * HORIZONS[-1]
 
 @dataclass
 class Split:
+    #: A model learns from both; of the baseline by age the second says when to stop.
     train: TrainingSet
     watch: TrainingSet
     test: TrainingSet
@@ -90,7 +89,7 @@ TEXT = """# A candidate: {version}
 
 Learned from a history of {rows:,} rows of {gpus:,} GPUs, {failing} of which fail, {base}. Made by `npm run train -- --input …`.
 
-Judged by GPUs that nothing was learned from{time}: a model that was learned without them, in the same way. The candidate is learned from all{but}. Rows are weighted by the GPUs that they stand for; intervals (90 %) come from resampling GPUs.
+Judged by GPUs that nothing was learned from{time}: a model that was learned without them, in the same way. The candidate is learned from all of them. Rows are weighted by the GPUs that they stand for; intervals (90 %) come from resampling GPUs.
 
 {tables}
 
@@ -98,12 +97,12 @@ Judged by GPUs that nothing was learned from{time}: a model that was learned wit
 """
 
 
-def learned(train: TrainingSet, watch: TrainingSet, base: Model | None) -> Model:
-    return Model.learn(train, watch) if base is None else base.adapted(concatenate_fleets([train, watch]))
+def learned(history: TrainingSet, base: Model | None) -> Model:
+    return Model.alone(history) if base is None else base.adapted(history)
 
 
 def judged(parts: Split, base: Model | None) -> tuple[Model, dict[str, np.ndarray], list[Comparison]]:
-    model, test = learned(parts.train, parts.watch, base), parts.test
+    model, test = learned(concatenate_fleets([parts.train, parts.watch]), base), parts.test
     scores = {"candidate": model.probabilities(test.x)}
     if base is not None:
         scores["champion, as it is"] = base.probabilities(test.x)
@@ -126,13 +125,12 @@ def train_candidate(options: argparse.Namespace) -> None:
         data = read_history(CLI, options.input, options.assets, options.labels, names, Path(work), options.gap_ms)
     parts = split(data)
     told(
-        f"{len(data)} rows of {int(data.columns['gpu'].max()) + 1} GPUs, {failing_gpus(data)} of which fail. Learning from {len(parts.train)} rows "
-        f"({failing_gpus(parts.train)} failing GPUs), calibrating on {len(parts.watch)} ({failing_gpus(parts.watch)}), judging on {len(parts.test)} ({failing_gpus(parts.test)})"
+        f"{len(data)} rows of {int(data.columns['gpu'].max()) + 1} GPUs, {failing_gpus(data)} of which fail. Learning from {len(parts.train) + len(parts.watch)} rows "
+        f"({failing_gpus(parts.train) + failing_gpus(parts.watch)} failing GPUs), judging on {len(parts.test)} ({failing_gpus(parts.test)})"
     )
     model, scores, results = judged(parts, base)
     told("judged; learning from all of it")
-    whole = np.isin(data.columns["gpu"], parts.watch.columns["gpu"])
-    final = learned(data.take(~whole), data.take(whole), base)
+    final = learned(data, base)
 
     tables = []
     for column, one in enumerate(results):
@@ -161,7 +159,6 @@ def train_candidate(options: argparse.Namespace) -> None:
     failing = np.unique(data.columns["gpu"][data.columns["type"] >= 0])
     text = TEXT.format(
         version=written["model_version"], rows=len(data), gpus=int(data.columns["gpu"].max()) + 1, failing=len(failing),
-        but=" but the GPUs that calibrate" if base is None else " of them",
         base="alone" if base is None else f"on top of the model in {options.base.name}",
         time="" if parts.cut_days is None else ", at times after all that was learned from",
         tables="\n\n".join(tables),

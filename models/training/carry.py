@@ -17,7 +17,7 @@ from typing import Any, Callable
 import numpy as np
 
 from baselines import rule_of_thumb
-from candidate import CHAMPION, CLI, split
+from candidate import CHAMPION, CLI
 from champion import read_model
 from evaluate import OBSERVABLE, Comparison, compare
 from foreign.ceiling import FLEETS, Ceiling
@@ -118,7 +118,7 @@ def ceilings_of(world: World, test: TrainingSet, work: Path) -> dict[str, np.nda
         if lives.alive is None:
             return {}
         return {
-            ALL_KNOWING: risks(lives.alive[numbers], world.found_after),
+            ALL_KNOWING: risks(lives.alive[numbers], lives.died[numbers], world.found_after),
             OBSERVABLE: Ceiling(world).probabilities(JUDGES, lives, numbers),
         }
 
@@ -128,7 +128,7 @@ def ceilings_of(world: World, test: TrainingSet, work: Path) -> dict[str, np.nda
 def true_risk(world: World, seed: int, data: TrainingSet) -> np.ndarray | None:
     """Of the rows of a fleet, [rows, horizons]; None where nobody knows it."""
     lives, numbers = lives_of(world, seed, data)
-    return None if lives.alive is None else risks(lives.alive[numbers], world.found_after)
+    return None if lives.alive is None else risks(lives.alive[numbers], lives.died[numbers], world.found_after)
 
 
 def lives_of(world: World, seed: int, data: TrainingSet) -> tuple[Lives, np.ndarray]:
@@ -140,11 +140,7 @@ def lives_of(world: World, seed: int, data: TrainingSet) -> tuple[Lives, np.ndar
 def learned(world: World, model: Model, test: TrainingSet, work: Path) -> dict[str, np.ndarray]:
     """Probabilities of models that were learned from the history of the world's owner."""
     history = fleet(world, HISTORY, model.names, work)
-    watch = np.isin(history.columns["gpu"], split(history).watch.columns["gpu"])
-    return {
-        ON_TOP: model.adapted(history).probabilities(test.x),
-        ALONE: Model.learn(history.take(~watch), history.take(watch)).probabilities(test.x),
-    }
+    return {ON_TOP: model.adapted(history).probabilities(test.x), ALONE: Model.alone(history).probabilities(test.x)}
 
 
 TEXT = """# Worlds of another author
@@ -167,6 +163,8 @@ How {version} does on fleets whose laws nothing here shares: severities that go 
 ## After training on its history
 
 What was asked for then is what is asked for of the champion in worlds whose parameters it has seen: shares of the observable oracle, and absolute bounds. The oracle is boosting of the true risk over the noise-free days of {fleets} other fleets of the same world ([foreign/ceiling.py](../../models/training/foreign/ceiling.py)); where deaths were drawn first, nobody knows a hazard and there is none. Behind each figure of "learned on top" its 90 % interval; figures that miss are in bold.
+
+{ceilings}
 
 Read it with care: a healthy GPU stands for 20 to 45 others, and a history is one moment of a fleet: it has about as many failures as judge, half of them without a sign. What more of it earns: [histories.md](histories.md). Shares of a ceiling that is not above 0 are left out.
 
@@ -213,6 +211,31 @@ def after_rows(found: dict[str, list[Comparison]]) -> list[str]:
     return lines
 
 
+#: A ceiling is calibrated if its slope lies within these.
+CALIBRATED = (0.9, 1.1)
+RANKED_BY = ("auc", "average_precision", "recall_at_5_percent", "precision_at_1_percent", "brier_skill")
+
+
+def ceilings_hold(found: dict[str, list[Comparison]]) -> str:
+    """Whether the observable oracle of each world is a ceiling: calibrated, and beaten by nothing beyond its interval."""
+    lines = ["An observable oracle is a ceiling as far as it is calibrated and nothing beats it beyond the interval. Its slopes at 7, 30 and 90 days:", ""]
+    for world, comparisons in found.items():
+        if OBSERVABLE not in comparisons[0].metrics:
+            continue
+        slopes = [one.metrics[OBSERVABLE]["calibration_slope"] for one in comparisons]
+        off = [f"{HORIZONS[column]:.0f} days" for column, slope in enumerate(slopes) if slope.low > CALIBRATED[1] or slope.high < CALIBRATED[0]]
+        beaten = [
+            f"{SHOWN.get(key, 'precision, 1 %')} at {HORIZONS[column]:.0f} days by {name}"
+            for column, one in enumerate(comparisons) for name in (AS_IS, ON_TOP, ALONE, AGE, "rule of thumb") if name in one.shares
+            for key in RANKED_BY if one.metrics[OBSERVABLE][key].value > 0 and one.shares[name][key].low > 1
+        ]  # fmt: skip
+        lines.append(
+            f"- {world}: {', '.join(f'{slope.value:.2f} ({slope.low:.2f}–{slope.high:.2f})' for slope in slopes)}; "
+            f"surely outside {CALIBRATED[0]}–{CALIBRATED[1]}: {', '.join(off) or 'none'}; beaten in: {', '.join(beaten) or 'nothing'}."
+        )
+    return "\n".join(lines)
+
+
 def verdict(found: dict[str, list[Comparison]]) -> str:
     """What of the wishes is met, world by world, at 30 days."""
     lines = []
@@ -253,7 +276,7 @@ def main() -> None:
     text = TEXT.format(
         version=version,
         glance="\n".join(glance_row(name, one[1]) for name, one in happened.items()), verdict=verdict(happened), fleets=FLEETS,
-        after="\n".join(after_rows(happened)),
+        after="\n".join(after_rows(happened)), ceilings=ceilings_hold(happened),
         expected="\n".join(after_rows({name: one.expected for name, one in found.items() if one.expected})), tables="\n\n".join(tables),
     )  # fmt: skip
     options.out.write_text(text)

@@ -7,7 +7,7 @@ import calibration
 import graph
 from adapting import adapt, parts
 from augment import with_fields_dropped, without_cadence
-from hazards import SIZE, Size, margins, train_hazard, train_types
+from hazards import PARAMETERS, SIZE, Size, margins, train_hazard, train_types
 from horizons import FAILURE_TYPES
 from training_set import TrainingSet, lightened
 
@@ -26,8 +26,8 @@ def constraints(names: list[str]) -> list[int]:
 
 
 class Model:
-    def __init__(self, names: list[str], hazards: list[xgb.Booster], types: xgb.Booster, coefficients: np.ndarray):
-        """@param coefficients slope and intercept of each head, [3, 2]"""
+    def __init__(self, names: list[str], hazards: list[xgb.Booster], types: xgb.Booster | None, coefficients: np.ndarray):
+        """@param types None: nothing is known of them yet. @param coefficients slope and intercept of each head, [3, 2]"""
         self.names, self.hazards, self.types, self.coefficients = names, hazards, types, coefficients
 
     @staticmethod
@@ -45,6 +45,12 @@ class Model:
         model = Model(names, hazards, train_types(both, watch), np.ones((3, 2)))
         model.coefficients = calibration.calibrate(train, watch, model.margins, truth)
         return model
+
+    @staticmethod
+    def alone(history: TrainingSet) -> "Model":
+        """A model of a history and nothing else: it goes on from heads that say the same of every GPU."""
+        nothing = xgb.train(PARAMETERS, xgb.DMatrix(history.x, label=np.zeros(len(history))), num_boost_round=0)
+        return Model(history.features, [nothing] * 3, None, np.ones((3, 2))).adapted(history)
 
     def adapted(self, history: TrainingSet) -> "Model":
         """A model that goes on from this one, by what became of the GPUs of a history with the same features."""

@@ -52,6 +52,15 @@ class Adapting(unittest.TestCase):
         x = with_new_sign(7, 200).x
         np.testing.assert_allclose(one.probabilities(x), many.probabilities(x), rtol=1e-4)
 
+    def test_learns_alone_too_if_each_survivor_stands_for_many(self):
+        data = with_new_sign(6, 6000)
+        fails = data.columns["days_to_failure"] <= 90
+        data.columns["weight"] = np.where(fails, 1.0, 20.0)
+        p30 = Model.alone(data.take(fails | (data.columns["gpu"] % 20 == 0))).probabilities(data.x)[:, 1]
+        sick = data.x[:, 4] > 0
+        self.assertGreater(p30[sick].mean(), 5 * p30[~sick].mean())
+        self.assertAlmostEqual(p30.mean() / data.failed_within(30).mean(), 1, delta=0.25)
+
     def test_learns_from_failures_even_if_each_survivor_stands_for_many(self):
         data = with_new_sign(6, 6000)
         fails = data.columns["days_to_failure"] <= 90

@@ -48,16 +48,27 @@ class Lives(unittest.TestCase):
                 world = replace(world_named(name), gpus=6000, yearly=0.5)
                 lives, found = draw_lives(world, np.random.default_rng(3))
                 there = lives.died > 0
-                risk, dies = risks(lives.alive[there], 0.0)[:, 1], (found[there] <= 30).astype(float)
+                risk, dies = risks(lives.alive[there], lives.died[there], 0.0)[:, 1], (found[there] <= 30).astype(float)
                 self.assertAlmostEqual(risk.mean() / dies.mean(), 1, delta=0.15)
                 self.assertAlmostEqual(weighted.calibration_slope(dies, risk, np.ones(len(dies))), 1, delta=0.15)
 
     def test_a_death_that_is_found_later_is_less_likely_found_in_time(self):
         alive = np.exp(-0.01 * np.arange(91))[None, :]
-        at_once, later = risks(alive, 0.0), risks(alive, 5.0)
+        at_once, later = (risks(alive, np.full(len(alive), 100.0), found_after) for found_after in (0.0, 5.0))
         np.testing.assert_allclose(at_once[0], -np.expm1(-0.01 * np.array([7, 30, 90])))
         self.assertTrue((later < at_once).all())
         self.assertLess(later[0, 0] / at_once[0, 0], later[0, 2] / at_once[0, 2])
+
+
+    def test_the_dead_are_found_whatever_was_to_be_said_of_the_living(self):
+        world = replace(world_named("late-labels"), gpus=6000, yearly=0.5, found_after=6.0)
+        lives, found = draw_lives(world, np.random.default_rng(3))
+        lost = (lives.died <= 0) & (found > 0)
+        self.assertGreater(lost.sum(), 20)
+        risk = risks(lives.alive, lives.died, world.found_after)
+        self.assertAlmostEqual(risk[lost, 0].mean(), (found[lost] <= 7).mean(), delta=0.15)
+        there = found > 0
+        self.assertAlmostEqual(risk[there, 0].mean() / (found[there] <= 7).mean(), 1, delta=0.15)
 
 
 class AtBest(unittest.TestCase):
@@ -65,7 +76,7 @@ class AtBest(unittest.TestCase):
         world = replace(world_named("sparse"), gpus=4000, cadence_s=3600, yearly=0.5)
         lives, _ = draw_lives(world, rng_of(world, 1))
         there = np.flatnonzero(lives.died > 0)[:800]
-        told, truth = Ceiling(world, fleets=5).probabilities(1, lives, there), risks(lives.alive[there], 0.0)
+        told, truth = Ceiling(world, fleets=5).probabilities(1, lives, there), risks(lives.alive[there], lives.died[there], 0.0)
         self.assertTrue((np.diff(told, axis=1) >= 0).all())
 
         def ranks(score: np.ndarray) -> float:

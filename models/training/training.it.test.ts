@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,6 +24,78 @@ function findPython(): string | null {
       continue; // not there, or too old: the next name
     }
   return null;
+}
+
+/** Holds the engine's scorer to what Python computed of the rows of a model's golden.json. @returns odds of 30 days */
+async function expectGolden(model: string): Promise<void> {
+  const { features, failure_prob } = JSON.parse(readFileSync(join(model, 'golden.json'), 'utf8')) as {
+    features: (number | null)[][];
+    failure_prob: number[][];
+  };
+  const { prob90d } = await scored(model, features);
+  failure_prob.forEach((expected, row) => expect(Math.abs(prob90d[row] - expected[2])).toBeLessThan(1e-6));
+}
+
+/** What the engine says of rows by a model. @param features in the engine's order, null for absent */
+async function scored(model: string, features: readonly (readonly (number | null)[])[]) {
+  const scorer = await OnnxScorer.load(model);
+  const count = features.length;
+  const values = new Float64Array(count * FEATURE_COUNT).fill(NaN);
+  features.forEach((row, index) =>
+    row.forEach((value, column) => (values[index * FEATURE_COUNT + column] = value ?? NaN)),
+  );
+  const times = new Float64Array(count);
+  const said = await scorer.score({ count, slot: new Int32Array(count), asOfMs: times, newestMs: times, values });
+  await scorer.close();
+  return said;
+}
+
+const HISTORY_START = Date.UTC(2026, 0, 5);
+const HISTORY_MS = 2 * 86_400_000;
+const SICK = 30;
+
+/** Two days of 150 GPUs, one reading in 15 min: the memory of the first ones is hot and half of those fail. */
+function writeHistory(directory: string): { input: string; assets: string; labels: string } {
+  const [telemetry, assets, labels]: string[][] = [[], [], []];
+  for (let gpu = 0; gpu < 150; gpu++) {
+    const gpu_uuid = `GPU-${String(gpu).padStart(8, '0')}-0000-4000-8000-000000000000`;
+    assets.push(JSON.stringify({ gpu_uuid, model: 'NVIDIA H100 80GB HBM3', deployment_date: '2025-01-01' }));
+    const fails = gpu < SICK && gpu % 2 === 0;
+    labels.push(
+      JSON.stringify({
+        gpu_uuid,
+        as_of: new Date(HISTORY_START + HISTORY_MS).toISOString(),
+        days_to_failure: fails ? 5 + gpu : null,
+        type: fails ? 'memory' : null,
+        weight: gpu < SICK ? 1 : 20,
+      }),
+    );
+  }
+  for (let ms = HISTORY_START; ms < HISTORY_START + HISTORY_MS; ms += 900_000)
+    for (let gpu = 0; gpu < 150; gpu++) {
+      const wave = Math.sin(ms / 7e6 + gpu);
+      telemetry.push(
+        JSON.stringify({
+          timestamp: ms + gpu * 1_000,
+          gpu_uuid: `GPU-${String(gpu).padStart(8, '0')}-0000-4000-8000-000000000000`,
+          gpu_temp: Math.round(60 + 5 * wave),
+          memory_temp: Math.round((gpu < SICK ? 92 : 70) + 5 * wave),
+          power_usage: 400 + 60 * wave,
+          gpu_utilization: Math.round(80 + 10 * wave),
+          ecc_dbe: 0,
+          xid: 0,
+        }),
+      );
+    }
+  const write = (name: string, lines: readonly string[]): string => {
+    writeFileSync(join(directory, name), lines.join('\n') + '\n');
+    return join(directory, name);
+  };
+  return {
+    input: write('telemetry.jsonl', telemetry),
+    assets: write('assets.jsonl', assets),
+    labels: write('labels.jsonl', labels),
+  };
 }
 
 const python = findPython();
@@ -69,21 +141,7 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
     for (const line of figures) expect(text).toContain(line);
     // Training seals what it writes.
     expect((await verifySealed(out)).manifest?.run_id).toBeNull();
-    const scorer = await OnnxScorer.load(out);
-    const { features, failure_prob } = JSON.parse(readFileSync(join(out, 'golden.json'), 'utf8')) as {
-      features: (number | null)[][];
-      failure_prob: number[][];
-    };
-    const count = features.length;
-    const values = new Float64Array(count * FEATURE_COUNT).fill(NaN);
-    features.forEach((row, index) =>
-      row.forEach((value, column) => (values[index * FEATURE_COUNT + column] = value ?? NaN)),
-    );
-    const times = new Float64Array(count);
-    const rows = { count, slot: new Int32Array(count), asOfMs: times, newestMs: times, values };
-    const { prob90d } = await scorer.score(rows);
-    failure_prob.forEach((expected, row) => expect(Math.abs(prob90d[row] - expected[2])).toBeLessThan(1e-6));
-    await scorer.close();
+    await expectGolden(out);
   });
 
   it.each(['the model just made', 'the champion'])("explains %s as XGBoost's pred_contribs do", async (which) => {
@@ -111,5 +169,55 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
       }
     });
     await scorer.close();
+  });
+
+  it.each([
+    ['on top of the champion', []],
+    ['alone', ['--alone']],
+  ])('learns from a history of your own, %s', async (_, how) => {
+    const out = join(directory, `candidate${how.length}`);
+    const { input, assets, labels } = writeHistory(directory);
+    const files = ['--input', input, '--assets', assets, '--labels', labels];
+    const { stdout } = await run(venv, ['-B', join(training, 'candidate.py'), ...files, '--out', out, ...how]);
+    expect(stdout).toContain(`report.md to ${out}`);
+    const report = readFileSync(join(out, 'report.md'), 'utf8');
+    expect(report).toContain('150 rows of 150 GPUs, 15 of which fail');
+    expect(report).toMatch(/\| candidate \|/);
+    await expectGolden(out);
+    expect((await verifySealed(out)).manifest?.run_id).toBeNull();
+    // Half of the hot ones fail and hardly a twentieth of the fleet: what the engine says of them tells them apart.
+    const features = join(directory, 'features.jsonl');
+    const cli = join(packageRoot(), 'dist', 'cli.cjs');
+    const asOf = new Date(HISTORY_START + HISTORY_MS).toISOString();
+    await run('node', [
+      cli,
+      'replay',
+      '--input',
+      input,
+      '--assets',
+      assets,
+      '--emit',
+      'predictions',
+      '--as-of',
+      asOf,
+      '--set',
+      `model.directory=${out}`,
+      '--set',
+      'windows.gapMs=2250000',
+      '--output',
+      features,
+    ]);
+    const odds = readFileSync(features, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { gpu_uuid: string; failure_prob_90d: number });
+    expect(odds).toHaveLength(150);
+    const mean = (sick: boolean): number => {
+      const chosen = odds.filter(({ gpu_uuid }) => Number(gpu_uuid.slice(4, 12)) < SICK === sick);
+      return chosen.reduce((sum, { failure_prob_90d }) => sum + failure_prob_90d, 0) / chosen.length;
+    };
+    expect(mean(true)).toBeGreaterThan(5 * mean(false));
+    expect(mean(true)).toBeGreaterThan(0.1);
+    expect(mean(true)).toBeLessThan(0.6);
   });
 });

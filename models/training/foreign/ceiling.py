@@ -79,16 +79,16 @@ def seen(world: World, seed: int, lives: Lives, numbers: np.ndarray) -> np.ndarr
 
 def fleet_to_learn_from(world: World, seed: int) -> Seen:
     rng = rng_of(world, seed)
-    lives, _ = draw_lives(world, rng)
-    # Who is dead and not found yet stays out: a few, and known by their silence.
-    there = lives.died > 0
-    cases, others = np.flatnonzero(there & ails(lives)), np.flatnonzero(there & ~ails(lives))
+    lives, found = draw_lives(world, rng)
+    # Who is dead and not found yet is asked about too, and known by its silence.
+    there, dead_or_ails = found > 0, (lives.died <= 0) | ails(lives)
+    cases, others = np.flatnonzero(there & dead_or_ails), np.flatnonzero(there & ~dead_or_ails)
     controls = rng.choice(others, min(CONTROLS, len(others)), replace=False)
     numbers = np.concatenate([cases, controls])
     weight = np.concatenate([np.ones(len(cases)), np.full(len(controls), len(others) / len(controls))])
     x = seen(world, seed, lives, numbers)
     heard = ~np.isnan(x).all(axis=1)
-    return Seen(x[heard], risks(lives.alive[numbers], world.found_after)[heard], weight[heard])
+    return Seen(x[heard], risks(lives.alive[numbers], lives.died[numbers], world.found_after)[heard], weight[heard])
 
 
 class Ceiling:

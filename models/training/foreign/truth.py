@@ -46,10 +46,22 @@ def yet_to_begin(rng: np.random.Generator, days: int, kills: float, draws: int =
     return alive.mean(axis=0)
 
 
-def risks(alive: np.ndarray, found_after: float) -> np.ndarray:
-    """Of survival: probability that a death is found within each horizon, [GPUs, horizons]."""
+def risks(alive: np.ndarray, died: np.ndarray, found_after: float) -> np.ndarray:
+    """Probability that a death is found within each horizon, [GPUs, horizons].
+
+    @param alive survival. @param died day of death: a GPU that is dead by now and was not found yet will be, the likelier the
+    longer one waits, whatever the laws of the living say of it
+    """
     dies, middle = -np.diff(alive, axis=1), np.arange(alive.shape[1] - 1) + 0.5
-    return np.column_stack([
-        dies @ (np.where(middle < horizon, 1.0, 0.0) if found_after == 0 else -np.expm1(-np.maximum(horizon - middle, 0) / found_after))
+    living = np.column_stack([
+        dies @ (np.where(middle < horizon, 1.0, 0.0) if found_after == 0 else found_within(horizon - middle, found_after))
         for horizon in HORIZONS
     ])  # fmt: skip
+    if found_after == 0:
+        return living
+    return np.where((died <= 0)[:, None], found_within(np.array(HORIZONS), found_after), living)
+
+
+def found_within(days: np.ndarray, found_after: float) -> np.ndarray:
+    """Of a death: probability that it is found within so many days of it, 0 where they are none."""
+    return -np.expm1(-np.maximum(days, 0) / found_after)
