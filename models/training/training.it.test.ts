@@ -26,7 +26,7 @@ function findPython(): string | null {
   return null;
 }
 
-/** Holds the engine's scorer to what Python computed of the rows of a model's golden.json. @returns odds of 30 days */
+/** Holds the engine's scorer to what Python computed of the rows of a model's golden.json. */
 async function expectGolden(model: string): Promise<void> {
   const { features, failure_prob } = JSON.parse(readFileSync(join(model, 'golden.json'), 'utf8')) as {
     features: (number | null)[][];
@@ -186,7 +186,7 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
     await expectGolden(out);
     expect((await verifySealed(out)).manifest?.run_id).toBeNull();
     // Half of the hot ones fail and hardly a twentieth of the fleet: what the engine says of them tells them apart.
-    const features = join(directory, 'features.jsonl');
+    const predictions = join(directory, 'own-predictions.jsonl');
     const cli = join(packageRoot(), 'dist', 'cli.cjs');
     const asOf = new Date(HISTORY_START + HISTORY_MS).toISOString();
     await run('node', [
@@ -205,9 +205,9 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
       '--set',
       'windows.gapMs=2250000',
       '--output',
-      features,
+      predictions,
     ]);
-    const odds = readFileSync(features, 'utf8')
+    const odds = readFileSync(predictions, 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { gpu_uuid: string; failure_prob_90d: number });

@@ -35,18 +35,8 @@ export class MlflowServer {
     const running = start(
       python(),
       [
-        ...[
-          '-m',
-          'mlflow',
-          'server',
-          '--host',
-          '127.0.0.1',
-          '--port',
-          String(port),
-          '--workers',
-          '1',
-          '--serve-artifacts',
-        ],
+        ...['-m', 'mlflow', 'server', '--host', '127.0.0.1', '--port', String(port)],
+        ...['--workers', '1', '--serve-artifacts'],
         ...['--backend-store-uri', `sqlite:///${join(directory, 'mlflow.db')}`],
         ...['--artifacts-destination', join(directory, 'artifacts')],
       ],
