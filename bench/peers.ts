@@ -103,9 +103,12 @@ async function heapsOf(ground: Ground, names: readonly PeerName[]): Promise<Reco
   const found: Record<string, HeapFound> = {};
   for (const name of names)
     found[name] = await searchHeap(heapSearch === true ? undefined : heapSearch.split(','), async (heap) => {
-      const outcome = await measurePeer(ground, name, heap);
-      say(told(`${name}, -Xmx${heap}`, outcome));
-      return outcome;
+      const outcomes: Outcome[] = [];
+      for (let repeat = 0; repeat < ground.options.repeats; repeat++) {
+        outcomes.push(await measurePeer(ground, name, heap));
+        say(told(`${name}, -Xmx${heap}`, outcomes.at(-1)!));
+      }
+      return summaryOf(outcomes);
     });
   return found;
 }

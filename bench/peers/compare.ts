@@ -3,7 +3,7 @@ import type { Cluster } from '../support/cluster.js';
 import { runEngine } from '../support/engine-run.js';
 import { judgeFloor } from '../support/floor.js';
 import type { KafkaAdmin } from '../support/kafka-admin.js';
-import { peakRssMb, stretch, timesOf, type Stretch } from '../support/observation.js';
+import { peakPssMb, peakRssMb, stretch, timesOf, type Stretch } from '../support/observation.js';
 import type { Observed } from '../support/observe.js';
 import { gpuMinutes } from '../support/prepare.js';
 import { THROUGHPUT_CONFIG } from '../support/raw-question.js';
@@ -22,6 +22,8 @@ export interface Outcome {
   readonly steady: Stretch;
   readonly whole: Stretch;
   readonly rssMb: number;
+  /** What its processes share counted once. */
+  readonly pssMb: number;
   /** Why it does not count; null where it does. */
   readonly void: string | null;
 }
@@ -96,15 +98,19 @@ function figures(observed: Observed, records: number): Omit<Outcome, 'void'> {
     // From the first look that saw any: what starting takes is not what is compared.
     whole: stretch(points, points.find(({ done }) => done > 0)?.done ?? 0, records),
     rssMb: peakRssMb(points),
+    pssMb: peakPssMb(points),
   };
 }
 
+export type Summary = {
+  readonly recordsPerSecond: number;
+  readonly cpuMicrosPerRecord: number;
+  readonly rssMb: number;
+  readonly pssMb: number;
+} & Record<string, unknown>;
+
 /** Medians and spreads of repeats. */
-export function summaryOf(outcomes: readonly Outcome[]): {
-  recordsPerSecond: number;
-  cpuMicrosPerRecord: number;
-  rssMb: number;
-} & Record<string, unknown> {
+export function summaryOf(outcomes: readonly Outcome[]): Summary {
   const over = (figure: (outcome: Outcome) => number) => spreadOf(outcomes.map(figure));
   const rate = over(({ steady }) => steady.perSecond);
   const cpu = over(({ steady }) => steady.cpuMicros);
@@ -116,27 +122,25 @@ export function summaryOf(outcomes: readonly Outcome[]): {
     cpuMicrosPerRecordSpread: [cpu.min, cpu.max],
     brokerCpuMicrosPerRecord: over(({ steady }) => steady.brokerCpuMicros).median,
     rssMb: Math.round(over(({ rssMb }) => rssMb).max),
+    pssMb: Math.round(over(({ pssMb }) => pssMb).max),
     void: outcomes.flatMap((outcome) => outcome.void ?? [])[0] ?? null,
   };
 }
 
 /** Of the engine to a peer: rate above 1, CPU and memory below 1 are in the engine's favour. */
-export function ratios(
-  engine: ReturnType<typeof summaryOf>,
-  peer: ReturnType<typeof summaryOf>,
-  smallestHeap?: { readonly rssMb: number },
-): object {
+export function ratios(engine: Summary, peer: Summary, smallestHeap?: { readonly pssMb: number }): object {
   return {
     recordsPerSecond: significant(engine.recordsPerSecond / peer.recordsPerSecond, 3),
     cpuMicrosPerRecord: significant(engine.cpuMicrosPerRecord / peer.cpuMicrosPerRecord, 3),
     rssMb: significant(engine.rssMb / peer.rssMb, 3),
-    ...(smallestHeap === undefined ? {} : { rssMbAtSmallestHeap: significant(engine.rssMb / smallestHeap.rssMb, 3) }),
+    pssMb: significant(engine.pssMb / peer.pssMb, 3),
+    ...(smallestHeap === undefined ? {} : { pssMbAtSmallestHeap: significant(engine.pssMb / smallestHeap.pssMb, 3) }),
   };
 }
 
-export function told(name: string, { steady, rssMb, void: reason }: Outcome): string {
+export function told(name: string, { steady, rssMb, pssMb, void: reason }: Outcome): string {
   return (
-    `${name}: ${Math.round(steady.perSecond / 1000)}k/s at ${steady.cpuMicros.toFixed(2)} µs of CPU, ${Math.round(rssMb)} MB` +
+    `${name}: ${Math.round(steady.perSecond / 1000)}k/s at ${steady.cpuMicros.toFixed(2)} µs of CPU, ${Math.round(rssMb)} MB (PSS ${Math.round(pssMb)} MB)` +
     (reason === null ? '' : `; VOID: ${reason}`)
   );
 }

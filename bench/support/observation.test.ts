@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { leastIncrease, peakRssMb, stretch, type Point } from './observation.js';
+import { leastIncrease, peakPssMb, peakRssMb, stretch, type Point } from './observation.js';
 
 const point = (atMs: number, done: number, cpuSeconds: number, rssMb = 100, begun = done): Point => ({
   atMs,
@@ -7,6 +7,7 @@ const point = (atMs: number, done: number, cpuSeconds: number, rssMb = 100, begu
   begun,
   cpuSeconds,
   rssMb,
+  pssMb: rssMb - 10,
   brokerCpuSeconds: cpuSeconds / 10,
 });
 
@@ -42,6 +43,7 @@ describe('observation of a run', () => {
 
   it('keeps the largest memory that was seen', () => {
     expect(peakRssMb(run)).toBe(300);
+    expect(peakPssMb(run)).toBe(290);
   });
 
   it('finds the span in which a counter rose least', () => {

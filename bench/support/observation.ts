@@ -9,6 +9,8 @@ export interface Point {
   readonly cpuSeconds: number;
   /** Memory of all processes now. */
   readonly rssMb: number;
+  /** The same, each page that they share counted once. */
+  readonly pssMb: number;
   /** CPU time of the broker; 0 where it is not on this machine. */
   readonly brokerCpuSeconds: number;
 }
@@ -47,6 +49,10 @@ export function peakRssMb(points: readonly Point[]): number {
   return points.reduce((peak, { rssMb }) => Math.max(peak, rssMb), 0);
 }
 
+export function peakPssMb(points: readonly Point[]): number {
+  return points.reduce((peak, { pssMb }) => Math.max(peak, pssMb), 0);
+}
+
 /** A counter at some moment. */
 export interface Count {
   readonly atMs: number;
@@ -79,6 +85,7 @@ function crossing(points: readonly Point[], records: number, by: 'begun' | 'done
     begun: mix(a.begun, b.begun),
     cpuSeconds: mix(a.cpuSeconds, b.cpuSeconds),
     rssMb: mix(a.rssMb, b.rssMb),
+    pssMb: mix(a.pssMb, b.pssMb),
     brokerCpuSeconds: mix(a.brokerCpuSeconds, b.brokerCpuSeconds),
   };
 }

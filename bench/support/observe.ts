@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Point } from './observation.js';
 import type { Running } from './processes.js';
-import { usageOf } from './usage.js';
+import { proportionalMbOf, usageOf } from './usage.js';
 
 export interface Observation {
   readonly processes: readonly Running[];
@@ -19,7 +19,8 @@ export interface Observed {
   readonly highWaterMb: number;
 }
 
-const LOOK_EVERY_MS = 200;
+/** A look has every process write its metrics, which is counted as its work: often enough to see a run of 10 s. */
+const LOOK_EVERY_MS = 500;
 /** Nothing done for so long: it will not be. */
 const STALLED_MS = 60_000;
 
@@ -45,6 +46,7 @@ export async function observe(run: Observation): Promise<Observed> {
       begun,
       cpuSeconds: usages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
       rssMb: usages.reduce((sum, { rssMb }) => sum + rssMb, 0),
+      pssMb: pids.reduce((sum, pid) => sum + proportionalMbOf(pid), 0),
       brokerCpuSeconds: run.brokerPid === null ? 0 : usageOf(run.brokerPid).cpuSeconds,
     });
     if (done >= run.until) return { points, highWaterMb: usages.reduce((sum, { peakRssMb }) => sum + peakRssMb, 0) };

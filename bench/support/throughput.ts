@@ -7,7 +7,7 @@ import { warmUpRepeatsOn, type Cluster } from './cluster.js';
 import { runEngine, RunSpoilt, type EngineObserved, type EngineRun } from './engine-run.js';
 import { judgeFloor, longestOf } from './floor.js';
 import { KafkaAdmin } from './kafka-admin.js';
-import { leastIncrease, peakRssMb, stretch, timesOf, type Count, type Stretch } from './observation.js';
+import { leastIncrease, peakPssMb, peakRssMb, stretch, timesOf, type Count, type Stretch } from './observation.js';
 import type { Observed } from './observe.js';
 import type { ThroughputOptions } from './options.js';
 import { readProfile, shares } from './profile.js';
@@ -192,6 +192,7 @@ function summary(
     bareCpuMicrosPerSample: over((repeat) => repeat.bare.cpuMicros).median,
     brokerCpuMicrosPerSample: over(({ steady }) => steady.brokerCpuMicros).median,
     rssMb: Math.round(rss.median),
+    pssMb: Math.round(over(({ engine }) => peakPssMb(engine.points)).median),
     highWaterMb: Math.round(over(({ engine }) => engine.highWaterMb).median),
     longestPauseMs: Math.round(over(({ engine }) => steadyLongest(engine, engine.pauses, question.samples)).max),
     ...(question.featureRecordsOwed === null
