@@ -183,6 +183,7 @@ describe('the explanation of any tree', () => {
         for (const tableBytes of [0, 200, 1_000_000]) {
           const head = await HeadExplainer.make(
             { name: 'any', fromDays: 0, toDays: 7, trees: [flat(root)] },
+            WIDTH,
             tableBytes,
           );
           const found = new Float64Array(WIDTH);

@@ -46,7 +46,7 @@ export class Explainer {
     const heads: HeadExplainer[] = [];
     for (const head of readHazardHeads(text, features, file)) {
       // Heads beyond the horizon are asked for by hand only.
-      const explainer = await HeadExplainer.make(head, head.toDays <= HORIZON_DAYS ? free : 0);
+      const explainer = await HeadExplainer.make(head, features.length, head.toDays <= HORIZON_DAYS ? free : 0);
       free -= explainer.tableBytes;
       heads.push(explainer);
     }
@@ -86,9 +86,7 @@ export class Explainer {
     sum.fill(0);
     for (const head of this.heads)
       if (head.toDays <= HORIZON_DAYS) head.add(row, shareOf(head.fromDays, head.toDays, prob7d, prob30d), sum);
-    const order = Array.from(sum.keys()).filter((column) => sum[column] !== 0);
-    order.sort((a, b) => Math.abs(sum[b]) - Math.abs(sum[a]) || a - b);
-    return order.slice(0, TOP_FACTORS).map((column) => {
+    return strongest(sum, TOP_FACTORS).map((column) => {
       const value = values[offset + column];
       return { feature: features[column], value: value === value ? value : null, contribution: sum[column] };
     });
@@ -107,6 +105,21 @@ export class Explainer {
   private take(values: Float64Array, offset: number): void {
     for (let column = 0; column < this.row.length; column++) this.row[column] = values[offset + column];
   }
+}
+
+/** Places of the values furthest from 0, that of the furthest first; zeros are none, and of equals the first goes first. */
+function strongest(values: Float64Array, most: number): number[] {
+  const places: number[] = [];
+  for (let place = 0; place < values.length; place++) {
+    const strength = Math.abs(values[place]);
+    if (strength === 0) continue;
+    let at = places.length;
+    while (at > 0 && Math.abs(values[places[at - 1]]) < strength) at--;
+    if (at === most) continue;
+    places.splice(at, 0, place);
+    if (places.length > most) places.pop();
+  }
+  return places;
 }
 
 /** Probabilities of 1 are beyond what a model can mean: their hazard is taken as this. */

@@ -21,10 +21,12 @@ export class HeadExplainer {
   readonly toDays: number;
   /** The expected margin: the mean of the trees over the training rows. */
   readonly base: number;
-  // Splits of all trees, one after another.
-  private readonly splitFeature: Int32Array;
+  // Splits of all trees, in the order of their features and thresholds: a row goes right at those of a feature up to its
+  // value, so that no outcome of a comparison is a surprise to the processor.
+  /** By feature: where its splits begin; one more for the end. */
+  private readonly featureFrom: Int32Array;
   private readonly threshold: Float32Array;
-  private readonly absentLeft: Uint8Array;
+  private readonly absentRight: Uint8Array;
   /** By split: 1 where the row goes right. */
   private readonly right: Uint8Array;
   // Groups with tables: where their splits, features and tables begin; one more for the end.
@@ -40,14 +42,20 @@ export class HeadExplainer {
   private readonly bare: readonly BareLeaf[];
   private readonly scratch = new Float64Array(MAX_PATH_FEATURES);
 
-  private constructor(head: HazardHead, trees: readonly TakenApart[], tableBytes: number) {
+  private constructor(head: HazardHead, trees: readonly TakenApart[], features: number, tableBytes: number) {
     this.name = head.name;
     this.fromDays = head.fromDays;
     this.toDays = head.toDays;
     const splits = trees.flatMap((tree) => tree.splits);
-    this.splitFeature = Int32Array.from(splits, ({ feature }) => feature);
-    this.threshold = Float32Array.from(splits, ({ threshold }) => threshold);
-    this.absentLeft = Uint8Array.from(splits, ({ absentLeft }) => absentLeft);
+    const order = splits.map((_, index) => index);
+    order.sort((a, b) => splits[a].feature - splits[b].feature || splits[a].threshold - splits[b].threshold);
+    const places = new Int32Array(splits.length);
+    order.forEach((index, place) => (places[index] = place));
+    this.featureFrom = new Int32Array(features + 1);
+    for (const { feature } of splits) this.featureFrom[feature + 1]++;
+    for (let feature = 0; feature < features; feature++) this.featureFrom[feature + 1] += this.featureFrom[feature];
+    this.threshold = Float32Array.from(order, (index) => splits[index].threshold);
+    this.absentRight = Uint8Array.from(order, (index) => 1 - splits[index].absentLeft);
     this.right = new Uint8Array(splits.length);
     const tables: GroupTable[] = [];
     const bare: BareLeaf[] = [];
@@ -64,7 +72,7 @@ export class HeadExplainer {
         if (isReady) {
           tables.push({ group, features, firstSplit: before });
           entries += more;
-        } else for (const leaf of group.leaves) bare.push(bareLeaf(leaf, before));
+        } else for (const leaf of group.leaves) bare.push(bareLeaf(leaf, places.subarray(before)));
       }
       before += splits.length;
     }
@@ -73,7 +81,7 @@ export class HeadExplainer {
     this.featuresFrom = beginnings(tables, ({ features }) => features.length);
     this.tableFrom = beginnings(tables, ({ group, features }) => features.length * 2 ** group.splits.length);
     this.groupSplit = Int32Array.from(
-      tables.flatMap(({ group, firstSplit }) => group.splits.map((s) => firstSplit + s)),
+      tables.flatMap(({ group, firstSplit }) => group.splits.map((s) => places[firstSplit + s])),
     );
     this.groupFeature = Int32Array.from(tables.flatMap(({ features }) => features));
     this.table = new Float64Array(entries);
@@ -82,16 +90,17 @@ export class HeadExplainer {
 
   /**
    * Makes ready what can be computed beforehand. Others have their turn meanwhile.
+   * @param features of the model's input, how many
    * @param tableBytes memory for that; the rest is worked out for each row
    */
-  static async make(head: HazardHead, tableBytes: number): Promise<HeadExplainer> {
+  static async make(head: HazardHead, features: number, tableBytes: number): Promise<HeadExplainer> {
     const turn = new Turn();
     const trees: TakenApart[] = [];
     for (const tree of head.trees) {
       trees.push(takeApart(tree, MAX_GROUP_SPLITS));
       if (turn.isOver()) await turn.next();
     }
-    const explainer = new HeadExplainer(head, trees, tableBytes);
+    const explainer = new HeadExplainer(head, trees, features, tableBytes);
     const { table, tableFrom, tables } = explainer;
     for (const [index, { group, features }] of tables.entries()) {
       fill(table.subarray(tableFrom[index], tableFrom[index + 1]), group, features);
@@ -113,12 +122,8 @@ export class HeadExplainer {
    * @param out a value a feature
    */
   add(row: Float32Array, scale: number, out: Float64Array): void {
-    const { splitFeature, threshold, absentLeft, right } = this;
-    // XGBoost goes left where float32(value) < float32(threshold).
-    for (let split = 0; split < threshold.length; split++) {
-      const value = row[splitFeature[split]];
-      right[split] = value < threshold[split] ? 0 : value === value ? 1 : 1 - absentLeft[split];
-    }
+    this.turn(row);
+    const { right } = this;
     const { splitsFrom, featuresFrom, tableFrom, groupSplit, groupFeature, table } = this;
     const groups = splitsFrom.length - 1;
     for (let group = 0, split = 0, feature = 0; group < groups; group++) {
@@ -129,6 +134,20 @@ export class HeadExplainer {
       for (; feature < end; feature++) out[groupFeature[feature]] += scale * table[at++];
     }
     for (const leaf of this.bare) this.addBare(leaf, scale, out);
+  }
+
+  /** Finds the outcome of each split. */
+  private turn(row: Float32Array): void {
+    const { featureFrom, threshold, absentRight, right } = this;
+    for (let feature = 0, split = 0; feature < row.length; feature++) {
+      const value = row[feature];
+      const end = featureFrom[feature + 1];
+      if (value === value) {
+        // XGBoost goes left where float32(value) < float32(threshold).
+        for (; split < end && value >= threshold[split]; split++) right[split] = 1;
+        for (; split < end; split++) right[split] = 0;
+      } else for (; split < end; split++) right[split] = absentRight[split];
+    }
   }
 
   private addBare({ value, features, shares, edges }: BareLeaf, scale: number, out: Float64Array): void {
@@ -153,12 +172,13 @@ interface BareLeaf {
   readonly edges: Leaf['edges'];
 }
 
-function bareLeaf({ value, path, edges }: Leaf, firstSplit: number): BareLeaf {
+/** @param places of the splits of the leaf's tree among all splits */
+function bareLeaf({ value, path, edges }: Leaf, places: Int32Array): BareLeaf {
   return {
     value,
     features: Int32Array.from(path, ({ feature }) => feature),
     shares: Float64Array.from(path, ({ share }) => share),
-    edges: edges.map((edge) => ({ ...edge, split: firstSplit + edge.split })),
+    edges: edges.map((edge) => ({ ...edge, split: places[edge.split] })),
   };
 }
 
