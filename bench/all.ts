@@ -8,6 +8,7 @@ import { say } from './support/say.js';
 const QUESTIONS: readonly (readonly string[])[] = [
   ['windows', '--window-days', '1,7,30,90', '--gpus', '200'],
   ['memory'],
+  ['model'],
   ['explain'],
   ['ingest'],
   ['ingest', '--format', 'wide-json'],
@@ -19,7 +20,7 @@ const QUESTIONS: readonly (readonly string[])[] = [
   ['overload'],
   ['peers'],
 ];
-const WITHOUT_BROKER = new Set(['windows', 'memory', 'explain']);
+const WITHOUT_BROKER = new Set(['windows', 'memory', 'model', 'explain']);
 
 /**
  * Runs every benchmark, each in a process of its own, keeps the results in a directory and draws the plots.

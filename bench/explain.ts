@@ -1,26 +1,20 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { resolveModelDirectory } from '../models/load.js';
 import { OnnxScorer } from '../models/onnx-scorer.js';
 import { FEATURE_COUNT } from '../schema/features.js';
-import { RowBlock } from '../topology/score/rows.js';
+import { drawRows } from './support/drawn-rows.js';
 import { provenance } from './support/provenance.js';
 import { quantile, significant } from './support/statistics.js';
 
 /** What naming the factors of one row may take with the champion, ms. */
 const BOUND_MS = 1;
 const WARM_UP_ROWS = 500;
-const ABSENT_SHARE = 0.2;
 
-/**
- * What the top factors of a prediction cost, row by row, beside what scoring the row costs. Rows are drawn: each value
- * from some golden row of the model, a fifth of them absent, so that paths are mixed as no training row mixes them.
- */
+/** What the top factors of a prediction cost, row by row, beside what scoring the row costs. */
 export async function benchExplain(options: {
   readonly model: string;
-  readonly rows: string;
-  readonly seed: string;
+  readonly rows: number;
+  readonly seed: number;
 }): Promise<object> {
   const directory = resolveModelDirectory(options.model);
   const started = performance.now();
@@ -28,8 +22,8 @@ export async function benchExplain(options: {
   const loadMs = performance.now() - started;
   const { explainer } = scorer;
   if (explainer === null) throw new Error(`${directory} has no model.json`);
-  const count = Number(options.rows);
-  const rows = drawRows(directory, count, Number(options.seed));
+  const { rows: count, seed } = options;
+  const rows = drawRows(directory, count, seed);
   await scorer.score(rows);
   const scoredFrom = performance.now();
   const { prob7d, prob30d } = await scorer.score(rows);
@@ -50,7 +44,7 @@ export async function benchExplain(options: {
   return {
     bench: 'explain',
     model: scorer.modelVersion,
-    seed: Number(options.seed),
+    seed,
     rows: count,
     microsPerRow: {
       mean: micros(meanMs),
@@ -66,28 +60,4 @@ export async function benchExplain(options: {
     void: meanMs > BOUND_MS ? `a row takes ${meanMs.toFixed(2)} ms, more than the ${BOUND_MS} ms it may` : null,
     ...provenance(),
   };
-}
-
-function drawRows(directory: string, count: number, seed: number): RowBlock {
-  const { features } = JSON.parse(readFileSync(join(directory, 'golden.json'), 'utf8')) as {
-    features: (number | null)[][];
-  };
-  // xorshift32: the same rows everywhere.
-  let state = seed | 1;
-  const random = (): number => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-  const rows = new RowBlock(count);
-  rows.values.fill(NaN);
-  for (let row = 0; row < count; row++) {
-    const offset = rows.add(0, 0, 0, 0) * FEATURE_COUNT;
-    for (let column = 0; column < features[0].length; column++) {
-      const drawn = features[Math.floor(random() * features.length)][column];
-      if (random() >= ABSENT_SHARE) rows.values[offset + column] = drawn ?? NaN;
-    }
-  }
-  return rows;
 }

@@ -5,6 +5,7 @@ import { benchEngine } from './engine.js';
 import { benchExplain } from './explain.js';
 import { benchIngest } from './ingest.js';
 import { benchLatency, type LatencyOptions } from './latency.js';
+import { benchModel } from './model.js';
 import { benchOverload, CASES, type OverloadOptions } from './overload.js';
 import { benchPeers } from './peers.js';
 import { peersCommand, type PeersOptions } from './peers/options.js';
@@ -40,6 +41,13 @@ const on =
   (options: T): Promise<void> =>
     publish(options, () => withCluster(options, (cluster) => bench(cluster, withinLimits(cluster, options))));
 const prefill = (): Option => new Option('--no-prefill', 'begin with empty windows, not with seven days of readings');
+
+/** @param rows unless told otherwise */
+const modelQuestion = (name: string, rows: number): Command =>
+  common(program.command(name))
+    .option('--model <dir>', 'directory of the model', 'models/champion')
+    .option('--rows <n>', 'rows', whole, rows)
+    .option('--seed <n>', 'of the rows that are drawn', whole, 1);
 
 throughput(program.command('engine'), 3_000_000, 2)
   .description('raw messages through ingest and score, as processes of the command line')
@@ -128,11 +136,13 @@ common(program.command('memory'))
   .option('--gpus <n>', 'GPUs', '10000')
   .addOption(new Option('--feature-set <set>', 'features that the windows keep').choices(['v1', 'v2']).default('v2'))
   .action((options: CommonOptions & Parameters<typeof benchMemory>[0]) => publish(options, () => benchMemory(options)));
-common(program.command('explain'))
+modelQuestion('model', 51_200)
+  .description("what the model's graph takes of a row, by CPU time; void where it is slower than asked: no broker")
+  .option('--batches <list>', 'rows of a batch, one measurement each', wholes, [16, 64, 512])
+  .option('--repeats <n>', 'repeats of each; medians are told', whole, 5)
+  .action((options: CommonOptions & Parameters<typeof benchModel>[0]) => publish(options, () => benchModel(options)));
+modelQuestion('explain', 5_000)
   .description('what the top factors of a prediction cost; void where a row takes longer than it may: no broker')
-  .option('--model <dir>', 'directory of the model', 'models/champion')
-  .option('--rows <n>', 'rows', '5000')
-  .option('--seed <n>', 'of the rows that are drawn', '1')
   .action((options: CommonOptions & Parameters<typeof benchExplain>[0]) =>
     publish(options, () => benchExplain(options)),
   );

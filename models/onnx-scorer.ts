@@ -17,6 +17,19 @@ const BATCH_ROWS = 64;
 const HORIZONS = HORIZON_DAYS.length;
 const TYPES = FAILURE_TYPES.length;
 
+/** A session as the engine runs it: on one thread, for a role scores beside others that want the cores. */
+export function createSession(onnx: Uint8Array): Promise<InferenceSession> {
+  // The runtime reports its use to its maker, and keeps files in the home and temporary directories for that, unless
+  // this is set before its first session.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
+  return InferenceSession.create(onnx, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+  });
+}
+
 /**
  * Scores by an ONNX graph: `features` float32 [N, inputs] in, `failure_prob` [N, 3] and `failure_type_prob` [N, 5]
  * out. Batches have one fixed shape, padded with NaN, and their tensors are reused; one inference runs at a time.
@@ -67,17 +80,9 @@ export class OnnxScorer implements Scorer {
   static async load(directory: string, runId: string | null = null): Promise<OnnxScorer> {
     const files = await readModel(directory);
     const explainer = await Explainer.load(join(directory, 'model.json'), files.card.features);
-    // The runtime reports its use to its maker, and keeps files in the home and temporary directories for that, unless
-    // this is set before its first session.
-    process.env.ORT_DISABLE_TELEMETRY ??= '1';
     let session: InferenceSession;
     try {
-      session = await InferenceSession.create(files.onnx, {
-        intraOpNumThreads: 1,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-        graphOptimizationLevel: 'all',
-      });
+      session = await createSession(files.onnx);
     } catch (error) {
       throw new ActuaryError(
         'model_corrupt',
