@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-import plots
 from baselines import AgeOnly, rule_of_thumb
+from candidate_report import CANDIDATE, JUDGES, acting, write_report
 from champion import golden, parity_rows, read_model, write
 from evaluate import Comparison, bins, compare, flat
 from history import HistoryError, read_history
 from horizons import FAILURE_TYPES, HORIZONS
 from model import Model
-from report import comparison_table
+from predictions import write_predictions
 from tracking import NotTracked, finish, fingerprint
 from training_set import TrainingSet, concatenate_fleets
 
@@ -85,25 +85,13 @@ def as_known(data: TrainingSet, cut_days: float) -> TrainingSet:
     })  # fmt: skip
 
 
-TEXT = """# A candidate: {version}
-
-Learned from a history of {rows:,} rows of {gpus:,} GPUs, {failing} of which fail, {base}. Made by `npm run train -- --input …`.
-
-Judged by GPUs that nothing was learned from{time}: a model that was learned without them, in the same way. The candidate is learned from all of them. Rows are weighted by the GPUs that they stand for; intervals (90 %) come from resampling GPUs.
-
-{tables}
-
-![Reliability](reliability.png)
-"""
-
-
 def learned(history: TrainingSet, base: Model | None) -> Model:
     return Model.alone(history) if base is None else base.adapted(history)
 
 
 def judged(parts: Split, base: Model | None) -> tuple[Model, dict[str, np.ndarray], list[Comparison]]:
     model, test = learned(concatenate_fleets([parts.train, parts.watch]), base), parts.test
-    scores = {"candidate": model.probabilities(test.x)}
+    scores = {CANDIDATE: model.probabilities(test.x)}
     if base is not None:
         scores["champion, as it is"] = base.probabilities(test.x)
     scores |= {
@@ -132,41 +120,33 @@ def train_candidate(options: argparse.Namespace) -> None:
     told("judged; learning from all of it")
     final = learned(data, base)
 
-    tables = []
-    for column, one in enumerate(results):
-        if one is None:
-            tables.append(f"## {HORIZONS[column]:.0f} days\n\nNo GPU that judges fails within them.")
-            continue
-        tables.append(f"## {HORIZONS[column]:.0f} days: {one.failing_rows} failing rows, base rate {one.base_rate:.2%}")
-        tables.append("\n".join(comparison_table(one)))
     card = {
         "feature_set": "v1" if len(names) == 27 else "v2",
         "features": names,
         "horizons_days": [int(horizon) for horizon in HORIZONS],
         "failure_types": FAILURE_TYPES,
-        "calibration_30d": bins(parts.test, scores["candidate"][:, 1], 1),
+        "calibration_30d": bins(parts.test, scores[CANDIDATE][:, 1], 1),
+        "operating_points": acting(parts.test, scores[CANDIDATE][:, 1]),
         "metrics": {
             "of": "GPUs of the history that nothing was learned from, by a model learned without them",
             "model": {
-                f"{HORIZONS[column]:.0f}d": flat(one.metrics["candidate"]) for column, one in enumerate(results) if one is not None
+                f"{HORIZONS[column]:.0f}d": flat(one.metrics[CANDIDATE]) for column, one in enumerate(results) if one is not None
             },
         },
         "data": {"source": "history", "sha256": fingerprint([*options.input, options.assets, options.labels]), "rows": len(data), "gpus": int(data.columns["gpu"].max()) + 1, "on_top_of": None if base is None else str(options.base)},
         "training": {"trees": dict(zip(["hazard_0_7", "hazard_7_30", "hazard_30_90", "failure_type"], final.trees))},
     }  # fmt: skip
     written = write(options.out, final, card, parity_rows(data), golden(final, data))
-    plots.reliability({"candidate": (parts.test, scores["candidate"])}, options.out / "reliability.png")
-    failing = np.unique(data.columns["gpu"][data.columns["type"] >= 0])
-    text = TEXT.format(
-        version=written["model_version"], rows=len(data), gpus=int(data.columns["gpu"].max()) + 1, failing=len(failing),
-        base="alone" if base is None else f"on top of the model in {options.base.name}",
-        time="" if parts.cut_days is None else ", at times after all that was learned from",
-        tables="\n\n".join(tables),
+    if options.predictions is not None:
+        write_predictions(options.predictions, {JUDGES: parts.test}, {JUDGES: scores})
+    reports = write_report(
+        options.out, written["model_version"], data, parts.test, parts.cut_days,
+        "alone" if base is None else f"on top of the model in {options.base.name}",
+        scores, results, model.type_probabilities(parts.test.x),
     )  # fmt: skip
-    (options.out / "report.md").write_text(text)
     told(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     print(f"wrote {written['model_version']} and report.md to {options.out}")
-    finish(options.out, [options.out / "report.md", options.out / "reliability.png"])
+    finish(options.out, reports)
 
 
 def main() -> int:
@@ -177,6 +157,7 @@ def main() -> int:
     parser.add_argument("--alone", action="store_true", help="learn from the history alone, not on top of a model")
     parser.add_argument("--base", type=Path, default=CHAMPION, help="model to go on from")
     parser.add_argument("--out", type=Path, default=ROOT / "models" / "candidate", help="directory of the candidate")
+    parser.add_argument("--predictions", type=Path, help="file for the predictions that the report is counted from")
     parser.add_argument("--gap-ms", type=float, help="windows.gapMs; without it 2.5 scrape intervals, at least 5 min")
     try:
         train_candidate(parser.parse_args())

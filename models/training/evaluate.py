@@ -120,10 +120,12 @@ def lead_times(data: TrainingSet, score: np.ndarray, bounds: list[float], share:
 
     @param score [rows]
     """
-    order = np.argsort(-score, kind="stable")
-    upto = np.cumsum(data.weight[order])
+    # Rows of one score at the border count in part, all alike, as in `weighted.at_top`.
+    order, group = weighted.descending(score)
+    size = np.bincount(group, data.weight[order])
+    upto = np.cumsum(size)
     inside = np.zeros(len(data))
-    inside[order] = np.clip((share * upto[-1] - (upto - data.weight[order])) / data.weight[order], 0, 1)
+    inside[order] = np.clip((share * upto[-1] - (upto - size)) / size, 0, 1)[group]
     days = data.columns["days_to_failure"]
     found = []
     for start, end in zip(bounds[:-1], bounds[1:]):

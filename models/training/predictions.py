@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="what training wrote with --predictions")
     parts, scores = read_predictions(parser.parse_args().file)
     for split, data in parts.items():
-        print(f"## {TITLES[split]}")
+        print(f"## {TITLES.get(split, split)}")
         for column, horizon in enumerate(HORIZONS):
             found = compare(data, scores[split], column)
             if found is not None:

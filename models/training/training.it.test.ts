@@ -178,11 +178,19 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
     const out = join(directory, `candidate${how.length}`);
     const { input, assets, labels } = writeHistory(directory);
     const files = ['--input', input, '--assets', assets, '--labels', labels];
-    const { stdout } = await run(venv, ['-B', join(training, 'candidate.py'), ...files, '--out', out, ...how]);
+    const kept = join(directory, 'candidate.npz');
+    const paths = ['--out', out, '--predictions', kept];
+    const { stdout } = await run(venv, ['-B', join(training, 'candidate.py'), ...files, ...paths, ...how]);
     expect(stdout).toContain(`report.md to ${out}`);
     const report = readFileSync(join(out, 'report.md'), 'utf8');
     expect(report).toContain('150 rows of 150 GPUs, 15 of which fail');
-    expect(report).toMatch(/\| candidate \|/);
+    expect(report).toMatch(/of the GPUs that judge \d fail within 30 days, 10 are needed/);
+    const card = JSON.parse(readFileSync(join(out, 'card.json'), 'utf8')) as { operating_points: unknown };
+    expect(card.operating_points).toMatchObject({ of: expect.stringContaining('Too few'), points: [] });
+    const again = await run(venv, ['-B', join(training, 'predictions.py'), kept]);
+    const figures = again.stdout.split('\n').filter((line) => line.startsWith('| candidate |'));
+    expect(figures.length).toBeGreaterThan(0);
+    for (const line of figures) expect(report).toContain(line);
     await expectGolden(out);
     expect((await verifySealed(out)).manifest?.run_id).toBeNull();
     // Half of the hot ones fail and hardly a twentieth of the fleet: what the engine says of them tells them apart.
