@@ -186,7 +186,7 @@ describe.skipIf(python === null)('training (needs Python 3.11 with venv)', () =>
     expect(report).toContain('150 rows of 150 GPUs, 15 of which fail');
     expect(report).toMatch(/of the GPUs that judge \d fail within 30 days, 10 are needed/);
     const card = JSON.parse(readFileSync(join(out, 'card.json'), 'utf8')) as { operating_points: unknown };
-    expect(card.operating_points).toMatchObject({ of: expect.stringContaining('Too few'), points: [] });
+    expect(card.operating_points).toMatchObject({ of: expect.stringContaining('Too few') as string, points: [] });
     const again = await run(venv, ['-B', join(training, 'predictions.py'), kept]);
     const figures = again.stdout.split('\n').filter((line) => line.startsWith('| candidate |'));
     expect(figures.length).toBeGreaterThan(0);
