@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { HOUR_MS } from '../schema/clock.js';
 import { FEATURE_COUNT } from '../schema/features.js';
+import { whole } from './support/options.js';
 import { FleetWindows } from './support/windows.js';
 
 /**
@@ -14,7 +15,7 @@ const { values } = parseArgs({
     'feature-set': { type: 'string', default: 'v1' },
   },
 });
-const gpus = Number(values.gpus);
+const gpus = whole(values.gpus);
 const CADENCE_MS = 10_000;
 /** Rounds of readings that are kept ready and used in turn. */
 const ROUNDS = 2;
@@ -38,7 +39,7 @@ function foldSamples(wanted: number): number {
 }
 
 foldSamples(Math.max(WARM_UP_SAMPLES, 2 * gpus));
-const samples = Math.max(3, Math.ceil(Number(values.samples) / gpus)) * gpus;
+const samples = Math.max(3, Math.ceil(whole(values.samples) / gpus)) * gpus;
 const foldMs = foldSamples(samples);
 const row = new Float64Array(FEATURE_COUNT);
 const started = performance.now();

@@ -124,8 +124,8 @@ peersCommand(program.command('peers'))
   );
 common(program.command('windows'))
   .description('decoded batches into the windows, and features out of them: no broker')
-  .option('--gpus <n>', 'GPUs', '10000')
-  .option('--samples <n>', 'samples a repeat', '2000000')
+  .option('--gpus <n>', 'GPUs', whole, 10_000)
+  .option('--samples <n>', 'samples a repeat', whole, 2_000_000)
   .addOption(new Option('--feature-set <set>', 'features that the windows keep').choices(['v1', 'v2']).default('v2'))
   .option('--window-days <list>', 'lengths of the window, in days, one measurement each', wholes, [7])
   .action((options: CommonOptions & Parameters<typeof benchWindows>[0]) =>
@@ -133,7 +133,7 @@ common(program.command('windows'))
   );
 common(program.command('memory'))
   .description('what the windows of a fleet take with seven full days in them')
-  .option('--gpus <n>', 'GPUs', '10000')
+  .option('--gpus <n>', 'GPUs', whole, 10_000)
   .addOption(new Option('--feature-set <set>', 'features that the windows keep').choices(['v1', 'v2']).default('v2'))
   .action((options: CommonOptions & Parameters<typeof benchMemory>[0]) => publish(options, () => benchMemory(options)));
 modelQuestion('model', 51_200)

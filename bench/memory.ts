@@ -11,10 +11,10 @@ const PEERS_RSS_MB = { flink: 2130, kafkaStreams: 2220 };
 
 /** Windows of a fleet with seven full days in them: what a GPU takes, all included, and what the process takes. */
 export async function benchMemory(options: {
-  readonly gpus: string;
+  readonly gpus: number;
   readonly featureSet?: 'v1' | 'v2';
 }): Promise<object> {
-  const gpus = Number(options.gpus);
+  const { gpus } = options;
   const fleet = new FleetWindows(gpus, 1, { featureSet: options.featureSet });
   const rssBefore = process.memoryUsage.rss();
   const filled = await measure(() => fleet.fill(FILLED_HOURS));

@@ -14,8 +14,8 @@ const REPEATS = 5;
 const LEAST_ROWS = 50_000;
 
 interface WindowsOptions {
-  readonly gpus: string;
-  readonly samples: string;
+  readonly gpus: number;
+  readonly samples: number;
   readonly featureSet?: 'v1' | 'v2';
   readonly windowDays?: readonly number[];
 }
@@ -32,7 +32,7 @@ export async function benchWindows(options: WindowsOptions): Promise<object> {
   return {
     bench: 'windows',
     featureSet: options.featureSet ?? 'v2',
-    gpus: Number(options.gpus),
+    gpus: options.gpus,
     repeats: REPEATS,
     ...figures,
     ...(days.length > 1 ? { windows: lengths } : { windowDays }),
@@ -43,8 +43,8 @@ export async function benchWindows(options: WindowsOptions): Promise<object> {
 type Figures = Awaited<ReturnType<typeof ofLength>>;
 
 async function ofLength(options: WindowsOptions, windowDays: number) {
-  const gpus = Number(options.gpus);
-  const rounds = Math.min(HOUR_ROUNDS - 1, Math.ceil(Number(options.samples) / gpus));
+  const { gpus } = options;
+  const rounds = Math.min(HOUR_ROUNDS - 1, Math.ceil(options.samples / gpus));
   const samples = rounds * gpus;
   const rows = Math.max(gpus, LEAST_ROWS);
   const fleet = new FleetWindows(gpus, STEPS, { featureSet: options.featureSet, windowHours: 24 * windowDays });

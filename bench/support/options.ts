@@ -39,7 +39,8 @@ export const warmUpRepeats = (): Option =>
     'runs of the engine before the first repeat, which do not count (default: 2 on a broker started here, else 0)',
   ).argParser(count);
 
-export function whole(text: string): number {
+/** Every number that a benchmark is told. @throws InvalidArgumentError for anything else, which names the option */
+export function whole(text: string | undefined): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number, 1 or more');
   return value;
