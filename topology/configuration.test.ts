@@ -1,14 +1,16 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { loadConfiguration, maskSecrets } from './configuration.js';
 
 const load = (sets: string[] = [], environment: Record<string, string> = {}, file?: string) =>
   loadConfiguration({ sets, environment, file });
 
+const directory = mkdtempSync(join(tmpdir(), 'gpu-actuary-config-'));
+afterAll(() => rmSync(directory, { recursive: true }));
 const fileOf = (text: string): string => {
-  const path = join(mkdtempSync(join(tmpdir(), 'gpu-actuary-config-')), 'config.yaml');
+  const path = join(directory, 'config.yaml');
   writeFileSync(path, text);
   return path;
 };

@@ -45,6 +45,13 @@ const jsonLines = (text: string): Record<string, unknown>[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
+it('listens to standard output once, however often it runs in a process', async () => {
+  const [stdout, stderr] = [new Text(), new Text()];
+  for (let times = 0; times < 3; times++)
+    expect(await main(['--version'], {}, { stdin: Readable.from([]), stdout, stderr })).toBe(0);
+  expect(stdout.listenerCount('error')).toBe(1);
+});
+
 describe('the command line', () => {
   it('explains itself and every command', async () => {
     const help = await run(['--help']);

@@ -18,12 +18,7 @@ export async function main(
   streams: Omit<CommandContext, 'environment'> = process,
 ): Promise<number> {
   const context: CommandContext = { environment, stdin: streams.stdin, stdout: streams.stdout, stderr: streams.stderr };
-  // `gpu-actuary … | head` closes the pipe early; that ends the command, quietly.
-  streams.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    streams.stderr.write(`gpu-actuary: output_unwritable: standard output: ${messageOf(error)}\n`);
-    process.exit(FAILED);
-  });
+  endWithOutput(streams);
   const [first, second] = argv.filter((argument) => !argument.startsWith('-'));
   const name = first === 'help' ? second : first;
   const isKnown = name !== undefined && Object.hasOwn(CATALOGUE, name);
@@ -45,6 +40,19 @@ export async function main(
       ? MISUSED
       : FAILED;
   }
+}
+
+const watched = new WeakSet<CommandContext['stdout']>();
+
+/** `gpu-actuary … | head` closes the pipe early; that ends the command, quietly. It may do so after the command, too. */
+function endWithOutput({ stdout, stderr }: Pick<CommandContext, 'stdout' | 'stderr'>): void {
+  if (watched.has(stdout)) return;
+  watched.add(stdout);
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    stderr.write(`gpu-actuary: output_unwritable: standard output: ${messageOf(error)}\n`);
+    process.exit(FAILED);
+  });
 }
 
 /** With the command that is asked for, else with the names and descriptions of all. */
