@@ -17,6 +17,8 @@ from survival.commands import main
 from survival.concordance import influence
 from survival.curve import cumulative_hazard, probabilities
 from survival.lives import DAYS_PER_YEAR, FEATURES, STEP_DAYS, Lives, made, read_lives
+from survival.evaluate import Scores
+from survival.report import deciles, highest_without_failure
 from survival.trees import Forest
 
 NOWHERE = len(FEATURES) - 1
@@ -123,6 +125,28 @@ class Arithmetic(unittest.TestCase):
         drawn = [rng.integers(0, 400, 400) for _ in range(300)]
         spread = np.std([concordance_index(days[rows], -risk[rows], dead[rows]) for rows in drawn])
         self.assertAlmostEqual(np.sqrt((parts**2).sum()) / spread, 1, delta=0.2)
+
+
+class Tenths(unittest.TestCase):
+    def test_where_nobody_failed_the_interval_still_has_a_width(self):
+        days, dead = np.full(200, 1000.0), np.zeros(200, bool)
+        # Of the upper half one in ten fails in the middle of the year.
+        dead[100::10], days[100::10] = True, 180.0
+        hazards = np.linspace(0.001, 0.2, 200)
+        scores = Scores({}, np.zeros(200), np.tile(hazards[:, None], 3), np.zeros((200, 3)))
+        found = deciles(Lives(np.empty((200, 0)), days, dead), scores)
+        for count, predicted, failed, low, high in found[:5]:
+            self.assertEqual((count, failed, low), (20, 0, 0))
+            # So many would all live in one case of twenty.
+            self.assertAlmostEqual((1 - high) ** 20, 0.05)
+        for _, _, failed, low, high in found[5:]:
+            self.assertAlmostEqual(failed, 0.1)
+            self.assertTrue(0 < low < failed < high < 1)
+
+    def test_nobody_followed_tells_nothing(self):
+        self.assertEqual(highest_without_failure(0), 1)
+        # The rule of three, for 90 %.
+        self.assertAlmostEqual(highest_without_failure(1000), 3 / 1000, delta=1e-5)
 
 
 class Predicting(unittest.TestCase):

@@ -71,9 +71,21 @@ def deciles(lives: Lives, scores: Scores) -> list[tuple[int, float, float, float
         gpus = alive[rows]
         behind = lives.days[gpus] - scores.landmark_days[gpus]
         curve = KaplanMeierFitter(alpha=0.1).fit(np.minimum(behind, 365), lives.dead[gpus] & (behind <= 365))
+        failed = float(1 - curve.survival_function_.iloc[-1, 0])
         high, low = 1 - curve.confidence_interval_survival_function_.iloc[-1].to_numpy()
-        result.append((len(rows), float(predicted[rows].mean()), float(1 - curve.survival_function_.iloc[-1, 0]), low, high))
+        if failed == 0:
+            low, high = 0.0, highest_without_failure(int((behind >= 365).sum()))
+        result.append((len(rows), float(predicted[rows].mean()), failed, low, high))
     return result
+
+
+def highest_without_failure(followed: int) -> float:
+    """Upper end of a 90 % interval of the share that fails, where none of so many did: Kaplan-Meier's is no interval then.
+
+    A greater share would leave all of them alive less than once in twenty. Who was followed for less than the whole time
+    does not count, which errs to the side of doubt.
+    """
+    return 1.0 if followed == 0 else 1 - 0.05 ** (1 / followed)
 
 
 def plot(bins: list[tuple[int, float, float, float, float]], path: Path) -> None:
