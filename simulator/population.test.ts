@@ -3,7 +3,8 @@ import { FAILURE_TYPES } from '../schema/records.js';
 import { Life } from './life.js';
 import { Population, type Board, type PopulationOptions } from './population.js';
 import { HORIZON_DAYS, Truth } from './truth.js';
-import { REFERENCE, trainedWorld, TRAINED_WORLDS, UNTRAINED, worldNamed } from './worlds.js';
+import type { World } from './world.js';
+import { BROAD_WORLDS, broadWorld, REFERENCE, trainedWorld, TRAINED_WORLDS, UNTRAINED, worldNamed } from './worlds.js';
 
 const SEED = 17;
 const DAYS = 400;
@@ -31,8 +32,9 @@ function yearsOf({ boards, options }: Population): number {
 
 describe('a population', () => {
   const worlds = ['reference', ...[1, 2, 3, 4, 5, 6, 7, 8].map((one) => `trained-${4 * one}`)];
+  const broad = [1, 4, 7, 10].map((one) => `broad-${one}`);
 
-  it.each([...worlds, ...UNTRAINED.map(({ name }) => name)])(
+  it.each([...worlds, ...broad, ...UNTRAINED.map(({ name }) => name)])(
     'of the world %s loses what real fleets lose, much of it abruptly',
     (name) => {
       const world = worldNamed(name);
@@ -48,8 +50,9 @@ describe('a population', () => {
       console.log(
         `${world.name}: ${(100 * perYear).toFixed(1)} % a year, abrupt ${(100 * abrupt).toFixed(0)} %, % by type: ${mix.join(', ')}`,
       );
-      expect(perYear).toBeGreaterThan(0.04);
-      expect(perYear).toBeLessThan(0.11);
+      // Broad worlds are further apart on purpose: 3 to 13 %.
+      expect(perYear).toBeGreaterThan(broad.includes(name) ? 0.025 : 0.04);
+      expect(perYear).toBeLessThan(broad.includes(name) ? 0.14 : 0.11);
       expect(abrupt).toBeGreaterThan(0.4);
       expect(abrupt).toBeLessThan(0.75);
     },
@@ -97,6 +100,49 @@ describe('a population', () => {
     );
     expect(rate(({ facts }) => facts.position > 3)).toBeGreaterThan(rate(({ facts }) => facts.position < 4));
     expect(rate(({ facts }) => facts.frailty > 5)).toBeGreaterThan(3 * rate(({ facts }) => facts.frailty < 1));
+  });
+
+  it('has batches that fail more often than chance lets them, as far apart as the world says', () => {
+    const spread = (batchSigma: number): number => {
+      const world = { ...REFERENCE, inventory: { ...REFERENCE.inventory, batchSigma } };
+      const byBatch = new Map<number, { failures: number; years: number }>();
+      for (const { facts, life } of population({ world }).boards) {
+        const batch = byBatch.get(facts.host.batch) ?? { failures: 0, years: 0 };
+        batch.failures += life.failureType === null ? 0 : 1;
+        batch.years += (Math.min(DAYS, life.endDay) - Math.max(0, life.options.deployedDay)) / 365.25;
+        byBatch.set(facts.host.batch, batch);
+      }
+      const batches = [...byBatch.values()];
+      const all = batches.reduce((sum, { failures }) => sum + failures, 0);
+      const perYear = all / batches.reduce((sum, { years }) => sum + years, 0);
+      // Pearson's statistic over its degrees of freedom: 1 by chance alone.
+      const squares = batches.map(({ failures, years }) => (failures - perYear * years) ** 2 / (perYear * years));
+      return squares.reduce((sum, one) => sum + one, 0) / (batches.length - 1);
+    };
+    const [none, usual, far] = [0, REFERENCE.inventory.batchSigma, 1].map(spread);
+    console.log(`batches: ${none.toFixed(2)}, ${usual.toFixed(2)}, ${far.toFixed(2)} times the variance of chance`);
+    expect(usual).toBeGreaterThan(1.15 * none);
+    expect(far).toBeGreaterThan(1.5 * usual);
+  });
+
+  it('has as many lemons as the world says, which fail so many times as often', () => {
+    const { lemons, lemonFactor } = REFERENCE.inventory;
+    const without = population({
+      world: { ...REFERENCE, inventory: { ...REFERENCE.inventory, lemonFactor: 1 } },
+    });
+    const frailty = new Map(without.boards.map(({ facts }) => [facts.uuid, facts.frailty]));
+    const first = aliveOn(reference.boards, 0).filter(({ facts }) => frailty.has(facts.uuid));
+    const isLemon = ({ facts }: Board): boolean => facts.frailty > 1.5 * frailty.get(facts.uuid)!;
+    const found = first.filter(isLemon);
+    for (const { facts } of found) expect(facts.frailty / frailty.get(facts.uuid)!).toBeCloseTo(lemonFactor, 6);
+    expect(found.length / first.length).toBeGreaterThan(0.6 * lemons);
+    expect(found.length / first.length).toBeLessThan(1.2 * lemons);
+    const rate = (boards: readonly Board[]): number =>
+      boards.filter(({ life }) => life.failureType !== null).length / boards.length;
+    const times = rate(found) / rate(first.filter((board) => !isLemon(board)));
+    console.log(`lemons: ${found.length} of ${first.length}, failing ${times.toFixed(1)} times as often`);
+    expect(times).toBeGreaterThan(0.4 * lemonFactor);
+    expect(times).toBeLessThan(1.3 * lemonFactor);
   });
 });
 
@@ -173,10 +219,45 @@ describe('the hazard scale', () => {
 
 describe('worlds', () => {
   it('are found by their names, and nothing else is', () => {
-    for (const name of ['reference', 'trained-1', `trained-${TRAINED_WORLDS}`, 'hot-hall'])
+    for (const name of [
+      'reference',
+      'trained-1',
+      `trained-${TRAINED_WORLDS}`,
+      'broad-1',
+      `broad-${BROAD_WORLDS}`,
+      'hot-hall',
+    ])
       expect(worldNamed(name).name).toBe(name);
-    for (const name of ['trained-0', `trained-${TRAINED_WORLDS + 1}`, 'trained-1.5', 'moon'])
+    for (const name of [
+      'trained-0',
+      `trained-${TRAINED_WORLDS + 1}`,
+      'trained-1.5',
+      'broad-0',
+      `broad-${BROAD_WORLDS + 1}`,
+      'moon',
+    ])
       expect(() => worldNamed(name)).toThrow(/expected one of/);
+  });
+
+  it('of the broad family lie further apart than those of the trained one, and none is as faint as is kept from both', () => {
+    const spread = (values: readonly number[]): number => {
+      const logs = values.map(Math.log);
+      const mean = logs.reduce((sum, one) => sum + one, 0) / logs.length;
+      return Math.sqrt(logs.reduce((sum, one) => sum + (one - mean) ** 2, 0) / logs.length);
+    };
+    const trained = Array.from({ length: TRAINED_WORLDS }, (_, index) => trainedWorld(index + 1));
+    const broad = Array.from({ length: BROAD_WORLDS }, (_, index) => broadWorld(index + 1));
+    for (const of of [
+      ({ lookAlikes }: World) => lookAlikes.noise,
+      ({ air }: World) => air.cooling,
+      ({ failures }: World) => failures.defects.memory.killsPerDay,
+    ])
+      expect(spread(broad.map(of))).toBeGreaterThan(1.5 * spread(trained.map(of)));
+    for (const { signals } of [...trained, ...broad])
+      for (const type of FAILURE_TYPES) expect(signals[type]).toBeGreaterThanOrEqual(0.45);
+    expect(new Set([...trained, ...broad].map(({ lookAlikes }) => lookAlikes.noise)).size).toBe(
+      TRAINED_WORLDS + BROAD_WORLDS,
+    );
   });
 
   it('keep parameters from training that no trained world comes near', () => {
