@@ -28,6 +28,7 @@ from foreign.worlds import WORLDS, World
 from history import read_history
 from horizons import HORIZONS
 from model import Model
+from predictions import write_predictions
 from report import BOUNDS, TARGETS, cell
 from training_set import TrainingSet, concatenate_fleets
 
@@ -76,6 +77,9 @@ class Judged:
     happened: list[Comparison]
     #: By the true risk; empty where nobody knows it.
     expected: list[Comparison]
+    #: The rows that judge, and what each prediction says of them.
+    test: TrainingSet
+    scores: dict[str, np.ndarray]
 
 
 def judged(world: World, model: Model, work: Path, histories: bool) -> Judged:
@@ -89,7 +93,7 @@ def judged(world: World, model: Model, work: Path, histories: bool) -> Judged:
     }
     columns = range(len(HORIZONS))
     expected = [] if ALL_KNOWING not in scores else [in_expectation(test, scores, scores[ALL_KNOWING], column) for column in columns]
-    return Judged([compare(test, scores, column) for column in columns], expected)
+    return Judged([compare(test, scores, column) for column in columns], expected, test, scores)
 
 
 def in_expectation(test: TrainingSet, scores: dict[str, np.ndarray], risk: np.ndarray, column: int) -> Comparison:
@@ -260,10 +264,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="file of the page")
     parser.add_argument("--no-histories", action="store_true", help="judge the model as it is, learn from no history")
     parser.add_argument("--work", type=Path, help="directory in which fleets are kept, or made")
+    parser.add_argument("--predictions", type=Path, help="file for the predictions that the page is counted from")
     options = parser.parse_args()
     model = read_model(options.model)
     with tempfile.TemporaryDirectory() as made:
         found = {world.name: judged(world, model, options.work or Path(made), not options.no_histories) for world in WORLDS}
+    if options.predictions is not None:
+        write_predictions(options.predictions, {name: one.test for name, one in found.items()}, {name: one.scores for name, one in found.items()})
     happened = {name: one.happened for name, one in found.items()}
     tables = []
     for world in WORLDS:

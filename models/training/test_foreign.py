@@ -5,17 +5,22 @@ import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 
+import carry
 import weighted
 from carry import in_expectation
+from evaluate import compare
 from foreign.ceiling import Ceiling
 from foreign.fleet import AS_OF, draw_lives, number_of, rng_of, write_fleet
 from foreign.lives import BURN_IN
 from foreign.truth import risks
 from foreign.worlds import WORLDS, world_named
 from history import read_labels
+from predictions import read_predictions, write_predictions
 from test_training import world as made_up
 
 
@@ -85,6 +90,23 @@ class AtBest(unittest.TestCase):
 
         self.assertGreater(ranks(told[:, 1]), 0.65)
         self.assertLess(ranks(told[:, 1]), 1)
+
+
+class Predictions(unittest.TestCase):
+    def test_those_behind_the_page_give_its_figures_again(self):
+        data, risk = made_up(3, 1500)
+        data.columns["as_of_days"] = np.zeros(len(data))
+        model = SimpleNamespace(names=data.features, probabilities=lambda x: risk**1.5)
+        with (
+            patch.object(carry, "fleet", lambda *_: data), tempfile.TemporaryDirectory() as work,
+            patch.object(carry, "ceilings_of", lambda *_: {carry.ALL_KNOWING: risk, carry.OBSERVABLE: risk**0.9}),
+        ):  # fmt: skip
+            found = carry.judged(WORLDS[0], model, Path(work), histories=False)
+            file = Path(work) / "kept.npz"
+            write_predictions(file, {"stages": found.test}, {"stages": found.scores})
+            parts, scores = read_predictions(file)
+        self.assertEqual(compare(parts["stages"], scores["stages"], 1), found.happened[1])
+        self.assertEqual(in_expectation(parts["stages"], scores["stages"], scores["stages"][carry.ALL_KNOWING], 1), found.expected[1])
 
 
 class InExpectation(unittest.TestCase):
