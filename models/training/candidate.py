@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adapting import parts as parts_of
 from baselines import AgeOnly, rule_of_thumb
 from candidate_report import CANDIDATE, JUDGES, acting, write_report
 from champion import golden, parity_rows, read_model, write
@@ -23,14 +24,14 @@ from horizons import FAILURE_TYPES, HORIZONS
 from model import Model
 from predictions import write_predictions
 from tracking import NotTracked, finish, fingerprint
-from training_set import TrainingSet, concatenate_fleets
+from training_set import TrainingSet
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = ["node", str(ROOT / "dist" / "cli.cjs")]
 CHAMPION = ROOT / "models" / "champion"
-#: Shares of the GPUs that judge and that calibrate.
-TEST_SHARE, WATCH_SHARE = 0.25, 0.2
-#: Fewer failing GPUs than this in any part say nothing.
+#: Share of the GPUs that judges.
+TEST_SHARE = 0.25
+#: Fewer failing GPUs than this on either side say nothing.
 MIN_FAILING = 3
 #: A history has to span so many days to be cut in time as well: a horizon to learn from, and one to judge by.
 MIN_SPAN_DAYS = 2 * HORIZONS[-1]
@@ -38,9 +39,7 @@ MIN_SPAN_DAYS = 2 * HORIZONS[-1]
 
 @dataclass
 class Split:
-    #: A model learns from both; of the baseline by age the second says when to stop.
-    train: TrainingSet
-    watch: TrainingSet
+    learn: TrainingSet
     test: TrainingSet
     #: Days since 1970 up to which was learned; None: too short a history to be cut in time, or too
     #: few failures on one side.
@@ -56,17 +55,16 @@ def split(data: TrainingSet) -> Split:
     for group in (np.flatnonzero(fails), np.flatnonzero(~fails)):
         shuffled = np.random.default_rng(23).permutation(group)
         part[shuffled] = (np.arange(len(group)) + 0.5) / len(group)
-    judges, watches = part < TEST_SHARE, (part >= TEST_SHARE) & (part < TEST_SHARE + WATCH_SHARE)
-    learns = ~judges & ~watches
-    if min((fails & chosen).sum() for chosen in (judges, watches, learns)) < MIN_FAILING:
-        raise HistoryError("input_invalid", f"the labels name {fails.sum()} failing GPUs: too few to learn from, calibrate and judge")
+    judges = part < TEST_SHARE
+    if min((fails & chosen).sum() for chosen in (judges, ~judges)) < MIN_FAILING:
+        raise HistoryError("input_invalid", f"the labels name {fails.sum()} failing GPUs: too few to learn from and judge")
     if as_of.max() - as_of.min() >= MIN_SPAN_DAYS:
         cut = float(as_of.max() - (as_of.max() - as_of.min()) / 3)
-        known, early = as_known(data, cut), as_of < cut
-        parts = known.take(early & learns[gpu]), known.take(early & watches[gpu]), data.take(~early & judges[gpu])
+        early = as_of < cut
+        parts = as_known(data, cut).take(early & ~judges[gpu]), data.take(~early & judges[gpu])
         if min(failing_gpus(part) for part in parts) >= MIN_FAILING:
             return Split(*parts, cut)
-    return Split(data.take(learns[gpu]), data.take(watches[gpu]), data.take(judges[gpu]), None)
+    return Split(data.take(~judges[gpu]), data.take(judges[gpu]), None)
 
 
 def failing_gpus(data: TrainingSet) -> int:
@@ -90,12 +88,14 @@ def learned(history: TrainingSet, base: Model | None) -> Model:
 
 
 def judged(parts: Split, base: Model | None) -> tuple[Model, dict[str, np.ndarray], list[Comparison]]:
-    model, test = learned(concatenate_fleets([parts.train, parts.watch]), base), parts.test
+    model, learn, test = learned(parts.learn, base), parts.learn, parts.test
+    # Of the baseline by age a part of the GPUs says when to stop.
+    watches = parts_of(learn) == 0
     scores = {CANDIDATE: model.probabilities(test.x)}
     if base is not None:
         scores["champion, as it is"] = base.probabilities(test.x)
     scores |= {
-        "age only": AgeOnly(parts.train, parts.watch).probabilities(test.x),
+        "age only": AgeOnly(learn.take(~watches), learn.take(watches)).probabilities(test.x),
         "rule of thumb": rule_of_thumb(test.x, test.features),
     }
     return model, scores, [compare(test, scores, column) for column in range(len(HORIZONS))]
@@ -113,8 +113,8 @@ def train_candidate(options: argparse.Namespace) -> None:
         data = read_history(CLI, options.input, options.assets, options.labels, names, Path(work), options.gap_ms)
     parts = split(data)
     told(
-        f"{len(data)} rows of {int(data.columns['gpu'].max()) + 1} GPUs, {failing_gpus(data)} of which fail. Learning from {len(parts.train) + len(parts.watch)} rows "
-        f"({failing_gpus(parts.train) + failing_gpus(parts.watch)} failing GPUs), judging on {len(parts.test)} ({failing_gpus(parts.test)})"
+        f"{len(data)} rows of {int(data.columns['gpu'].max()) + 1} GPUs, {failing_gpus(data)} of which fail. Learning from {len(parts.learn)} rows "
+        f"({failing_gpus(parts.learn)} failing GPUs), judging on {len(parts.test)} ({failing_gpus(parts.test)})"
     )
     model, scores, results = judged(parts, base)
     told("judged; learning from all of it")

@@ -118,16 +118,16 @@ class Splits(unittest.TestCase):
     def test_no_gpu_is_in_two_parts_and_each_has_failures(self):
         parts = split(history(200, 60))
         self.assertIsNone(parts.cut_days)
-        seen = [set(part.columns["gpu"]) for part in (parts.train, parts.watch, parts.test)]
+        seen = [set(part.columns["gpu"]) for part in (parts.learn, parts.test)]
         self.assertEqual(sum(map(len, seen)), 200)
         self.assertEqual(len(set.union(*seen)), 200)
-        for part in (parts.train, parts.watch, parts.test):
+        for part in (parts.learn, parts.test):
             self.assertGreaterEqual(failing_gpus(part), 3)
 
     def test_a_long_history_is_judged_after_all_that_was_learned(self):
         parts = split(history(200, 270))
         self.assertEqual(parts.cut_days, 180)
-        self.assertLess(parts.train.columns["as_of_days"].max(), 180)
+        self.assertLess(parts.learn.columns["as_of_days"].max(), 180)
         self.assertGreaterEqual(parts.test.columns["as_of_days"].min(), 180)
 
     def test_what_was_not_known_at_a_time_is_not_used(self):
