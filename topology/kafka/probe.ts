@@ -50,10 +50,17 @@ export async function probeCluster(
   for (let attempt = 1; ; attempt++) {
     const answer = await knock(connection, Math.min(ATTEMPT_MS, timeoutMs));
     if ('topics' in answer) return answer.topics;
-    if (answer.reason !== '') reason = ` (${answer.reason})`;
-    if (performance.now() >= until) throw new ActuaryError('kafka_unreachable', `${where}: ${answer.message}${reason}`);
-    if (attempt === 1) say(`waiting for ${where}, up to ${Math.round(timeoutMs / 1000)} s${reason}`);
+    reason = better(reason, answer.reason);
+    if (performance.now() >= until) throw new ActuaryError('kafka_unreachable', `${where}: ${answer.message}${inBrackets(reason)}`);
+    if (attempt === 1) say(`waiting for ${where}, up to ${Math.round(timeoutMs / 1000)} s${inBrackets(reason)}`);
   }
+}
+
+const inBrackets = (reason: string): string => (reason === '' ? '' : ` (${reason})`);
+
+/** The newer of two reasons; not where it is what OpenSSL alone says, which the client tells beside a plainer one. */
+function better(known: string, told: string): string {
+  return told === '' || (known !== '' && /: error:[0-9A-F]{8}:/.test(told)) ? known : told;
 }
 
 type Answer = { readonly topics: ReadonlySet<string> } | { readonly message: string; readonly reason: string };
@@ -69,7 +76,10 @@ async function knock(connection: KafkaConnection, timeoutMs: number): Promise<An
   // The client itself says only that it ran out of time; why, it tells as it goes.
   let reason = '';
   client.on('event.log', ({ message }: { message: string }) => {
-    reason = message.replace(/^\[thrd:[^\]]*\]: /, '').replace(/ \(after \d+ms in state [^)]*(\(s\)[^)]*)?\)$/, '');
+    reason = better(
+      reason,
+      message.replace(/^\[thrd:[^\]]*\]: /, '').replace(/ \(after \d+ms in state [^)]*(\(s\)[^)]*)?\)$/, ''),
+    );
   });
   let topics: string[] = [];
   const error = await new Promise<LibrdKafkaError | null>((resolve) => {
