@@ -23,7 +23,7 @@ from predictions import write_predictions
 from report import COST_RATIOS, MODEL, type_accuracy, write_report
 from teacher import taught
 from tracking import NotTracked, finish, fingerprint, reports_in
-from training_set import BROAD_WEIGHT, FULL_WEIGHT, TrainingSet, read_training_set
+from training_set import BROAD_WEIGHT, FULL_WEIGHT, TrainingSet, is_full, read_training_set
 
 #: Features of v1 come first in the engine's row.
 V1_FEATURES = 27
@@ -99,6 +99,8 @@ def main() -> None:
         write_predictions(options.predictions, parts, scores)
     silences = {name: split[name].take(split[name].columns["absence"] == 1) for name in SPLITS}
     said = {name: model.probabilities(data.x) for name, data in silences.items()}
+    young = {name: split[name].take((split[name].columns["absence"] == 0) & ~is_full(split[name])) for name in SPLITS}
+    early = {name: model.probabilities(data.x) for name, data in young.items()}
     kinds = {name: type_accuracy(data, model.type_probabilities(data.x)) for name, data in parts.items()}
     card = {
         "feature_set": options.feature_set,
@@ -146,7 +148,7 @@ def main() -> None:
         ],
     }  # fmt: skip
     written = write(options.out, model, card, parity_rows(split["test"]), golden(model, split["test"]))
-    write_report(options.report, written["model_version"], parts, scores, results, kinds, train, watch, silences, said)
+    write_report(options.report, written["model_version"], parts, scores, results, kinds, train, watch, silences, said, young, early)
     print(
         f"Learned in {learned - started:.0f} s, judged in {time.monotonic() - learned:.0f} s, "
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; "

@@ -161,6 +161,30 @@ Rows that the engine emits with the trigger `absence`, at all lengths of window.
 |---|---|---|---|---|---|---|
 {silences}
 
+## Young windows
+
+Rows after one day and after three days of telemetry, as after a restart, of the same fleets. The oracle knows full windows only.
+
+| worlds | window, days | failing rows within 30 days, base rate | AUC | average precision | recall, 5 % | slope | mean / base rate |
+|---|---|---|---|---|---|---|---|
+{young}
+
+## By what the exporter sends
+
+Full windows, 30 days: with ECC errors (all fields); without them, as dcgm-exporter is shipped or older; without memory temperature (the least).
+
+| worlds | sent | failing rows, base rate | AUC: model, observable oracle | recall, 5 % | slope | mean / base rate | predicted / true risk |
+|---|---|---|---|---|---|---|---|
+{sent}
+
+## What looks like a defect
+
+GPUs with full windows that show what healthy boards show too, the sick among them: what the model makes of them within 30 days, and the true risk. A GPU is punished for a look-alike where it is said to be riskier than it is.
+
+| worlds | what they show | share of GPUs | predicted | true risk | predicted / true | their share of the model's riskiest 5 %, of the truly riskiest 5 % |
+|---|---|---|---|---|---|---|
+{alike}
+
 ## When to act
 
 With a right probability p, acting on a GPU pays where p × (cost of a missed failure) exceeds (1 − p) × (cost of a false alarm): above 1 / (1 + ratio of the two). Costs are in false alarms a thousand GPUs and month; fleets of trained parameters.
@@ -196,6 +220,94 @@ def silence_rows(silences: dict[str, TrainingSet], scores: dict[str, np.ndarray]
     return lines
 
 
+def young_rows(young: dict[str, TrainingSet], scores: dict[str, np.ndarray]) -> list[str]:
+    """@param young rows of windows that are not full yet, by split. @param scores what the model says of them, by split"""
+    lines = []
+    for split, data in young.items():
+        days = np.round(data.columns["observed_days"])
+        for day in (1, 3):
+            rows = np.flatnonzero(days == day)
+            failed, score = data.failed_within(30.0)[rows], scores[split][rows, 1]
+            found = weighted.summary(failed, score, data.weight[rows])
+            if not found:
+                continue
+            lines.append(
+                f"| {TITLES[split]} | {day} | {found['failing_rows']}, {found['base_rate']:.2%} | {found['auc']:.3f} | {found['average_precision']:.3f} | "
+                f"{found['recall_at_5_percent']:.3f} | {found['calibration_slope']:.2f} | {found['mean_over_base_rate']:.2f} |"
+            )
+    return lines
+
+
+def senders(data: TrainingSet) -> dict[str, np.ndarray]:
+    """Rows by what their exporter sends."""
+    ecc, memory = (~np.isnan(data.x[:, data.features.index(name)]) for name in ("ecc_sbe_event_count", "memory_temp_mean"))
+    return {"with ECC": ecc, "without ECC": ~ecc & memory, "least": ~ecc & ~memory}
+
+
+def sent_rows(parts: dict[str, TrainingSet], scores: dict[str, dict[str, np.ndarray]]) -> list[str]:
+    lines = []
+    for split, data in parts.items():
+        for name, rows in senders(data).items():
+            if not (data.failed_within(30.0)[rows] == 1).any():
+                continue
+            failed, weight = data.failed_within(30.0)[rows], data.weight[rows]
+            own, best = (weighted.summary(failed, scores[split][one][rows, 1], weight) for one in (MODEL, OBSERVABLE))
+            right = np.average(scores[split][MODEL][rows, 1], weights=weight) / np.average(data.true_risk()[rows, 1], weights=weight)
+            lines.append(
+                f"| {TITLES[split]} | {name} | {own['failing_rows']}, {own['base_rate']:.2%} | {own['auc']:.3f}, {best['auc']:.3f} | "
+                f"{own['recall_at_5_percent']:.3f} | {own['calibration_slope']:.2f} | {own['mean_over_base_rate']:.2f} | {right:.2f} |"
+            )
+    return lines
+
+
+def look_alikes(data: TrainingSet) -> dict[str, np.ndarray]:
+    """Rows that show what a healthy board may show."""
+
+    def feature(name: str) -> np.ndarray:
+        return np.nan_to_num(data.x[:, data.features.index(name)], nan=0.0)
+
+    def tenth(values: np.ndarray) -> np.ndarray:
+        """The highest tenth of each fleet: counts of onsets differ by scrape interval."""
+        found = np.zeros(len(values), bool)
+        for number in np.unique(data.fleet):
+            rows = np.flatnonzero(data.fleet == number)
+            found[rows] = values[rows] > max(0.0, float(np.quantile(values[rows], 0.9)))
+        return found
+
+    days, inlet = (data.daily[:, :, data.tallies.index(name)] for name in ("days", "inlet_days"))
+    celsius = np.nansum(inlet, axis=1) / np.maximum(np.nansum(days, axis=1), 1e-9)
+    return {
+        "application XIDs, no hardware XID": (feature("xid_application_count") >= 3) & (feature("xid_hardware_count") == 0),
+        "the warmest tenth by air taken in": tenth(celsius),
+        "the tenth that the power cap slows most often": tenth(feature("sw_power_cap_count")),
+        "temperature that jumps, the most frequent tenth": tenth(feature("thermal_residual_spike_count")),
+        "20 and more PCIe replays a day, no hardware XID": (feature("pcie_replay_count") >= 160) & (feature("xid_hardware_count") == 0),
+        "10 and more correctable errors a day, no uncorrectable one": (feature("ecc_sbe_event_count") >= 80)
+        & (feature("ecc_dbe_event_count") == 0) & (feature("xid_hardware_count") == 0),
+    }  # fmt: skip
+
+
+def alike_rows(parts: dict[str, TrainingSet], scores: dict[str, dict[str, np.ndarray]]) -> list[str]:
+    lines = []
+    for split, data in parts.items():
+        risk, said = data.true_risk()[:, 1], scores[split][MODEL][:, 1]
+        top = [top_share(score, data.weight, 0.05) for score in (said, risk)]
+        for name, rows in look_alikes(data).items():
+            if not rows.any():
+                continue
+            predicted, true = (float(np.average(one[rows], weights=data.weight[rows])) for one in (said, risk))
+            held = ", ".join(f"{np.average(rows[one], weights=data.weight[one]):.0%}" for one in top)
+            share = data.weight[rows].sum() / data.weight.sum()
+            lines.append(f"| {TITLES[split]} | {name} | {share:.1%} | {predicted:.2%} | {true:.2%} | {predicted / true:.2f} | {held} |")
+    return lines
+
+
+def top_share(score: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
+    """Rows that are the riskiest share of the fleet."""
+    order = np.argsort(-score, kind="stable")
+    return order[np.cumsum(weight[order]) <= share * weight.sum()]
+
+
 TYPES = (
     "{title}: of {rows} rows that fail within 90 days the likeliest kind is right in {accuracy:.0%}, always naming the most frequent one "
     "in {accuracy_of_the_most_frequent_type:.0%}; of the {rows_with_signs} whose failure shows, in {accuracy_with_signs:.0%}."
@@ -221,11 +333,12 @@ def verdict(results: dict[str, list[Comparison]]) -> str:
 def write_report(
     out: Path, version: str, parts: dict[str, TrainingSet], scores: dict[str, dict[str, np.ndarray]],
     results: dict[str, list[Comparison]], kinds: dict[str, dict[str, float]], train: TrainingSet, watch: TrainingSet,
-    silences: dict[str, TrainingSet], said: dict[str, np.ndarray],
+    silences: dict[str, TrainingSet], said: dict[str, np.ndarray], young: dict[str, TrainingSet], early: dict[str, np.ndarray],
 ) -> None:  # fmt: skip
     """@param parts rows of full windows by split. @param scores by split, then by name, [rows, horizons]
 
     @param silences rows of silences by split. @param said what the model says of them
+    @param young rows of windows that are not full yet, by split. @param early what the model says of them
     """
     out.mkdir(parents=True, exist_ok=True)
     own = {TITLES[split]: (data, scores[split][MODEL]) for split, data in parts.items()}
@@ -248,6 +361,7 @@ def write_report(
         targets="\n".join(target_rows(results)), verdict=verdict(results), tables="\n\n".join(tables),
         abrupt=float(parts["test"].columns["abrupt"][within].mean()), leads="\n".join(lead_rows(parts, scores)),
         silences="\n".join(silence_rows(silences, said)), silent=sum(len(data) for data in silences.values()),
+        young="\n".join(young_rows(young, early)), sent="\n".join(sent_rows(parts, scores)), alike="\n".join(alike_rows(parts, scores)),
         dead=sum(int((data.true_risk()[:, 0] == 1).sum()) for data in silences.values()),
         costs="\n".join(
             f"| {point['missed_failure_over_false_alarm']:.0f} | {point['threshold_30d']:.3f} | {point['alerted_share']:.2%} | "

@@ -18,6 +18,7 @@ from hazards import AtRisk, at_risk, joined, margins, stretched
 from horizons import HORIZONS
 from model import Model, constraints
 from predictions import read_predictions, write_predictions
+from report import look_alikes, top_share, young_rows
 from training_set import TrainingSet, concatenate_fleets
 
 NAMES = ["gpu_temp_mean", "thermal_throttle_count", "ecc_dbe_event_count", "gpu_age_days", "noise"]
@@ -205,6 +206,31 @@ class Baselines(unittest.TestCase):
 
     def test_the_superseded_system_scales_its_30_day_number(self):
         np.testing.assert_allclose(scaled(np.array([0.1, 0.6])), [[0.025, 0.1, 0.25], [0.15, 0.6, 0.999]])
+
+
+class Report(unittest.TestCase):
+    def test_finds_what_looks_like_a_defect(self):
+        names = [
+            "xid_application_count", "xid_hardware_count", "sw_power_cap_count", "thermal_residual_spike_count",
+            "pcie_replay_count", "ecc_sbe_event_count", "ecc_dbe_event_count",
+        ]  # fmt: skip
+        x = np.zeros((40, len(names)), np.float32)
+        x[0, 0], x[1, :2], x[2, 4], x[3, 5], x[4, 5:], x[5, 2] = 3, (3, 1), 160, 80, 80, 9
+        x[6] = np.nan
+        daily = np.ones((40, 8, 2), np.float32)
+        daily[7, :, 1] = 31
+        data = TrainingSet(names, ["days", "inlet_days"], x, daily, {}, np.zeros(40, int), [{}])
+        xids, warm, capped, jumps, replays, errors = (np.flatnonzero(rows).tolist() for rows in look_alikes(data).values())
+        self.assertEqual((xids, warm, capped, jumps, replays, errors), ([0], [7], [5], [], [2], [3]))
+
+    def test_the_riskiest_share_is_of_the_fleet_not_of_the_rows(self):
+        self.assertEqual(sorted(top_share(np.array([0.4, 0.3, 0.2, 0.1]), np.array([1.0, 1, 4, 4]), 0.2)), [0, 1])
+
+    def test_young_windows_are_told_by_their_length(self):
+        data, risk = world(1, 4000)
+        data.columns["observed_days"] = np.where(np.arange(4000) % 2 == 0, 1.0, 2.998)
+        lines = young_rows({"test": data}, {"test": risk})
+        self.assertEqual([line.split("|")[2].strip() for line in lines], ["1", "3"])
 
 
 class Augmentation(unittest.TestCase):
