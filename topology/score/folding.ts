@@ -22,6 +22,12 @@ import { UnitOfWork, type OutputFormat } from './unit.js';
  */
 const ENOUGH_MS = 1_000;
 
+/**
+ * Of what a unit may put out, folding fills so much; the rest is for those who wait for the model. A unit that was full
+ * of what its batches say would let them wait for ever.
+ */
+const FOLDED_SHARE = 0.75;
+
 /** What a poll came to, on its way through the stages of the score role. */
 export interface ScoreUnit extends InTransaction {
   readonly work: UnitOfWork;
@@ -112,7 +118,7 @@ export class Folding {
     const turn = new Turn();
     for (const [index, record] of records.entries()) {
       // An hour's end makes many times as much of a batch as any other moment: the rest is the next unit's.
-      const isFull = work.bytes + partitions.rowBytes >= maxBytes;
+      const isFull = work.bytes + partitions.rowBytes >= FOLDED_SHARE * maxBytes;
       if (isFull || (index > 0 && clock.now() - startedMs >= ENOUGH_MS)) {
         putBack(records.slice(index));
         break;
@@ -183,14 +189,16 @@ export class Folding {
   ): { readonly rows: number; readonly waitedMs: number } {
     const { config, partitions, maxBytes } = this.parts;
     const elapsedMs = closes ? Infinity : unitPace.elapsedMs(partitions.rows);
+    let room = closes ? Infinity : Math.ceil(((1 - FOLDED_SHARE) * maxBytes) / ROW_BYTES);
     let rows = 0;
     let waitedMs = 0;
     for (const { partition, state, mutedUntil, next } of partitions.values()) {
       if (closes) state.closeOpenPanes(work);
       if (state.waiting > 0 && next >= mutedUntil) {
         waitedMs = Math.max(waitedMs, startedMs - state.waitingSinceMs);
-        const most = closes ? Infinity : Math.ceil((maxBytes - work.bytes) / ROW_BYTES) - rows;
-        state.serveWaiting(elapsedMs, config.score.maxStalenessMs, startedMs, Math.max(0, most));
+        const before = state.rows.count;
+        state.serveWaiting(elapsedMs, config.score.maxStalenessMs, startedMs, room);
+        room -= state.rows.count - before;
       }
       rows += state.rows.count;
       // A partition that speaks proves by its offset that it is still this instance's.
