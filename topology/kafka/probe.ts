@@ -51,7 +51,8 @@ export async function probeCluster(
     const answer = await knock(connection, Math.min(ATTEMPT_MS, timeoutMs));
     if ('topics' in answer) return answer.topics;
     reason = better(reason, answer.reason);
-    if (performance.now() >= until) throw new ActuaryError('kafka_unreachable', `${where}: ${answer.message}${inBrackets(reason)}`);
+    if (performance.now() >= until)
+      throw new ActuaryError('kafka_unreachable', `${where}: ${answer.message}${inBrackets(reason)}`);
     if (attempt === 1) say(`waiting for ${where}, up to ${Math.round(timeoutMs / 1000)} s${inBrackets(reason)}`);
   }
 }
