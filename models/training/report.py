@@ -163,7 +163,7 @@ Rows that the engine emits with the trigger `absence`, at all lengths of window.
 
 ## Young windows
 
-Rows after one day and after three days of telemetry, as after a restart, of the same fleets. The oracle knows full windows only.
+Rows after one day and after three days of telemetry, as of GPUs that are new, of the same fleets. The oracle knows full windows only.
 
 | worlds | window, days | failing rows within 30 days, base rate | AUC | average precision | recall, 5 % | slope | mean / base rate |
 |---|---|---|---|---|---|---|---|
