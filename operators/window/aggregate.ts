@@ -1,5 +1,5 @@
 import { DAY_GROUPS, P, PANE_GROUPS, V1_WIDTH, V2_WIDTH, type PaneGroup, type PaneSet } from './pane-layout.js';
-import type { Ring } from './ring.js';
+import type { Ring, Run } from './ring.js';
 
 /**
  * Aggregates of panes. A vector has one float64 a pane field, at the field's index, and behind the fields of its set
@@ -39,8 +39,8 @@ export function clearVector(set: PaneSet, vector: Float64Array, at: number): voi
 
 const groupsBySet: Readonly<Record<PaneSet, readonly PaneGroup[]>> = { v1: groupsOf('v1'), v2: groupsOf('v2') };
 
-/** The panes at hand, as runs of adjacent positions of a GPU's ring; refilled by each fold. */
-const runs: { position: number; count: number }[] = [];
+/** The panes at hand, as they lie in a GPU's ring; others with each fold. */
+let runs: readonly Run[] = [];
 let gpu = 0;
 let panes = 0;
 /** Longest window, of those that the benchmark compares. */
@@ -55,10 +55,9 @@ const second = new Float64Array(LONGEST_HOURS);
 
 /** Takes the positions of some hours in hand; those without a pane hold what adds nothing. */
 function take(ring: Ring, slot: number, from: number, until: number): void {
-  runs.length = 0;
   gpu = slot;
   panes = Math.max(0, until - from);
-  ring.segments(from, until, (position, count) => runs.push({ position, count }));
+  runs = ring.runs(from, until);
   read(ring, P.samples, samples);
   counts = samples;
 }
@@ -68,13 +67,7 @@ function readCounts(ring: Ring, field: number): void {
   if (counts === fewer) read(ring, field, fewer);
 }
 
-function read(ring: Ring, field: number, out: Float64Array): void {
-  let at = 0;
-  for (const { position, count } of runs) {
-    ring.read(field, gpu, position, count, out, at);
-    at += count;
-  }
-}
+const read = (ring: Ring, field: number, out: Float64Array): void => ring.read(field, gpu, runs, out);
 
 /** Panes of those read last into `counts` that hold any. */
 function hoursCounted(): number {
@@ -245,11 +238,7 @@ function foldPairs(group: PaneGroup, ring: Ring, out: Float64Array, at: number):
   out[at + 5] = products - sumX * meanY + sumOf(ring, group.at + 5);
 }
 
-function sumOf(ring: Ring, field: number): number {
-  let sum = 0;
-  for (const { position, count } of runs) sum += ring.sum(field, gpu, position, count, second);
-  return sum;
-}
+const sumOf = (ring: Ring, field: number): number => ring.sum(field, gpu, runs, second);
 
 /**
  * An aggregate and a pane, merged, with the extras.

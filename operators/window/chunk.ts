@@ -26,7 +26,6 @@ export class Chunk {
   readonly hotWidth: number;
   readonly coldWidth: number;
   readonly layout: RecordLayout;
-  readonly bytes: number;
 
   constructor(
     slots: number,
@@ -41,7 +40,11 @@ export class Chunk {
     this.hotWords = new Uint32Array(this.hot.buffer);
     this.cold = new Float64Array(slots * this.layout.cold);
     this.heardHour = new Int32Array(slots);
-    this.bytes = this.ring.bytes + this.hot.byteLength + this.cold.byteLength + this.heardHour.byteLength;
+  }
+
+  /** Memory taken so far. */
+  get bytes(): number {
+    return this.ring.bytes + this.hot.byteLength + this.cold.byteLength + this.heardHour.byteLength;
   }
 
   /** Makes a slot that of a GPU never heard. @param local slot within the chunk */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { P, PANE_FIELDS, V2_WIDTH } from './pane-layout.js';
 import { Ring, WINDOW_HOURS } from './ring.js';
+import { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { propertyRuns } from '../../test/support/property-runs.js';
 
 const positionOf = (hour: number): number => new Ring(1, 'v1').positionOf(hour);
@@ -49,11 +50,11 @@ describe('the ring of closed panes', () => {
             );
           for (let field = 0; field < V2_WIDTH; field++) {
             const values = expected(field);
-            ring.read(field, slot, 0, WINDOW_HOURS, scratch, 0);
+            ring.read(field, slot, ring.runs(0, WINDOW_HOURS), scratch);
             expect([...scratch]).toEqual(values);
             expect(values.map((_, index) => ring.get(field, slot, index))).toEqual(values);
             const sum = values.reduce((total, value) => total + value, 0);
-            if (Number.isFinite(sum)) expect(ring.sum(field, slot, 0, WINDOW_HOURS, scratch)).toBe(sum);
+            if (Number.isFinite(sum)) expect(ring.sum(field, slot, ring.runs(0, WINDOW_HOURS), scratch)).toBe(sum);
           }
         }
       }),
@@ -81,12 +82,36 @@ describe('the ring of closed panes', () => {
   it('runs through the hours of a window in their order', () => {
     for (const from of [0, 100, 167, -30]) {
       const seen: [number, number][] = [];
-      new Ring(1, 'v1').segments(from, from + WINDOW_HOURS, (position, count, hour) => {
+      for (const { position, count, hour } of new Ring(1, 'v1').runs(from, from + WINDOW_HOURS))
         for (let index = 0; index < count; index++) seen.push([position + index, hour + index]);
-      });
       expect(seen).toEqual(
         Array.from({ length: WINDOW_HOURS }, (_, index) => [positionOf(from + index), from + index]),
       );
     }
+  });
+
+  it('takes memory for the days that have panes, and no more once it is put back', () => {
+    const written = (days: number): Ring => {
+      const ring = new Ring(SLOTS, 'v2');
+      const vector = Float64Array.from(PANE_FIELDS, ({ empty }, field) => (field === P.samples ? 360 : empty));
+      for (let hour = 0; hour < 24 * days; hour++) ring.write(0, 24 * 20_000 + hour, vector);
+      return ring;
+    };
+    const none = written(0).bytes;
+    const day = written(1).bytes - none;
+    expect(day).toBeGreaterThan(0);
+    for (let days = 2; days <= 7; days++) expect(written(days).bytes).toBe(none + days * day);
+    // The window goes on: what comes takes the place of what leaves.
+    expect(written(9).bytes).toBe(none + 7 * day);
+
+    const writer = new ByteWriter();
+    const ring = written(2);
+    ring.encode(0, writer);
+    const copy = new Ring(SLOTS, 'v2');
+    copy.decode(1, new ByteReader(writer.take()));
+    expect(copy.bytes).toBe(none + 2 * day);
+    for (let field = 0; field < V2_WIDTH; field++)
+      for (let position = 0; position < WINDOW_HOURS; position++)
+        expect(copy.get(field, 1, position)).toBe(ring.get(field, 0, position));
   });
 });
