@@ -7,6 +7,9 @@ export class Texts {
   private readonly ids = new Map<string, number>();
   private readonly uses: number[] = [];
   private readonly free: number[] = [];
+  /** By number: what was used after it last, for hosts come in nearly the same order with every batch. */
+  private readonly next: number[] = [0];
+  private last = 0;
 
   get size(): number {
     return this.ids.size;
@@ -15,15 +18,22 @@ export class Texts {
   /** Number of a text, which counts as used once more; NaN for none. */
   use(text: string | undefined): number {
     if (text === undefined) return NaN;
+    const likely = this.next[this.last];
+    if (this.texts[likely] === text) {
+      this.uses[likely]++;
+      return (this.last = likely);
+    }
     let id = this.ids.get(text);
     if (id === undefined) {
       id = this.free.pop() ?? this.texts.length;
       this.texts[id] = text;
       this.uses[id] = 0;
+      this.next[id] = 0;
       this.ids.set(text, id);
     }
     this.uses[id]++;
-    return id;
+    this.next[this.last] = id;
+    return (this.last = id);
   }
 
   /** A number, NaN included, is used once more. */

@@ -43,7 +43,14 @@ export function loadPrivately(
     const module: { exports: unknown } = { exports: {} };
     cache.set(path, module);
     const base = createRequire(path);
-    const require: Require = (id) => (id.startsWith('.') ? load(base.resolve(id)) : base(id));
+    // Protocol versions are asked for with each request, and finding a file costs more than what it is asked for.
+    const paths = new Map<string, string>();
+    const pathOf = (id: string): string => {
+      const found = paths.get(id) ?? base.resolve(id);
+      paths.set(id, found);
+      return found;
+    };
+    const require: Require = (id) => (id.startsWith('.') ? load(pathOf(id)) : base(id));
     const make = replaced.get(path);
     if (make !== undefined) module.exports = make(require);
     else if (extname(path) === '.json') module.exports = JSON.parse(readFileSync(path, 'utf8'));
