@@ -13,7 +13,7 @@ import { drawPlots } from './plots.js';
 import { benchRecovery, type RecoveryOptions } from './recovery.js';
 import { benchScale } from './scale.js';
 import { benchScore } from './score.js';
-import { benchMemory } from './memory.js';
+import { benchMemory, type MemoryOptions } from './memory.js';
 import { benchWindows } from './windows.js';
 import { withCluster, type Cluster } from './support/cluster.js';
 import { withinLimits } from './support/embedded-limits.js';
@@ -132,10 +132,10 @@ common(program.command('windows'))
     publish(options, () => benchWindows(options)),
   );
 common(program.command('memory'))
-  .description('what the windows of a fleet take with seven full days in them')
-  .option('--gpus <n>', 'GPUs', whole, 10_000)
+  .description('what the windows of a fleet take with seven full days in them: no broker')
+  .option('--gpus <list>', 'GPUs, one measurement each', wholes, [10_000, 100_000])
   .addOption(new Option('--feature-set <set>', 'features that the windows keep').choices(['v1', 'v2']).default('v2'))
-  .action((options: CommonOptions & Parameters<typeof benchMemory>[0]) => publish(options, () => benchMemory(options)));
+  .action((options: CommonOptions & MemoryOptions) => publish(options, () => benchMemory(options)));
 modelQuestion('model', 51_200)
   .description("what the model's graph takes of a row, by CPU time; void where it is slower than asked: no broker")
   .option('--batches <list>', 'rows of a batch, one measurement each', wholes, [16, 64, 512])

@@ -1,4 +1,8 @@
+import { join } from 'node:path';
+import { packageRoot } from '../schema/package-root.js';
 import { measure } from './support/measure.js';
+import { pick } from './support/pick.js';
+import { run } from './support/processes.js';
 import { provenance } from './support/provenance.js';
 import { say } from './support/say.js';
 import { significant } from './support/statistics.js';
@@ -9,13 +13,38 @@ const BARE_ROUNDS = 50;
 /** Resident memory of the peers with the same windows of 10,000 GPUs, MB: Flink 2.1 and Kafka Streams 4.1, heap state. */
 const PEERS_RSS_MB = { flink: 2130, kafkaStreams: 2220 };
 
-/** Windows of a fleet with seven full days in them: what a GPU takes, all included, and what the process takes. */
-export async function benchMemory(options: {
-  readonly gpus: number;
-  readonly featureSet?: 'v1' | 'v2';
-}): Promise<object> {
-  const { gpus } = options;
-  const fleet = new FleetWindows(gpus, 1, { featureSet: options.featureSet });
+export interface MemoryOptions {
+  /** Sizes of fleets. */
+  readonly gpus: readonly number[];
+  readonly featureSet: 'v1' | 'v2';
+}
+
+/**
+ * Windows of fleets with seven full days in them: what a GPU takes, and what the process takes. What every benchmark
+ * answers with is of the first; each of several is measured in a process of its own.
+ */
+export async function benchMemory({ gpus, featureSet }: MemoryOptions): Promise<object> {
+  if (gpus.length === 1) return memoryOf(gpus[0], featureSet);
+  const fleets: Record<string, unknown>[] = [];
+  for (const size of gpus) fleets.push(await inProcess(size, featureSet));
+  return { ...fleets[0], fleets: fleets.map((fleet) => pick(fleet, FIGURES)) };
+}
+
+const FIGURES = ['gpus', 'bytesPerGpu', 'rssBytesPerGpu', 'rssMb', 'peersRssMb', 'fillSeconds'];
+
+async function inProcess(gpus: number, featureSet: string): Promise<Record<string, unknown>> {
+  const main = join(packageRoot(), 'dist', 'bench', 'main.js');
+  const output = await run(process.execPath, [
+    '--expose-gc',
+    ...[main, 'memory', '--gpus', String(gpus), '--feature-set', featureSet, '--json'],
+  ]);
+  const result = JSON.parse(output.trimEnd().split('\n').at(-1)!) as Record<string, unknown>;
+  say(`${gpus} GPUs: ${String(result.bytesPerGpu)} bytes a GPU, ${String(result.rssMb)} MB`);
+  return result;
+}
+
+async function memoryOf(gpus: number, featureSet: 'v1' | 'v2'): Promise<object> {
+  const fleet = new FleetWindows(gpus, 1, { featureSet });
   const rssBefore = process.memoryUsage.rss();
   const filled = await measure(() => fleet.fill(FILLED_HOURS));
   const { seconds } = filled;
@@ -28,7 +57,7 @@ export async function benchMemory(options: {
   const { heapUsed, arrayBuffers, rss } = process.memoryUsage();
   return {
     bench: 'memory',
-    featureSet: options.featureSet ?? 'v2',
+    featureSet,
     gpus,
     hours: FILLED_HOURS,
     // Of filling: hourly, two samples an hour, so an hour is closed with every second one.

@@ -12,7 +12,7 @@ import {
 import { searchHeap, type HeapFound } from './peers/heap.js';
 import type { PeersOptions } from './peers/options.js';
 import { PEERS, type PeerName } from './peers/run.js';
-import { prepareTopics } from './peers/topics.js';
+import { prepareTopic } from './peers/topics.js';
 import { warmUpRepeatsOn, type Cluster } from './support/cluster.js';
 import { KafkaAdmin } from './support/kafka-admin.js';
 import { provenance } from './support/provenance.js';
@@ -33,7 +33,7 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
   const topic = options.topic ?? `bench-${Date.now()}-peers`;
   try {
     const programs = await buildPeers();
-    const prepared = await prepareTopics(cluster, admin, { ...options, topic });
+    const prepared = await prepareTopic(cluster, admin, { ...options, topic });
     const ground: Ground = { cluster, admin, programs, prepared, options };
     const outcomes = await inTurn(ground, names);
     const summaries = Object.fromEntries([...outcomes].map(([name, list]) => [name, summaryOf(list)]));
@@ -67,7 +67,7 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
       ...provenance(cluster.version),
     };
   } finally {
-    if (options.topic === undefined) await admin.deleteTopics([topic, `${topic}-prefill`]).catch(() => undefined);
+    if (options.topic === undefined) await admin.deleteTopics([topic]).catch(() => undefined);
     await admin.close();
   }
 }

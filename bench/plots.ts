@@ -115,7 +115,7 @@ const PLOTS: readonly Plot[] = [
         : lineChart({
             title: 'A row of features, by the length of the window',
             xLabel: 'days',
-            yLabel: 'µs of CPU',
+            yLabel: 'µs',
             lines: [{ name: 'features of a GPU', points: byLength(windows as Length[], 'microsPerFeatureRow') }],
           }),
   },
@@ -128,7 +128,7 @@ const PLOTS: readonly Plot[] = [
         : lineChart({
             title: 'What closing an hour costs, once an hour, by the length of the window',
             xLabel: 'days',
-            yLabel: 'µs of CPU a GPU',
+            yLabel: 'µs a GPU',
             lines: [{ name: 'an hour closes', points: byLength(windows as Length[], 'closingMicrosPerGpu') }],
           }),
   },
@@ -179,7 +179,7 @@ const PLOTS: readonly Plot[] = [
         : lineChart({
             title: 'A sample in the windows, by the size of the fleet',
             xLabel: 'GPUs',
-            yLabel: 'µs of CPU',
+            yLabel: 'µs',
             logarithmicX: true,
             lines: [
               {

@@ -3,6 +3,7 @@ import { packageRoot } from '../schema/package-root.js';
 import type { Cluster } from './support/cluster.js';
 import type { ThroughputOptions } from './support/options.js';
 import { run } from './support/processes.js';
+import { pick } from './support/pick.js';
 import { provenance } from './support/provenance.js';
 import { openQuestion } from './support/raw-question.js';
 import { say } from './support/say.js';
@@ -86,8 +87,4 @@ async function foldCost(gpus: number, featureSet: string): Promise<FoldCost> {
     ...['--feature-set', featureSet],
   ]);
   return JSON.parse(output.trimEnd().split('\n').at(-1)!) as FoldCost;
-}
-
-function pick(from: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(names.map((name) => [name, from[name]]));
 }

@@ -1,6 +1,6 @@
 import { drainBare } from '../support/bare.js';
 import type { Cluster } from '../support/cluster.js';
-import { runEngine } from '../support/engine-run.js';
+import { runEngine, type EngineObserved } from '../support/engine-run.js';
 import { judgeFloor } from '../support/floor.js';
 import type { KafkaAdmin } from '../support/kafka-admin.js';
 import { peakPssMb, peakRssMb, stretch, timesOf, type Stretch } from '../support/observation.js';
@@ -24,8 +24,16 @@ export interface Outcome {
   readonly rssMb: number;
   /** What its processes share counted once. */
   readonly pssMb: number;
+  /** Of the engine: rows scored, due points skipped for newer ones, and records written, all of the run. */
+  readonly work?: EngineWork;
   /** Why it does not count; null where it does. */
   readonly void: string | null;
+}
+
+interface EngineWork {
+  readonly rowsScored: number;
+  readonly duePointsSkipped: number;
+  readonly recordsWritten: EngineObserved['written'];
 }
 
 export interface Ground {
@@ -37,7 +45,7 @@ export interface Ground {
 }
 
 export async function measureEngine({ cluster, admin, prepared, options }: Ground): Promise<Outcome> {
-  const { records, topic } = prepared;
+  const { records, topic, before } = prepared;
   const engine = await unspoilt(() =>
     runEngine(cluster, admin, {
       processes: Array.from({ length: options.processes }, () => ['ingest', 'score'] as const),
@@ -46,12 +54,18 @@ export async function measureEngine({ cluster, admin, prepared, options }: Groun
       partitions: options.partitions,
       gpus: options.gpus,
       prefill: false,
+      before,
       samples: records,
     }),
   );
   const [fromMs, untilMs] = timesOf(engine.points, WARM_UP * records, records);
   return {
     ...figures(engine, records),
+    work: {
+      rowsScored: engine.rows.at(-1)?.count ?? 0,
+      duePointsSkipped: engine.skipped,
+      recordsWritten: engine.written,
+    },
     void: judgeFloor({
       gpus: options.gpus,
       rows: engine.rows,
@@ -59,14 +73,16 @@ export async function measureEngine({ cluster, admin, prepared, options }: Groun
       fromMs,
       untilMs,
       featureRecords: engine.written.features ?? 0,
-      featureRecordsOwed: gpuMinutes(options, records),
+      // Of what fills the windows, each reading is of a minute of its own.
+      featureRecordsOwed: before + gpuMinutes(options, records),
     }),
   };
 }
 
 /** As many bare consumers as the engine has processes, which count records and do nothing else. */
 export async function measureBare({ cluster, prepared, options }: Ground): Promise<Outcome> {
-  const { topic, records } = prepared;
+  const { topic } = prepared;
+  const records = prepared.before + prepared.records;
   const observed = await drainBare(cluster, {
     ...{ topic, records, processes: options.processes },
     client: 'kafkajs',
@@ -77,21 +93,21 @@ export async function measureBare({ cluster, prepared, options }: Ground): Promi
 
 export async function measurePeer(ground: Ground, peer: PeerName, heap: string): Promise<Outcome> {
   const { cluster, admin, programs, prepared, options } = ground;
-  const { records, prefill } = prepared;
+  const { records, before } = prepared;
   const observed = await runPeer(cluster, admin, programs, {
     ...{ peer, heap, ...prepared },
     guarantee: options.guarantee,
     emit: options.emit,
     partitions: options.partitions,
   });
-  const owed = (prefill?.records ?? 0) + (options.emit === 'record' ? records : gpuMinutes(options, records));
+  const owed = before + (options.emit === 'record' ? records : gpuMinutes(options, records));
   return {
     ...figures(observed, records),
     void: observed.written < owed ? `${observed.written} feature vectors were written, and ${owed} are owed` : null,
   };
 }
 
-function figures(observed: Observed, records: number): Omit<Outcome, 'void'> {
+function figures(observed: Observed, records: number): Omit<Outcome, 'void' | 'work'> {
   const { points } = observed;
   return {
     steady: stretch(points, WARM_UP * records, records),
@@ -123,6 +139,7 @@ export function summaryOf(outcomes: readonly Outcome[]): Summary {
     brokerCpuMicrosPerRecord: over(({ steady }) => steady.brokerCpuMicros).median,
     rssMb: Math.round(over(({ rssMb }) => rssMb).max),
     pssMb: Math.round(over(({ pssMb }) => pssMb).max),
+    ...(outcomes[0]?.work === undefined ? {} : { work: outcomes.map(({ work }) => work) }),
     void: outcomes.flatMap((outcome) => outcome.void ?? [])[0] ?? null,
   };
 }
@@ -138,9 +155,13 @@ export function ratios(engine: Summary, peer: Summary, smallestHeap?: { readonly
   };
 }
 
-export function told(name: string, { steady, rssMb, pssMb, void: reason }: Outcome): string {
+export function told(name: string, { steady, rssMb, pssMb, work, void: reason }: Outcome): string {
+  const written = Object.values(work?.recordsWritten ?? {}).reduce((sum, count) => sum + count, 0);
   return (
     `${name}: ${Math.round(steady.perSecond / 1000)}k/s at ${steady.cpuMicros.toFixed(2)} µs of CPU, ${Math.round(rssMb)} MB (PSS ${Math.round(pssMb)} MB)` +
+    (work === undefined
+      ? ''
+      : `; ${work.rowsScored} rows scored, ${work.duePointsSkipped} due points skipped, ${written} records written`) +
     (reason === null ? '' : `; VOID: ${reason}`)
   );
 }

@@ -38,9 +38,5 @@ export function peersCommand(command: Command): Command {
     .option('--heap-search [sizes]', 'find the smallest of these heaps that keeps 95 % of the rate')
     .option('--no-engine', 'measure only the peers')
     .option('--topic <name>', 'on the given brokers: prepared there if it is not yet, and left for the next run')
-    .option(
-      '--prefill',
-      "fill the peers' windows with seven days of readings; the engine's begin empty, so do not compare memory",
-      false,
-    );
+    .option('--prefill', 'fill the windows of all with seven days of hourly readings first', false);
 }

@@ -147,7 +147,7 @@ await describeWith('peers', 'the peers compute what they are compared for', () =
       let compared = 0;
       await runPeer(cluster, admin, programs, {
         ...{ peer, topic, records, partitions: PARTITIONS },
-        ...{ guarantee: 'exactly-once', emit: 'record', heap: '512m', prefill: null },
+        ...{ guarantee: 'exactly-once', emit: 'record', heap: '512m', before: 0 },
         inspect: async (output) => {
           for (const { key, value } of await readToEnd(cluster.brokers, output, PARTITION_NUMBERS)) {
             const timeMs = Number(value!.readBigInt64BE(0));

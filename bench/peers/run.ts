@@ -24,8 +24,8 @@ export interface PeerRun {
   readonly partitions: number;
   readonly topic: string;
   readonly records: number;
-  /** A topic that is read before, to fill the windows. */
-  readonly prefill: { readonly topic: string; readonly records: number } | null;
+  /** Records of the topic before those, which fill the windows. */
+  readonly before: number;
   /** Looks at the output, complete and committed, before it is deleted. */
   readonly inspect?: (outputTopic: string) => Promise<void>;
 }
@@ -49,7 +49,6 @@ export interface PeerSettings {
   /** Of the application: its group, and the beginning of the names of its topics. */
   readonly name: string;
   readonly topic: string;
-  readonly prefillTopic?: string;
   readonly output: string;
   /** After which it commits and is finished. */
   readonly records: number;
@@ -107,15 +106,14 @@ export async function runPeer(
   programs: PeerPrograms,
   run: PeerRun,
 ): Promise<PeerObserved> {
-  const { peer, topic, prefill, guarantee, emit, heap } = run;
+  const { peer, topic, before, guarantee, emit, heap } = run;
   const name = `bench-${peer}-${Date.now()}-${++runs}`;
   const output = `${name}-features`;
   await admin.createTopic(output, run.partitions);
   const directory = scratchDirectory(peer);
   const { running, progress } = startPeer(cluster, programs, {
     ...{ peer, name, topic, output, guarantee, emit, heap, directory },
-    prefillTopic: prefill?.topic,
-    records: run.records + (prefill?.records ?? 0),
+    records: before + run.records,
     checkpointMs: CHECKPOINT_MS,
   });
   try {
@@ -124,7 +122,7 @@ export async function runPeer(
       brokerPid: cluster.pid,
       until: run.records,
       // Below 0 while the windows are being filled.
-      look: () => Promise.resolve(progress().records - (prefill?.records ?? 0)),
+      look: () => Promise.resolve(progress().records - before),
     });
     const until = Date.now() + FINISH_TIMEOUT_MS;
     while (!progress().finished) {

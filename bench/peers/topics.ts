@@ -9,8 +9,8 @@ import { say } from '../support/say.js';
 export interface Prepared {
   readonly topic: string;
   readonly records: number;
-  /** Seven days of hourly readings before it, for the peers; the engine gets the same as batches. */
-  readonly prefill: { readonly topic: string; readonly records: number } | null;
+  /** Records before those, which fill the windows: hourly readings of seven days. */
+  readonly before: number;
 }
 
 export interface Wanted extends Cadence {
@@ -23,29 +23,16 @@ export interface Wanted extends Cadence {
 
 const FLAT = RAW_SHAPES.find(({ format }) => format === 'wide-json-flat')!;
 
-/** Finds the topics as an earlier run has left them, else writes them. @throws Error where they hold something else */
-export async function prepareTopics(cluster: Cluster, admin: KafkaAdmin, wanted: Wanted): Promise<Prepared> {
-  const { topic, samples } = wanted;
-  await ensure(admin, topic, samples, wanted.partitions, () => writeRaw(cluster, topic, FLAT, wanted, samples));
-  if (!wanted.prefill) return { topic, records: samples, prefill: null };
-  const prefill = { topic: `${topic}-prefill`, records: wanted.gpus * WINDOW_HOURS };
-  const hourly = { gpus: wanted.gpus, cadenceMs: HOUR_MS };
-  await ensure(admin, prefill.topic, prefill.records, wanted.partitions, () =>
-    writeRaw(cluster, prefill.topic, FLAT, hourly, prefill.records, -WINDOW_HOURS),
-  );
-  return { topic, records: samples, prefill };
-}
-
-async function ensure(
-  admin: KafkaAdmin,
-  topic: string,
-  records: number,
-  partitions: number,
-  write: () => Promise<unknown>,
-): Promise<void> {
-  await admin.createTopic(topic, partitions);
+/** Finds the topic as an earlier run has left it, else writes it. @throws Error where it holds something else */
+export async function prepareTopic(cluster: Cluster, admin: KafkaAdmin, wanted: Wanted): Promise<Prepared> {
+  const { topic, samples, gpus } = wanted;
+  const before = wanted.prefill ? gpus * WINDOW_HOURS : 0;
+  await admin.createTopic(topic, wanted.partitions);
   const there = await admin.written(topic);
-  if (there === 0) await write();
-  else if (there === records) say(`topic ${topic} is there with its ${records} records`);
-  else throw new Error(`topic ${topic} has ${there} records, not ${records}: delete it, or name another`);
+  if (there === 0) {
+    if (before > 0) await writeRaw(cluster, topic, FLAT, { gpus, cadenceMs: HOUR_MS }, before, -WINDOW_HOURS);
+    await writeRaw(cluster, topic, FLAT, wanted, samples);
+  } else if (there === before + samples) say(`topic ${topic} is there with its ${there} records`);
+  else throw new Error(`topic ${topic} has ${there} records, not ${before + samples}: delete it, or name another`);
+  return { topic, records: samples, before };
 }

@@ -20,8 +20,10 @@ export interface EngineRun {
   readonly gpus: number;
   /** Fill the windows with seven days of hourly readings first. */
   readonly prefill: boolean;
-  /** Samples of the stream. */
+  /** Samples of the stream that are counted. */
   readonly samples: number;
+  /** Samples of the stream before those, which fill the windows where ingest runs too; none if left out. */
+  readonly before?: number;
   /** Writes what the engine reads that is bound to the topic prefix, if anything is. */
   readonly prepare?: (topicPrefix: string) => Promise<void>;
   /** Samples done, where the engine's own count of samples in windows does not tell. */
@@ -52,7 +54,8 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
   const ingests = run.processes.some((roles) => roles.includes('ingest'));
   // While windows are restored ingest would run ahead, and its work be done before anything is measured.
   if (run.prefill && ingests) throw new Error('windows can be filled before only where ingest does not run');
-  const prefilled = run.prefill ? await fillWindows(cluster, admin, topicPrefix, run.gpus, START_MS) : 0;
+  const filled = run.prefill ? await fillWindows(cluster, admin, topicPrefix, run.gpus, START_MS) : 0;
+  const before = filled + (run.before ?? 0);
   await run.prepare?.(topicPrefix);
   const engine = await EngineProcesses.start(cluster, {
     processes: run.processes,
@@ -79,11 +82,11 @@ export async function runEngine(cluster: Cluster, admin: KafkaAdmin, run: Engine
         pauses.push({ atMs, count: worst('nodejs_eventloop_lag_max_seconds') });
         if (run.done !== undefined) return run.done(topicPrefix);
         // Below 0 while the windows are being filled.
-        const done = sumOf(last, 'gpu_actuary_score_samples_total') - prefilled;
-        return { done, begun: ingests ? ingestedOf(last) : done };
+        const done = sumOf(last, 'gpu_actuary_score_samples_total') - before;
+        return { done, begun: ingests ? ingestedOf(last) - before : done };
       },
     });
-    if (run.done === undefined) await countedOnce(engine, prefilled + run.samples);
+    if (run.done === undefined) await countedOnce(engine, before + run.samples);
     const written: Partial<Record<TopicKey, number>> = {};
     for (const key of ['samples', 'features', 'predictions', 'health', 'decisions', 'panes', 'deadLetter'] as const)
       written[key] = await admin.written(topicName(topicPrefix, key));

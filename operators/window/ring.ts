@@ -20,6 +20,9 @@ export const WINDOW_HOURS = 168;
 /** Hours whose memory is taken at once: a fleet that is a day old takes a seventh of what it will take. */
 const BLOCK_HOURS = 24;
 
+/** A number in the side table, as V8 lays out an entry of a map, about. */
+const LARGE_BYTES = 40;
+
 const TOUCHED = 1;
 const LARGE = 2;
 
@@ -86,8 +89,10 @@ export class Ring {
       this.nothing.columns[index].fill(field.empty, start, start + BLOCK_HOURS);
   }
 
+  /** Memory taken so far. */
   get bytes(): number {
-    return this.blocks.reduce((sum, block) => sum + (block?.memory.length ?? 0), this.touched.length);
+    const aside = this.touched.length + this.large.size * LARGE_BYTES;
+    return this.blocks.reduce((sum, block) => sum + (block?.memory.length ?? 0), aside);
   }
 
   /** Stores a pane: all fields of a float64 vector. */

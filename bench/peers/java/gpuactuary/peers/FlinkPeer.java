@@ -10,7 +10,6 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
-import org.apache.flink.api.connector.source.Source;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
@@ -18,7 +17,6 @@ import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.configuration.StateBackendOptions;
 import org.apache.flink.connector.base.DeliveryGuarantee;
-import org.apache.flink.connector.base.source.hybrid.HybridSource;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.source.KafkaSource;
@@ -68,17 +66,11 @@ public final class FlinkPeer {
     Progress.finished();
   }
 
-  /** The topic from its beginning to what is its end now; before it, if so told, another one that fills the windows. */
-  private static Source<Reading, ?, ?> source(Arguments arguments) {
-    KafkaSource<Reading> steady = source(arguments, arguments.get("topic"));
-    String before = arguments.maybe("prefillTopic");
-    return before == null ? steady : HybridSource.builder(source(arguments, before)).addSource(steady).build();
-  }
-
-  private static KafkaSource<Reading> source(Arguments arguments, String topic) {
+  /** The topic from its beginning to what is its end now. */
+  private static KafkaSource<Reading> source(Arguments arguments) {
     return KafkaSource.<Reading>builder()
         .setBootstrapServers(arguments.get("brokers"))
-        .setTopics(topic)
+        .setTopics(arguments.get("topic"))
         .setGroupId(arguments.get("name"))
         .setStartingOffsets(OffsetsInitializer.earliest())
         .setBounded(OffsetsInitializer.latest())

@@ -61,14 +61,10 @@ public final class StreamsPeer {
   }
 
   private static Topology topology(Arguments arguments) {
-    String before = arguments.maybe("prefillTopic");
-    // The topics' partitions of one number are one task, which takes the record with the lowest time first.
-    String[] topics =
-        before == null ? new String[] {arguments.get("topic")} : new String[] {before, arguments.get("topic")};
     boolean everyRecord = arguments.get("emit").equals("record");
     Serde<Window> window = Serdes.serdeFrom((topic, value) -> WindowBytes.encode(value), decoder());
     return new Topology()
-        .addSource("readings", new ByteArrayDeserializer(), new ReadingOfValue(), topics)
+        .addSource("readings", new ByteArrayDeserializer(), new ReadingOfValue(), arguments.get("topic"))
         .addProcessor("features", () -> new FeaturesOfGpu(everyRecord), "readings")
         .addStateStore(
             Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore(WINDOWS), Serdes.ByteArray(), window)
