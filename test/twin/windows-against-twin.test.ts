@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WindowStore } from '../../operators/window/window-store.js';
-import type { ClosedPane } from '../../operators/window/window.js';
+import { Runs } from '../../operators/window/runs.js';
+import { RowResults, type ClosedPane } from '../../operators/window/window.js';
 import { BatchBuilder } from '../../schema/batch.js';
 import { F, FEATURES, FEATURE_COUNT } from '../../schema/features.js';
 import { seriesId } from '../../schema/metrics.js';
@@ -15,9 +16,9 @@ import { propertyRuns } from '../support/property-runs.js';
 const UUID = 'GPU-1';
 const isoDate = (ms: number | undefined): string | null => (ms === undefined ? null : isoTime(ms).slice(0, 10));
 
-function assetOf(facts: TwinFacts): AssetRecord {
+function assetOf(facts: TwinFacts, uuid = UUID): AssetRecord {
   return {
-    gpu_uuid: UUID,
+    gpu_uuid: uuid,
     model: facts.model ?? null,
     deployment_date: isoDate(facts.deploymentMs),
     purchase_date: isoDate(facts.purchaseMs),
@@ -87,6 +88,62 @@ describe('windows', () => {
         expect([...engine.rejects].sort()).toEqual([...twin.rejects].sort());
       }),
       { numRuns: propertyRuns(300) },
+    );
+  });
+
+  it('of a fleet, folded in runs as the score role does, equal a twin each', () => {
+    const fleet = fc.array(recipe, { minLength: 2, maxLength: 4 });
+    fc.assert(
+      fc.property(fleet, fc.integer({ min: 1, max: 40 }), (recipes, batchSize) => {
+        const { gapMs } = recipes[0];
+        const drawn = recipes.map(telemetryOf);
+        const uuids = drawn.map((_, gpu) => `GPU-${gpu}`);
+        const assets = new Map(drawn.map(({ facts }, gpu) => [uuids[gpu], assetOf(facts, uuids[gpu])]));
+        const store = new WindowStore({ gapMs, asset: (uuid) => assets.get(uuid), chunkSlots: 2 });
+        const twins = drawn.map(({ facts }) => new Twin(gapMs, facts));
+        const rejects: string[] = [];
+        // In the order in which they come to a partition: each GPU's own, the GPUs by turns.
+        const longest = Math.max(...drawn.map(({ samples }) => samples.length));
+        const arrivals = Array.from({ length: longest }, (_, index) =>
+          drawn.flatMap(({ samples }, gpu) => (index < samples.length ? [{ gpu, sample: samples[index] }] : [])),
+        ).flat();
+        const results = new RowResults();
+        for (let at = 0; at < arrivals.length; at += batchSize) {
+          const builder = new BatchBuilder(batchSize);
+          for (const { gpu, sample } of arrivals.slice(at, at + batchSize)) {
+            twins[gpu].offer(sample);
+            builder.begin(uuids[gpu], sample.ms);
+            for (const [name, value] of Object.entries(sample.readings)) builder.set(seriesId(name), value);
+            builder.end();
+          }
+          const batch = builder.build();
+          const slots = Int32Array.from(batch.gpus, (uuid) => store.slotOf(uuid));
+          const runs = new Runs(batch);
+          for (let from = 0; from < batch.count;) {
+            const until = runs.end(from);
+            store.acceptRows(
+              ...([batch, from, until, slots] as const),
+              (reason, uuid, metric) => rejects.push(`${uuid} ${reason} ${metric}`),
+              () => undefined,
+              results,
+            );
+            from = until;
+          }
+        }
+        for (const [gpu, twin] of twins.entries()) {
+          if (twin.sampleCount === 0) continue;
+          const slot = store.slotOf(uuids[gpu]);
+          for (const after of [0, ...drawn[gpu].askAfterMs]) {
+            const row = new Float64Array(FEATURE_COUNT);
+            store.features(slot, twin.newestMs + after, row, 0);
+            const found = differences(COLUMNS, byName(row), twin.features(twin.newestMs + after));
+            expect(found, uuids[gpu]).toEqual([]);
+          }
+        }
+        const expected = twins.flatMap((twin, gpu) => twin.rejects.map((one) => `${uuids[gpu]} ${one}`));
+        expect(rejects.sort()).toEqual(expected.sort());
+      }),
+      { numRuns: propertyRuns(100) },
     );
   });
 
