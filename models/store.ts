@@ -58,7 +58,9 @@ export class ModelStore {
   async promote(source: string, nowMs: number): Promise<VerifiedModel> {
     const directory = await this.find(source);
     const verified = await verifySealed(directory);
-    await this.install(directory, verified, 'promote', nowMs);
+    const serving = await look(this.serving);
+    // What is in force already would come back by a rollback that changes nothing.
+    if (serving.files?.digest !== verified.digest) await this.install(directory, verified, 'promote', nowMs);
     return verified;
   }
 

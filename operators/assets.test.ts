@@ -14,6 +14,10 @@ describe('asset register', () => {
     ]);
   });
 
+  it('passes over a byte order mark', () => {
+    expect(parseAssets('\ufeff{"gpu_uuid":"GPU-a"}\n', 'assets.jsonl').has('GPU-a')).toBe(true);
+  });
+
   it('reads batch and place', () => {
     const place = { gpu_uuid: 'GPU-a', batch: 'B7', rack: 'r12', cage: 2, slot: 0 };
     expect(parseAssets(JSON.stringify(place), 'assets.jsonl').get('GPU-a')).toEqual(place);

@@ -1,3 +1,4 @@
+import { withoutMark } from '../schema/byte-order-mark.js';
 import { dateMs } from '../schema/dates.js';
 import { ActuaryError } from '../schema/errors.js';
 import type { AssetRecord } from '../schema/records.js';
@@ -18,7 +19,7 @@ const GPU_UUID = /^[A-Za-z0-9._:-]{1,128}$/;
 /** @throws ActuaryError assets_invalid naming file, line and field */
 export function parseAssets(text: string, file: string): Map<string, AssetRecord> {
   const assets = new Map<string, AssetRecord>();
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of withoutMark(text).split('\n').entries()) {
     if (line.trim() === '') continue;
     const problem = (what: string): ActuaryError => new ActuaryError('assets_invalid', `${file}:${index + 1}: ${what}`);
     let value: unknown;

@@ -87,15 +87,19 @@ export const ConfigSchema = Type.Object(
       topicPrefix: Type.String({
         default: '',
         pattern: '^[A-Za-z0-9._-]*$',
+        // A topic's name has 249 characters at most.
+        maxLength: 200,
         description: "Goes before the engine's own topics, groups and transactional ids, never before sources",
       }),
       partitions: Type.Integer({
         minimum: 1,
+        maximum: 10_000,
         default: DEFAULT_PARTITIONS,
         description: "Partitions of the engine's topics when they are created",
       }),
       replicationFactor: Type.Integer({
         minimum: -1,
+        maximum: 32_767,
         default: -1,
         description: "Replicas of the engine's topics when they are created; -1: the broker's default",
       }),

@@ -79,6 +79,8 @@ describe('configuration', () => {
       /config\.yaml: expected one YAML document/,
     ],
     ['broken YAML', [], {}, 'a: [', /configuration file/],
+    ['no replica at all', ['kafka.replicationFactor=0'], {}, undefined, /kafka\.replicationFactor: expected -1, or 1/],
+    ['an alert that never fires', ['alerts.actionHours=500'], {}, undefined, /risk_high would never fire/],
   ] as [string, string[], Record<string, string>, string | undefined, RegExp][])(
     'refuses %s, naming it',
     (_name, sets, environment, text, message) => {

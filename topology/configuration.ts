@@ -67,12 +67,25 @@ export function validate(tree: unknown): Config {
     throw new ActuaryError('config_invalid', `configuration: ${lines.join('; ')}`);
   }
   const config = withDefaults as Config;
+  const senseless = senselessIn(config);
+  if (senseless.length > 0) throw new ActuaryError('config_invalid', `configuration: ${senseless.join('; ')}`);
   try {
     new HealthGrader(config.health);
   } catch (error) {
     throw new ActuaryError('config_invalid', `configuration: health.rules: ${messageOf(error)}`, { cause: error });
   }
   return config;
+}
+
+/** What each fits by itself and means nothing. */
+function senselessIn({ kafka, alerts }: Config): string[] {
+  const problems: string[] = [];
+  if (kafka.replicationFactor === 0) problems.push('kafka.replicationFactor: expected -1, or 1 and more, not 0');
+  if (alerts.actionHours > alerts.failureHours)
+    problems.push(
+      `alerts.actionHours: ${alerts.actionHours} is more than alerts.failureHours, ${alerts.failureHours}: risk_high would never fire`,
+    );
+  return problems;
 }
 
 /** `http:` with nothing under it is null in YAML, and means a section of which no key is set. */

@@ -8,6 +8,7 @@ import { checkSize, deadLetter } from './checks.js';
 import type { Decoder, DecodeOptions, RawMessage } from './decoder.js';
 import { LabelSets, type LineLabels } from './exposition-labels.js';
 import { ExpositionLines } from './exposition-lines.js';
+import { MAX_EPOCH_MS } from './time.js';
 
 /** Readings of one GPU at one time, collected over the lines of a message; reused from message to message. */
 class SampleInMaking {
@@ -37,7 +38,6 @@ class SampleInMaking {
 
 const SAMPLE_LINE = /^[a-zA-Z_:][a-zA-Z0-9_:]*\s*(?:\{.*\})?\s+\S+(?:\s+-?\d+)?\s*$/;
 const FLOAT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const MAX_EPOCH_MS = 8.64e15;
 
 /** Raw exposition text: the scrape of a whole exporter, one message a host. */
 export class PrometheusTextDecoder implements Decoder {
@@ -63,7 +63,8 @@ export class PrometheusTextDecoder implements Decoder {
     if (refused !== null) return refused;
     const bytes = message.value!;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.recordTimeMs = message.timestampMs >= 0 ? message.timestampMs : NaN;
+    const { timestampMs } = message;
+    this.recordTimeMs = timestampMs >= 0 && timestampMs <= MAX_EPOCH_MS ? timestampMs : NaN;
     this.reject = reject;
     this.withoutGpu = 0;
     this.withoutTime = 0;

@@ -129,7 +129,7 @@ describe('the command line', () => {
     [['simulate', '--gpus', '1', '--days', '0x1', '--output', '-'], /usage: --days 0x1: expected a number above 0/],
     [
       ['simulate', '--gpus', '1.5', '--days', '1', '--output', '-'],
-      /usage: --gpus 1\.5: expected a whole number, 1 or/,
+      /usage: --gpus 1\.5: expected a whole number from 1 to/,
     ],
     [['dead-letters', 'list', '--limit', '0x10'], /usage: --limit 0x10: expected a whole number, 1 or more/],
     [['dead-letters', 'list', '--since', 'yesterday'], /usage: --since yesterday: expected 90s, /],
@@ -238,7 +238,20 @@ describe('model seal, verify, promote and rollback', () => {
     });
     const sealed = await run(['model', 'seal', own, '--run-id', 'run-7', '--json']);
     expect(JSON.parse(sealed.stdout)).toMatchObject({ model_version: 'own-1', run_id: 'run-7' });
+    const manifest = readFileSync(join(own, 'manifest.json'));
+    const golden = readFileSync(join(own, 'golden.json'));
+    const wrong = JSON.parse(golden.toString()) as { failure_prob: number[][] };
+    wrong.failure_prob[0][0] += 0.5;
+    for (const text of ['{}', JSON.stringify(wrong)]) {
+      writeFileSync(join(own, 'golden.json'), text);
+      expect(await run(['model', 'seal', own])).toMatchObject({ status: 1 });
+      // What was sealed before is what the directory is held against.
+      expect(readFileSync(join(own, 'manifest.json'))).toEqual(manifest);
+    }
+    writeFileSync(join(own, 'golden.json'), golden);
     expect((await run(['model', 'promote', own, ...set])).stdout).toMatch(/^in force: own-1, run run-7/);
+    // Once more changes nothing: there is no step to take back.
+    expect((await run(['model', 'promote', own, ...set])).status).toBe(0);
     expect((await run(['model', 'verify', ...set])).stdout).toMatch(/^usable: own-1/);
     expect((await run(['model', 'rollback', ...set])).stdout).toMatch(/^in force again: served-1/);
     const listed = jsonLines((await run(['model', 'list', '--json', ...set])).stdout);

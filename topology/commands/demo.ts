@@ -140,7 +140,7 @@ async function demo(context: CommandContext, options: DemoOptions): Promise<void
     say(
       `loading ${HISTORY_DAYS} days of ${gpus} GPUs on ${hosts} hosts, a reading every ${HISTORY_CADENCE_MS / 60_000} min`,
     );
-    if (seed === DEMO_FLEET.seed)
+    if (seed === DEMO_FLEET.seed && gpus === DEMO_FLEET.gpus)
       say('it is a chosen fleet, with more ailing GPUs than most have; --seed 1 is an ordinary one');
     let told = 0;
     await unlessStopped(

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { factorInWords } from '../../models/explain/words.js';
 import type { Scorer } from '../../models/scorer.js';
 import type { Config } from '../../schema/config.js';
+import { GPU_UUID } from '../../operators/decode/json.js';
 import { ActuaryError, ERROR_CODES, messageOf, type ErrorCode } from '../../schema/errors.js';
 import { FEATURE_COUNT, FEATURES, isFeature } from '../../schema/features.js';
 import { linesOf, openInput } from '../replay/lines.js';
@@ -34,6 +35,8 @@ export function explainCommand(context: CommandContext): Command {
     .action(async (options: ExplainOptions) => {
       if ((options.features === undefined) === (options.gpu === undefined))
         throw new ActuaryError('usage', 'give either --features FILE or --gpu UUID');
+      if (options.gpu !== undefined && !GPU_UUID.test(options.gpu))
+        throw new ActuaryError('usage', `--gpu ${options.gpu}: expected 1-128 of A-Za-z0-9._:-`);
       const config = configurationOf(context, options);
       const scorer = await loadInForce(config);
       try {

@@ -66,7 +66,7 @@ async function importLabels(file: string, options: Options, context: CommandCont
   const isApplied = options.apply === true && (reader.refused.length === 0 || options.skipRefused === true);
   tell(planned, reader.refused, file, options, context);
   writeLine(context.stderr, summaryOf(planned, reader.refused));
-  if (isApplied) await write(connection, topic, codec, planned, config, warn);
+  const written = isApplied ? await write(connection, topic, codec, planned, config, warn) : 0;
   if (reader.refused.length > 0 && options.skipRefused !== true)
     throw new ActuaryError(
       'input_invalid',
@@ -74,9 +74,11 @@ async function importLabels(file: string, options: Options, context: CommandCont
     );
   writeLine(
     context.stderr,
-    isApplied
-      ? `written to ${topic}; the load role brings it to gpu_failure_labels`
-      : 'dry run: nothing was written; --apply writes',
+    !isApplied
+      ? 'dry run: nothing was written; --apply writes'
+      : written === 0
+        ? 'nothing to write'
+        : `written to ${topic}; the load role brings it to gpu_failure_labels`,
   );
 }
 
@@ -88,6 +90,7 @@ async function read(file: string, nowMs: number, context: CommandContext): Promi
   return reader;
 }
 
+/** @returns records written */
 async function write(
   connection: KafkaConnection,
   topic: string,
@@ -95,13 +98,14 @@ async function write(
   planned: readonly PlannedLabel[],
   config: Config,
   warn: (message: string) => void,
-): Promise<void> {
+): Promise<number> {
   const records = recordsOf(planned, topic, (label) => codec.encode('labels', label));
-  if (records.length === 0) return;
+  if (records.length === 0) return 0;
   const sink = await openSink({ ...connection, instance: config.instance }, 'labels', MAX_MESSAGE_BYTES, warn);
   try {
     await sink.write(records);
     await sink.flush();
+    return records.length;
   } finally {
     await sink.close();
   }

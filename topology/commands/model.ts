@@ -1,10 +1,10 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { readModel } from '../../models/card.js';
 import { EXPLAINED_WITHIN_MS } from '../../models/explain/cost.js';
-import { MANIFEST_FILE, writeManifest } from '../../models/manifest.js';
+import { MANIFEST_FILE, readIfThere, writeManifest } from '../../models/manifest.js';
 import { OnnxScorer } from '../../models/onnx-scorer.js';
 import { verifySealed, type VerifiedModel } from '../../models/store.js';
 import { configurable, configurationOf, writeLine, type CommandContext, type ConfigurationOptions } from './context.js';
@@ -109,8 +109,7 @@ export function modelCommand(context: CommandContext): Command {
       .option('--run-id <id>', 'training run that made it')
       .option('--json', 'print version, run and digest as JSON')
       .action(async (directory: string, options: Options & { runId?: string }) => {
-        await seal(directory, options.runId ?? null);
-        told(await verifySealed(directory), 'sealed:', options);
+        told(await seal(directory, options.runId ?? null), 'sealed:', options);
       }),
   );
   command.addCommand(
@@ -144,11 +143,23 @@ async function longestPauseMs(work: () => Promise<unknown>): Promise<number> {
   return Math.round(delay.max / 1e6);
 }
 
-/** An old manifest is what the files are not to be held against any more. */
-async function seal(directory: string, runId: string | null): Promise<void> {
-  await rm(join(directory, MANIFEST_FILE), { force: true });
-  const { card } = await readModel(directory);
-  await writeManifest(directory, card.model_version, runId);
+/**
+ * The files are not to be held against an old manifest any more; it comes back where they are no model.
+ * @throws ActuaryError as verifySealed
+ */
+async function seal(directory: string, runId: string | null): Promise<VerifiedModel> {
+  const file = join(directory, MANIFEST_FILE);
+  const before = await readIfThere(file);
+  await rm(file, { force: true });
+  try {
+    const { card } = await readModel(directory);
+    await writeManifest(directory, card.model_version, runId);
+    return await verifySealed(directory);
+  } catch (error) {
+    if (before === null) await rm(file, { force: true });
+    else await writeFile(file, before);
+    throw error;
+  }
 }
 
 function summaryOf({ card }: OnnxScorer, described: Described, path: string): string {

@@ -19,6 +19,6 @@ export function numberOf(option: string, text: string, kind: NumberKind): number
 
 function described({ whole, least, most }: NumberKind): string {
   const number = whole ? 'a whole number' : 'a number';
-  if (least === undefined) return `${number} above 0`;
+  if (least === undefined) return `${number} above 0${most === undefined ? '' : `, ${most} at most`}`;
   return most === undefined ? `${number}, ${least} or more` : `${number} from ${least} to ${most}`;
 }

@@ -7,6 +7,7 @@ import { main } from './main.js';
 
 interface Line {
   readonly line?: number;
+  readonly gpu_uuid?: string | null;
   readonly reason?: string;
   readonly metric?: string | null;
   readonly kind?: string;
@@ -75,8 +76,9 @@ describe('replay', () => {
       'replay: 2 lines in, results: 1; refused: 1 missing_gpu (--emit rejected tells of each)\n',
     );
     expect(await tellsOf([good, bad], '--format', 'wide-json-flat', '--emit', 'features,rejected')).toBe('');
-    expect(await tellsOf([good], '--as-of', '2020-01-01T00:00:00Z')).toBe('replay: 1 lines in, no result\n');
+    expect(await tellsOf([good], '--as-of', '2020-01-01T00:00:00Z')).toBe('replay: 1 line in, no result\n');
     expect(await tellsOf([])).toBe('replay: 0 lines in, no result\n');
+    expect(await tellsOf([good], '--emit', 'rejected')).toBe('replay: 1 line in, refused: none\n');
   });
 
   it('does not write over what it reads', async () => {
@@ -207,5 +209,24 @@ describe('replay', () => {
     const [row] = await replay(input, '--as-of', 'every:1h');
     expect(row.as_of).toBe('2026-03-01T01:00:00.000Z');
     expect(row.features).toMatchObject({ memory_util_mean: 10, silent_minutes: 1 });
+  });
+
+  it.each([1e300, 8_640_000_000_000_001, -8_640_000_000_000_001, '2026', null])(
+    'refuses a scrape whose time is %s, and takes the others',
+    async (timestamp_ms) => {
+      const scrape = (time: unknown, gpu: string): string =>
+        JSON.stringify({ timestamp_ms: time, text: `DCGM_FI_DEV_GPU_TEMP{UUID="${gpu}"} 61\n` });
+      const input = [scrape(Date.parse('2026-03-01T00:00:00Z'), 'GPU-a'), scrape(timestamp_ms, 'GPU-b')];
+      const lines = await replay(input, '--emit', 'features,rejected', '--now', NOW);
+      expect(lines.filter(({ features }) => features !== undefined).map(({ gpu_uuid }) => gpu_uuid)).toEqual(['GPU-a']);
+      expect(JSON.stringify(lines)).toContain('bad_time');
+    },
+  );
+
+  it('reads times listed in a file that begins with a byte order mark', async () => {
+    const listed = join(directory, 'marked.jsonl');
+    writeFileSync(listed, '\ufeff{"gpu_uuid":"GPU-a","as_of":"2026-03-01T00:30:00Z"}\n');
+    const [row] = await replay([sample('2026-03-01T00:00:00Z')], '--as-of', `listed:${listed}`);
+    expect(row.as_of).toBe('2026-03-01T00:30:00.000Z');
   });
 });

@@ -6,6 +6,7 @@ import type { Predictions, Scorer } from '../../models/scorer.js';
 import { parseAssets } from '../../operators/assets.js';
 import { PROFILES } from '../../operators/decide.js';
 import { createDecoder, detectFormat, isExposition, type InputFormat } from '../../operators/decode/decoders.js';
+import { epochMs } from '../../operators/decode/time.js';
 import { HealthGrader, nextGrade } from '../../operators/health.js';
 import { timeLimits } from '../../operators/judge-time.js';
 import { WindowStore } from '../../operators/window/window-store.js';
@@ -87,7 +88,10 @@ async function replay(context: CommandContext, options: ReplayOptions): Promise<
   try {
     const tally = await replayTo(output, asked, context, options);
     await output.close();
-    const summary = tally.summary(asked.emits.has('rejected'));
+    const summary = tally.summary(
+      asked.emits.has('rejected'),
+      [...asked.emits].some((kind) => kind !== 'rejected'),
+    );
     if (summary !== null) writeLine(context.stderr, `replay: ${summary}`);
   } finally {
     release();
@@ -349,8 +353,8 @@ function messageOfLine(
   }
   if (typeof wrapped !== 'object' || wrapped === null || typeof wrapped.text !== 'string')
     return problem('malformed', 'expected {"timestamp_ms","text"}');
-  const time = wrapped.timestamp_ms;
-  if (time === undefined) return problem('missing_time', 'no timestamp_ms');
-  if (typeof time !== 'number' || !Number.isFinite(time)) return problem('bad_time', 'timestamp_ms is not a number');
-  return { line: number, value: Buffer.from(wrapped.text), timestampMs: time };
+  if (wrapped.timestamp_ms === undefined) return problem('missing_time', 'no timestamp_ms');
+  const timestampMs = epochMs(wrapped.timestamp_ms);
+  if (Number.isNaN(timestampMs)) return problem('bad_time', 'timestamp_ms is no time in epoch ms');
+  return { line: number, value: Buffer.from(wrapped.text), timestampMs };
 }

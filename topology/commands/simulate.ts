@@ -25,6 +25,9 @@ import { numberOf } from './numbers.js';
 
 /** Where telemetry begins unless told otherwise: fixed, so that a seed always gives the same bytes. */
 const DEFAULT_START = '2026-01-01T00:00:00Z';
+/** A fleet is held in memory, and all of its failures are drawn before the first reading. */
+const MAX_GPUS = 100_000;
+const MAX_DAYS = 3_660;
 const PROGRESS_EVERY_MS = 5_000;
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
@@ -43,9 +46,9 @@ interface SimulateOptions extends ConfigurationOptions {
 
 export function simulateCommand(context: CommandContext): Command {
   return configurable(new Command('simulate'))
-    .requiredOption('--gpus <n>', 'number of GPUs')
+    .requiredOption('--gpus <n>', `number of GPUs, up to ${MAX_GPUS}`)
     .option('--hosts <n>', 'hosts to spread them over (default: 8 GPUs each)')
-    .requiredOption('--days <d>', 'days of telemetry; failures are told for 90 days more')
+    .requiredOption('--days <d>', `days of telemetry, up to ${MAX_DAYS}; failures are told for 90 days more`)
     .option('--cadence <duration>', 'time between scrapes, such as 30s or 5m', '30s')
     .option('--seed <s>', 'the same seed gives the same fleet', '1')
     .option('--format <format>', SIMULATED_FORMATS.join(', '), 'wide-json')
@@ -72,15 +75,19 @@ async function simulate(context: CommandContext, options: SimulateOptions, comma
   const cadenceMs = durationMs(options.cadence);
   if (Number.isNaN(cadenceMs))
     throw new ActuaryError('usage', `--cadence ${options.cadence}: expected a duration like 30s or 5m`);
-  const days = numberOf('--days', options.days, {});
+  const days = numberOf('--days', options.days, { most: MAX_DAYS });
   const given = command.getOptionValueSource('start') !== 'default';
   const startMs = options.output === 'kafka' && !given ? Date.now() - days * DAY_MS : isoMs(options.start);
   if (Number.isNaN(startMs))
     throw new ActuaryError('usage', `--start ${options.start}: expected a time like ${DEFAULT_START}`);
+  const gpus = numberOf('--gpus', options.gpus, { whole: true, least: 1, most: MAX_GPUS });
   const fleet = new Fleet({
     world: worldNamed(options.world),
-    gpus: numberOf('--gpus', options.gpus, { whole: true, least: 1 }),
-    hosts: options.hosts === undefined ? undefined : numberOf('--hosts', options.hosts, { whole: true, least: 1 }),
+    gpus,
+    hosts:
+      options.hosts === undefined
+        ? undefined
+        : numberOf('--hosts', options.hosts, { whole: true, least: 1, most: gpus }),
     seed: numberOf('--seed', options.seed, { whole: true, least: 0 }),
     startMs,
     days,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { withoutMark } from '../../schema/byte-order-mark.js';
 import { isoMs } from '../../schema/dates.js';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../schema/clock.js';
@@ -52,15 +53,17 @@ function readListed(file: string): Map<string, number[]> {
     throw new ActuaryError('usage', `--as-of listed:${file}: ${messageOf(error)}`, { cause: error });
   }
   const sets = new Map<string, Set<number>>();
-  text.split('\n').forEach((line, index) => {
-    if (line.trim() === '') return;
-    const [gpuUuid, timeMs] = readListedLine(line);
-    if (Number.isNaN(timeMs))
-      throw new ActuaryError('usage', `--as-of listed:${file}: line ${index + 1}: expected {"gpu_uuid","as_of"}`);
-    const times = sets.get(gpuUuid);
-    if (times === undefined) sets.set(gpuUuid, new Set([timeMs]));
-    else times.add(timeMs);
-  });
+  withoutMark(text)
+    .split('\n')
+    .forEach((line, index) => {
+      if (line.trim() === '') return;
+      const [gpuUuid, timeMs] = readListedLine(line);
+      if (Number.isNaN(timeMs))
+        throw new ActuaryError('usage', `--as-of listed:${file}: line ${index + 1}: expected {"gpu_uuid","as_of"}`);
+      const times = sets.get(gpuUuid);
+      if (times === undefined) sets.set(gpuUuid, new Set([timeMs]));
+      else times.add(timeMs);
+    });
   return new Map([...sets].map(([gpuUuid, times]) => [gpuUuid, [...times].sort((a, b) => a - b)]));
 }
 
