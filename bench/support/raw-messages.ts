@@ -46,7 +46,7 @@ const grouped: RawShape = {
       `"ecc_sbe_volatile":0,"ecc_dbe_volatile":0,"ecc_sbe_aggregate":3,"ecc_dbe_aggregate":0,"remap_correctable":0,"remap_uncorrectable":0,"remap_failure":0},` +
       `"performance":{"sm_active_pct":${tenths(90 * load)},"sm_occupancy_pct":${tenths(50 * load)},"tensor_active_pct":${tenths(30 * load)},` +
       `"dram_active_pct":${tenths(40 * load)},"gpu_utilization_pct":${Math.round(100 * load)},"pcie_replay":0},` +
-      `"clocks":{"sm_clock_mhz":1980,"mem_clock_mhz":2619},"energy":{"total_energy_consumption_mj":${eventTimeMs}},` +
+      `"clocks":{"sm_clock_mhz":1980,"mem_clock_mhz":2619},"energy":{"total_energy_consumption_mj":${eventTimeMs}}},` +
       `"asset":{"model":"NVIDIA H100 80GB HBM3","deployment_date":"2025-02-01","warranty_expiry":"2028-02-01"},"quality":{"collection_latency_ms":0}}`
     );
   },
