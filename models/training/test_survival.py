@@ -17,7 +17,7 @@ from survival.commands import main
 from survival.concordance import influence
 from survival.curve import cumulative_hazard, probabilities
 from survival.lives import DAYS_PER_YEAR, FEATURES, STEP_DAYS, Lives, made, read_lives
-from survival.evaluate import Scores
+from survival.evaluate import BASELINE, Scores
 from survival.report import deciles, highest_without_failure
 from survival.trees import Forest
 
@@ -133,7 +133,7 @@ class Tenths(unittest.TestCase):
         # Of the upper half one in ten fails in the middle of the year.
         dead[100::10], days[100::10] = True, 180.0
         hazards = np.linspace(0.001, 0.2, 200)
-        scores = Scores({}, np.zeros(200), np.tile(hazards[:, None], 3), np.zeros((200, 3)))
+        scores = Scores({}, np.zeros(200), {BASELINE: np.tile(hazards[:, None], 3)}, {BASELINE: np.zeros((200, 3))})
         found = deciles(Lives(np.empty((200, 0)), days, dead), scores)
         for count, predicted, failed, low, high in found[:5]:
             self.assertEqual((count, failed, low), (20, 0, 0))

@@ -9,14 +9,14 @@ from lifelines import KaplanMeierFitter
 from .calibrate import poisson_fit
 from .concordance import influence, interval
 from .curve import probabilities
-from .evaluate import FOLDS, Scores, cross_validate
+from .evaluate import BASELINE, COX, FOLDS, HORIZONS, Scores, cross_validate
 from .lives import Lives, read_lives
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
-HORIZONS = ["30 days", "90 days", "365 days"]
-COX = "Cox"
+#: A curve that is flat where nobody failed expects nothing there, and has no logarithm.
+LEAST_HAZARD = 1e-7
 
 
 def concordances(lives: Lives, all_scores: list[Scores]) -> list[str]:
@@ -39,33 +39,35 @@ def concordances(lives: Lives, all_scores: list[Scores]) -> list[str]:
 
 def calibration(lives: Lives, all_scores: list[Scores]) -> list[str]:
     """Rows of the table; each split looks at each GPU once, at another age."""
-    rows = []
-    for column, (title, horizon) in enumerate(zip(HORIZONS, (30, 90, 365))):
-        slopes, errors, observed, expected = [], [], 0, 0.0
-        for scores in all_scores:
-            alive = ~np.isnan(scores.within[:, column])
-            behind = lives.days[alive] - scores.landmark_days[alive]
-            failed = lives.dead[alive] & (behind <= horizon)
-            within = scores.within[alive, column]
-            # The prediction is what was known at the start; exposure ends with the life, so it only goes into the offset.
-            predicted = np.log(scores.expected[alive, column])
-            slope, error, _ = poisson_fit(predicted, np.log(within) - predicted, failed.astype(float))
-            slopes.append(slope)
-            errors.append(error)
-            observed += int(failed.sum())
-            expected += float(within.sum())
-        slope, error = float(np.mean(slopes)), float(np.mean(errors))
-        rows.append(
-            f"| {title} | {observed} | {expected:.1f} | {observed / expected:.2f} |"
-            f" {slope:.2f} ({slope - 1.645 * error:.2f}–{slope + 1.645 * error:.2f}) |"
-        )
-    return rows
+    return [calibration_row(lives, all_scores, name, column) for column in range(len(HORIZONS)) for name in all_scores[0].expected]
+
+
+def calibration_row(lives: Lives, all_scores: list[Scores], name: str, column: int) -> str:
+    slopes, errors, observed, expected = [], [], 0, 0.0
+    for scores in all_scores:
+        within = scores.within[name][:, column]
+        alive = ~np.isnan(within)
+        behind = lives.days[alive] - scores.landmark_days[alive]
+        failed = lives.dead[alive] & (behind <= HORIZONS[column])
+        # The prediction is what was known at the start; exposure ends with the life, so it only goes into the offset.
+        predicted, seen = (np.log(np.maximum(of[alive], LEAST_HAZARD)) for of in (scores.expected[name][:, column], within))
+        slope, error, _ = poisson_fit(predicted, seen - predicted, failed.astype(float))
+        slopes.append(slope)
+        errors.append(error)
+        observed += int(failed.sum())
+        expected += float(within[alive].sum())
+    slope, error = float(np.mean(slopes)), float(np.mean(errors))
+    return (
+        f"| {HORIZONS[column]:.0f} days | {name} | {observed} | {expected:.1f} | {observed / expected:.2f} |"
+        f" {slope:.2f} ({slope - 1.645 * error:.2f}–{slope + 1.645 * error:.2f}) |"
+    )
 
 
 def deciles(lives: Lives, scores: Scores) -> list[tuple[int, float, float, float, float]]:
     """GPUs, mean prediction for 365 days, failed by Kaplan-Meier with a 90 % interval; by tenth of the prediction."""
-    alive = np.flatnonzero(~np.isnan(scores.expected[:, 2]))
-    predicted = probabilities(scores.expected[alive, 2])
+    expected = scores.expected[BASELINE][:, 2]
+    alive = np.flatnonzero(~np.isnan(expected))
+    predicted = probabilities(expected[alive])
     result = []
     for rows in np.array_split(np.argsort(predicted, kind="stable"), 10):
         gpus = alive[rows]
@@ -125,11 +127,11 @@ Cox is lifelines' CoxPHFitter on batch, column, row, cage, slot and node. The ba
 
 Each GPU is looked at once in a split, at an age drawn from 0, ½, 1 … 5 years, if it was alive then. Expected failures are cumulative hazards up to the horizon or to the end of what was seen. The slope is that of a Poisson regression of failures on the log of the predicted hazard, with the time seen as exposure: 1 where predictions spread as they should, below 1 where they are too bold.
 
-| horizon | failures, all splits | expected | observed / expected | slope |
-|---|---|---|---|---|
+| horizon | model | failures, all splits | expected | observed / expected | slope |
+|---|---|---|---|---|---|
 {calibration}
 
-Tenths of the prediction for 365 days, first split:
+Tenths of the baseline's prediction for 365 days, first split:
 
 | GPUs | predicted | failed (90 %) |
 |---|---|---|
