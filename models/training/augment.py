@@ -26,11 +26,27 @@ GROUPS: dict[str, list[str]] = {
         "power_usage_mean_24h_delta", "thermal_resistance", "thermal_resistance_24h_delta", "thermal_residual_spike_count",
     ],
 }  # fmt: skip
+ABSENT_FIELDS = "Every training row is used three times: as it is, with random groups of fields left out, and as an exporter that sends little would have it."
 #: Features that say more about how often the exporter is scraped than about the GPU: a fleet at 30 s counts ten to a
 #: hundred times the onsets of the same fleet at 15 min. Nothing is learned from them.
 BOUND_TO_CADENCE = [
     "sw_power_cap_count", "temp_spike_count", "power_anomaly_count", "thermal_residual_spike_count", "gap_count",
 ]  # fmt: skip
+
+#: What exporters that send little never send, and what they may lack besides: a script around nvidia-smi (no XIDs, no
+#: remaps, no link errors, no profiling), and a collector of the few gauges that its author thought of, XIDs among them.
+EXPORTERS: list[tuple[list[str], list[str]]] = [
+    (
+        ["XID", "row remaps", "links", "profiling"],
+        ["ECC", "throttle reasons", "memory temperature", "clocks", "framebuffer", "dates", "warranty", "model"],
+    ),
+    (
+        ["profiling", "throttle reasons", "memory temperature", "links"],
+        ["ECC", "framebuffer", "clocks", "row remaps", "dates", "warranty", "model"],
+    ),
+]
+#: Chance of each group that such an exporter may lack.
+MAY_LACK_SHARE = 0.5
 
 #: Chance of a row to lose anything, and of each group then.
 ROW_SHARE = 0.5
@@ -51,9 +67,34 @@ def drop_fields(x: np.ndarray, names: list[str], seed: int) -> np.ndarray:
     return out
 
 
+def of_sparse_exporters(x: np.ndarray, names: list[str], seed: int) -> np.ndarray:
+    """A copy in which each row is as of one exporter or another that sends little.
+
+    Groups that are left out one by one hardly ever leave a row without all that such an exporter does not send.
+    """
+    rng = np.random.default_rng(seed)
+    out = x.copy()
+    exporter = rng.integers(len(EXPORTERS), size=len(x))
+    for number, (lacks, may_lack) in enumerate(EXPORTERS):
+        for group in [*lacks, *may_lack]:
+            rows = exporter == number
+            if group in may_lack:
+                rows &= rng.random(len(x)) < MAY_LACK_SHARE
+            columns = [names.index(name) for name in GROUPS[group] if name in names]
+            if columns:
+                out[np.ix_(np.flatnonzero(rows), columns)] = np.nan
+    return out
+
+
 def with_fields_dropped(data: TrainingSet, seed: int = 11) -> TrainingSet:
-    """Each row once as it is and once with fields left out."""
+    """Each row as it is, and with fields left out."""
     return concatenate_fleets([data, data.with_features(drop_fields(data.x, data.features, seed))])
+
+
+def with_exporters(data: TrainingSet, seed: int = 11) -> TrainingSet:
+    """Each row as it is, with fields left out, and as an exporter that sends little would have it."""
+    sparse = data.with_features(of_sparse_exporters(data.x, data.features, seed + 2))
+    return concatenate_fleets([with_fields_dropped(data, seed), sparse])
 
 
 def without_cadence(x: np.ndarray, names: list[str]) -> np.ndarray:

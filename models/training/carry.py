@@ -152,7 +152,8 @@ TEXT = """# Worlds of another author
 How {version} does on fleets whose laws nothing here shares: severities that go by stages, double in fixed times or were laid out backwards from a death; other hardware, cadences, fields, noise, rates and bookkeeping ([models/training/foreign](../../models/training/foreign)). Made by `models/training/carry.py`: telemetry is written as flat wide JSON, and read with labels and assets as `npm run train -- --input …` reads a user's.
 
 - A fleet of each world judges; another is its owner's history, from which a model is learned on top of the champion and one alone, as `npm run train` does. GPUs that fail within 90 days or have a defect are all there, the others as a weighted sample, as in the training set; each has one row, after eight days of telemetry.
-- Intervals (90 %) come from resampling GPUs.
+- These worlds stand for those of another author. They were written for this project, apart from the simulator and from other assumptions; and their fleets that judge were looked at for earlier models too ([tried.md](tried.md)).
+- Intervals (90 %) come from resampling GPUs. Each world is judged by one fleet.
 
 ## At a glance
 
@@ -166,7 +167,7 @@ How {version} does on fleets whose laws nothing here shares: severities that go 
 
 ## After training on its history
 
-What was asked for then is what is asked for of the champion in worlds whose parameters it has seen: shares of the observable oracle, and absolute bounds. The oracle is boosting of the true risk over the noise-free days of {fleets} other fleets of the same world ([foreign/ceiling.py](../../models/training/foreign/ceiling.py)); where deaths were drawn first, nobody knows a hazard and there is none. Behind each figure of "learned on top" its 90 % interval; figures that miss are in bold.
+What was asked for then is what is asked for of the champion in worlds whose parameters it has seen: shares of the observable oracle, and absolute bounds. The oracle is boosting of the true risk over sums and means of each of the eight days of what is sent, on {fleets} other fleets of the same world, of which every fifth says when to stop ([foreign/ceiling.py](../../models/training/foreign/ceiling.py)); where deaths were drawn first, nobody knows a hazard and there is none. Behind each figure of "learned on top" its 90 % interval; figures that miss are in bold.
 
 {ceilings}
 

@@ -6,7 +6,7 @@ import xgboost as xgb
 import calibration
 import graph
 from adapting import adapt, parts
-from augment import with_fields_dropped, without_cadence
+from augment import with_exporters, with_fields_dropped, without_cadence
 from hazards import PARAMETERS, SIZE, Size, margins, train_hazard, train_types
 from horizons import FAILURE_TYPES
 from training_set import TrainingSet, lightened
@@ -40,7 +40,7 @@ class Model:
         names = train.features
         train = lightened(train)
         train, watch = (data.with_features(without_cadence(data.x, names)) for data in (train, watch))
-        both = with_fields_dropped(train)
+        both = with_exporters(train)
         hazards = [train_hazard(both, watch, piece, constraints(names), truth, size=size) for piece in range(3)]
         model = Model(names, hazards, train_types(both, watch), np.ones((3, 2)))
         model.coefficients = calibration.calibrate(train, watch, model.margins, truth)

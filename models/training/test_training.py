@@ -10,7 +10,7 @@ import numpy as np
 
 import calibration
 import weighted
-from augment import GROUPS, drop_fields, without_cadence
+from augment import EXPORTERS, GROUPS, drop_fields, of_sparse_exporters, without_cadence
 from baselines import rule_of_thumb, scaled
 from champion import GraphDiffers, golden, read_model, write
 from evaluate import OBSERVABLE, bins, compare, lead_times, operating_points
@@ -241,6 +241,17 @@ class Augmentation(unittest.TestCase):
         lost = np.isnan(out[:, :3])
         self.assertTrue((lost.all(axis=1) == lost.any(axis=1)).all())
         self.assertTrue(100 < lost[:, 0].sum() < 200)
+
+    def test_rows_of_sparse_exporters_lack_all_that_one_of_them_does_not_send(self):
+        names = [*dict.fromkeys(name for members in GROUPS.values() for name in members), "gpu_temp_mean"]
+        out = of_sparse_exporters(np.ones((1000, len(names)), np.float32), names, seed=1)
+        absent = {group: np.isnan(out[:, [names.index(name) for name in members]]).all(axis=1) for group, members in GROUPS.items()}
+        self.assertFalse(np.isnan(out[:, names.index("gpu_temp_mean")]).any())
+        # The second sends XIDs, the first does not.
+        for rows, (lacks, _) in zip((absent["XID"], ~absent["XID"]), EXPORTERS):
+            self.assertTrue(400 < rows.sum() < 600, rows.sum())
+            self.assertTrue(all(absent[group][rows].all() for group in lacks))
+        self.assertTrue(0.4 < absent["memory temperature"][absent["XID"]].mean() < 0.6)
 
     def test_nothing_is_learned_from_counts_that_the_cadence_makes(self):
         names = ["temp_spike_count", *NAMES[1:]]
