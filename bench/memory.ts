@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../schema/package-root.js';
 import { measure } from './support/measure.js';
 import { pick } from './support/pick.js';
-import { run } from './support/processes.js';
+import { measuredBy } from './support/processes.js';
 import { provenance } from './support/provenance.js';
 import { say } from './support/say.js';
 import { significant } from './support/statistics.js';
@@ -34,11 +34,10 @@ const FIGURES = ['gpus', 'bytesPerGpu', 'rssBytesPerGpu', 'rssMb', 'peersRssMb',
 
 async function inProcess(gpus: number, featureSet: string): Promise<Record<string, unknown>> {
   const main = join(packageRoot(), 'dist', 'bench', 'main.js');
-  const output = await run(process.execPath, [
+  const result = await measuredBy<Record<string, unknown>>([
     '--expose-gc',
     ...[main, 'memory', '--gpus', String(gpus), '--feature-set', featureSet, '--json'],
   ]);
-  const result = JSON.parse(output.trimEnd().split('\n').at(-1)!) as Record<string, unknown>;
   say(`${gpus} GPUs: ${String(result.bytesPerGpu)} bytes a GPU, ${String(result.rssMb)} MB`);
   return result;
 }

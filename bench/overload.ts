@@ -96,7 +96,7 @@ async function inScene(
   } finally {
     await telemetry.close();
     const own = (Object.keys(TOPICS) as TopicKey[]).map((key) => topicName(topicPrefix, key));
-    await admin.deleteTopics([topic, ...own]).catch(() => undefined);
+    await admin.tidyUp([topic, ...own]);
   }
 }
 

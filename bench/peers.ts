@@ -67,7 +67,7 @@ export async function benchPeers(cluster: Cluster, options: PeersOptions): Promi
       ...provenance(cluster.version),
     };
   } finally {
-    if (options.topic === undefined) await admin.deleteTopics([topic]).catch(() => undefined);
+    if (options.topic === undefined) await admin.tidyUp([topic]);
     await admin.close();
   }
 }

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { packageRoot } from '../schema/package-root.js';
 import type { Cluster } from './support/cluster.js';
 import type { ThroughputOptions } from './support/options.js';
-import { run } from './support/processes.js';
 import { pick } from './support/pick.js';
+import { measuredBy } from './support/processes.js';
 import { provenance } from './support/provenance.js';
 import { openQuestion } from './support/raw-question.js';
 import { say } from './support/say.js';
@@ -77,8 +77,8 @@ export async function benchScale(cluster: Cluster, options: ScaleOptions): Promi
   };
 }
 
-async function foldCost(gpus: number, featureSet: string): Promise<FoldCost> {
-  const output = await run(process.execPath, [
+function foldCost(gpus: number, featureSet: string): Promise<FoldCost> {
+  return measuredBy<FoldCost>([
     // A million GPUs' names and slots are more than the default heap takes.
     '--max-old-space-size=8192',
     join(packageRoot(), 'dist', 'bench', 'fold-cost.js'),
@@ -86,5 +86,4 @@ async function foldCost(gpus: number, featureSet: string): Promise<FoldCost> {
     ...['--samples', String(FOLD_SAMPLES)],
     ...['--feature-set', featureSet],
   ]);
-  return JSON.parse(output.trimEnd().split('\n').at(-1)!) as FoldCost;
 }

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
 import rdkafka from 'node-rdkafka';
+import { messageOf } from '../../schema/errors.js';
 import type { Cluster } from './cluster.js';
+import { say } from './say.js';
 
 const { Kafka, logLevel } = kafkajs;
 const TIMEOUT_MS = 10_000;
@@ -82,6 +84,13 @@ export class KafkaAdmin {
   /** Removes a run's topics, so that one run leaves no more to the next than it found. */
   async deleteTopics(topics: readonly string[]): Promise<void> {
     if (this.cluster.kind !== 'embedded') await this.admin.deleteTopics({ topics: [...topics] });
+  }
+
+  /** Deletes what a benchmark is through with; says what is left where that fails: its result, or its error, goes first. */
+  async tidyUp(topics: readonly string[]): Promise<void> {
+    await this.deleteTopics(topics).catch((error: unknown) =>
+      say(`left are ${topics.join(', ')}: ${messageOf(error)}`),
+    );
   }
 
   close(): Promise<void> {

@@ -86,6 +86,12 @@ export async function run(command: string, args: readonly string[], options: Spa
   return started.output();
 }
 
+/** Runs a measurement in a Node process of its own: the last line that it prints is one JSON object. */
+export async function measuredBy<T>(args: readonly string[]): Promise<T> {
+  const output = await run(process.execPath, args);
+  return JSON.parse(output.trimEnd().split('\n').at(-1)!) as T;
+}
+
 /** Whether a command is there to be run. */
 export async function has(command: string, args: readonly string[] = ['--version']): Promise<boolean> {
   return run(command, args).then(

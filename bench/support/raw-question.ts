@@ -56,7 +56,7 @@ export async function openQuestion(
       options,
     );
   } finally {
-    await admin.deleteTopics([topic]).catch(() => undefined);
+    await admin.tidyUp([topic]);
     await admin.close();
   }
 }

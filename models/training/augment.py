@@ -26,7 +26,6 @@ GROUPS: dict[str, list[str]] = {
         "power_usage_mean_24h_delta", "thermal_resistance", "thermal_resistance_24h_delta", "thermal_residual_spike_count",
     ],
 }  # fmt: skip
-ABSENT_FIELDS = "Every training row is used three times: as it is, with random groups of fields left out, and as an exporter that sends little would have it."
 #: Features that say more about how often the exporter is scraped than about the GPU: a fleet at 30 s counts ten to a
 #: hundred times the onsets of the same fleet at 15 min. Nothing is learned from them.
 BOUND_TO_CADENCE = [

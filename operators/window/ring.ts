@@ -229,7 +229,7 @@ export class Ring {
     for (let index = 0; index < this.fields.length; index++) writer.whole8(this.isEmpty(index, slot) ? 0 : TOUCHED);
     const all = this.runs(0, this.hours);
     for (let index = 0; index < this.fields.length; index++)
-      if (!this.isEmpty(index, slot)) for (const run of all) writer.bytes(this.cells(index, slot, run));
+      if (!this.isEmpty(index, slot)) for (const run of all) writer.bytes(this.cells(index, slot, run, run.block));
     const large = all.flatMap((run) => this.largeOf(slot, run));
     writer.whole32(large.length);
     for (const [key, value] of large) {
@@ -246,11 +246,13 @@ export class Ring {
     for (let index = 0; index < this.fields.length; index++) {
       if (touched[index] === 0) continue;
       for (const run of all) {
-        const empty = this.cells(index, slot, { ...run, block: undefined });
-        const bytes = reader.bytes(empty.length);
         const block = this.blocks[blockOf(run.position)];
-        if (block === undefined && Buffer.compare(bytes, empty) === 0) continue;
-        this.cells(index, slot, { ...run, block: block ?? this.blockFor(run.position) }).set(bytes);
+        const cells = this.cells(index, slot, run, block);
+        const bytes = reader.bytes(cells.length);
+        if (block !== undefined) cells.set(bytes);
+        // What is empty needs no memory; these are the cells of a block without panes.
+        else if (Buffer.compare(bytes, cells) !== 0)
+          this.cells(index, slot, run, this.blockFor(run.position)).set(bytes);
       }
     }
     const first = this.keyOf(slot, 0, 0);
@@ -264,7 +266,7 @@ export class Ring {
   /** Writes the panes of the hours `from` (included) to `until` (excluded), the same bytes whatever lies beside them. */
   encodeHours(slot: number, from: number, until: number, writer: ByteWriter): void {
     for (const run of this.runs(from, until)) {
-      for (let index = 0; index < this.fields.length; index++) writer.bytes(this.cells(index, slot, run));
+      for (let index = 0; index < this.fields.length; index++) writer.bytes(this.cells(index, slot, run, run.block));
       for (const [key, value] of this.largeOf(slot, run)) {
         writer.whole32(key);
         writer.float64(value);
@@ -291,8 +293,11 @@ export class Ring {
     return found;
   }
 
-  /** Memory of a field in some panes; half bytes come with the field that they share them with. */
-  private cells(index: number, slot: number, { block, within, count }: Run): Uint8Array {
+  /**
+   * Memory of a field in some panes; half bytes come with the field that they share them with.
+   * @param block where they lie; of none, what they would be, which is not to be written to
+   */
+  private cells(index: number, slot: number, { within, count }: Run, block: Block | undefined): Uint8Array {
     const { field, start, stride } = this.fields[index];
     const width = WIDTHS[field.storage];
     const from = width * (start + (block === undefined ? 0 : slot * stride) + within);
