@@ -152,7 +152,7 @@ TEXT = """# Worlds of another author
 How {version} does on fleets whose laws nothing here shares: severities that go by stages, double in fixed times or were laid out backwards from a death; other hardware, cadences, fields, noise, rates and bookkeeping ([models/training/foreign](../../models/training/foreign)). Made by `models/training/carry.py`: telemetry is written as flat wide JSON, and read with labels and assets as `npm run train -- --input …` reads a user's.
 
 - A fleet of each world judges; another is its owner's history, from which a model is learned on top of the champion and one alone, as `npm run train` does. GPUs that fail within 90 days or have a defect are all there, the others as a weighted sample, as in the training set; each has one row, after eight days of telemetry.
-- These worlds stand for those of another author. They were written for this project, apart from the simulator and from other assumptions; and their fleets that judge were looked at for earlier models too ([tried.md](tried.md)).
+- These worlds stand for those of another author. They were written for this project, apart from the simulator and from other assumptions; and their fleets that judge were looked at for earlier models too ([tried.md](tried.md)). How training leaves out what exporters that send little do not send was settled on the fleets that are histories here, and sparse is heard through such an exporter.
 - Intervals (90 %) come from resampling GPUs. Each world is judged by one fleet.
 
 ## At a glance
