@@ -1,4 +1,4 @@
-import { rmSync, statSync, type Stats, type WriteStream } from 'node:fs';
+import { createWriteStream, openSync, rmSync, statSync, type Stats, type WriteStream } from 'node:fs';
 import { open, realpath, rename } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ActuaryError, messageOf } from '../schema/errors.js';
@@ -26,9 +26,10 @@ export class PartialFile {
         return new PartialFile((await open(name, 'w')).createWriteStream(), name, null, () => undefined);
       const to = found === undefined ? name : await realpath(name);
       const from = `${to}.${process.pid}.partial`;
-      const handle = await open(from, 'w', found?.mode);
+      // At once: a signal between the opening and the promise to take the file away would leave it behind.
+      const fd = openSync(from, 'w', found?.mode);
       const takenBack = atExit(() => rmSync(from, { force: true }));
-      return new PartialFile(handle.createWriteStream(), name, { from, to }, takenBack);
+      return new PartialFile(createWriteStream(from, { fd }), name, { from, to }, takenBack);
     } catch (error) {
       throw unwritable(name, error);
     }

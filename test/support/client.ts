@@ -51,8 +51,8 @@ export class TestClient {
       partition?: number;
     }[],
   ): Promise<void> {
-    await this.create(topic);
-    const producer = this.kafka.producer({ allowAutoTopicCreation: true });
+    const created = await this.create(topic);
+    const producer = this.kafka.producer({ allowAutoTopicCreation: true, idempotent: created, maxInFlightRequests: 1 });
     await producer.connect();
     await producer.send({
       topic,
@@ -67,17 +67,20 @@ export class TestClient {
   }
 
   /**
-   * To be done before anything is written: where some partitions of a new topic have no leader yet, the client repeats
-   * the whole request, and what the others took stands there twice.
+   * To be done before anything is written: where the leader of a new partition is not ready yet, the client repeats the
+   * whole request, and what the other partitions took stands there twice, unless its producer is idempotent.
+   * @returns whether there is a controller, which gives an idempotent producer its id
    */
-  private async create(topic: string): Promise<void> {
+  private async create(topic: string): Promise<boolean> {
     const admin = this.kafka.admin();
     await admin.connect();
     try {
       await admin.createTopics({ topics: [{ topic }], waitForLeaders: true });
+      return true;
     } catch (error) {
       // The embedded cluster has no controller to ask: it creates topics when they are written to, whole.
       if (!(error instanceof KafkaJSBrokerNotFound)) throw error;
+      return false;
     } finally {
       await admin.disconnect();
     }
