@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { propertyRuns } from '../../test/support/property-runs.js';
 import { share } from '../../test/support/share.js';
 import { BatchBuilder, readingsOf, type SampleMetadata } from '../../schema/batch.js';
 import type { Decoder, DecodeOptions } from './decoder.js';
@@ -249,7 +250,7 @@ describe('the fast way through JSON', () => {
           for (const one of drawn)
             for (let i = 0; i < one.again; i++) expect(fast.read(bytesOf(one))).toEqual(slow.read(bytesOf(one)));
         }),
-        { numRuns: 300 },
+        { numRuns: propertyRuns(300) },
       );
     },
   );

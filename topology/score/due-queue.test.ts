@@ -59,7 +59,7 @@ describe('GPUs that wait for the model', () => {
         (gpus, [least, more]) => {
           const queue = new DueQueue();
           const served = new Float64Array(gpus);
-          let now = 0;
+          let [now, longest] = [0, 0];
           for (const elapsed of more.map((ms) => least + ms)) {
             now += elapsed;
             // All are due all the time, as in a fleet whose telemetry is read as fast as it goes.
@@ -67,11 +67,12 @@ describe('GPUs that wait for the model', () => {
             for (let turns = turnsOf(queue.length, elapsed, 10_000); turns > 0; turns--) {
               const slot = queue.head();
               queue.pull(slot);
-              expect(now - served[slot]).toBeLessThanOrEqual(10_000);
+              longest = Math.max(longest, now - served[slot]);
               served[slot] = now;
             }
           }
-          for (let slot = 0; slot < gpus; slot++) expect(now - served[slot]).toBeLessThanOrEqual(10_000);
+          for (let slot = 0; slot < gpus; slot++) longest = Math.max(longest, now - served[slot]);
+          expect(longest).toBeLessThanOrEqual(10_000);
         },
       ),
       { numRuns: 20 },
