@@ -22,11 +22,6 @@ interface Reading {
   readonly ms: number;
   readonly value: number;
 }
-interface Pair {
-  readonly ms: number;
-  readonly x: number;
-  readonly y: number;
-}
 /** Something that happened at a time; counted in the window by it. */
 interface Event {
   readonly ms: number;
@@ -41,22 +36,100 @@ const hourOf = (ms: number): number => Math.floor(ms / HOUR) * HOUR;
 const metricOf = (series: string): string =>
   series.startsWith('nvlink_') ? 'nvlink_errors' : series.replace(/^(ecc_[sd]be)_(vol|agg)$/, '$1');
 
+/** Numbers of some times, each later than those before it. Plain columns: of millions, objects would fill the memory. */
+class Timed {
+  constructor(
+    readonly ms: number[] = [],
+    readonly columns: number[][] = [],
+  ) {}
+
+  get length(): number {
+    return this.ms.length;
+  }
+
+  /** -Infinity where there is none. */
+  get lastMs(): number {
+    return this.length > 0 ? this.ms[this.length - 1] : -Infinity;
+  }
+
+  /** Infinity where there is none. */
+  get firstMs(): number {
+    return this.length > 0 ? this.ms[0] : Infinity;
+  }
+
+  push(ms: number, ...numbers: number[]): void {
+    this.ms.push(ms);
+    for (const [index, number] of numbers.entries()) (this.columns[index] ??= []).push(number);
+  }
+
+  /** How many there are before a time. */
+  before(ms: number): number {
+    let [low, high] = [0, this.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.ms[middle] < ms) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Those from one time on, up to another. */
+  between(fromMs: number, untilMs: number): this {
+    const [first, end] = [this.before(fromMs), this.before(untilMs)];
+    const Same = this.constructor as new (ms: number[], columns: number[][]) => this;
+    return new Same(
+      this.ms.slice(first, end),
+      this.columns.map((column) => column.slice(first, end)),
+    );
+  }
+
+  since(ms: number): this {
+    return this.between(ms, Infinity);
+  }
+}
+
+/** Readings of one series. */
+class Readings extends Timed {
+  get values(): number[] {
+    return this.columns[0] ?? [];
+  }
+
+  /** The newest up to a time. */
+  upTo(ms: number): Reading | undefined {
+    const index = this.before(ms + 1) - 1;
+    return index < 0 ? undefined : { ms: this.ms[index], value: this.values[index] };
+  }
+
+  at(ms: number): number | undefined {
+    const newest = this.upTo(ms);
+    return newest?.ms === ms ? newest.value : undefined;
+  }
+}
+
+/** Readings of two metrics that bear the same time. */
+class Pairs extends Timed {
+  get xs(): number[] {
+    return this.columns[0] ?? [];
+  }
+
+  get ys(): number[] {
+    return this.columns[1] ?? [];
+  }
+}
+
 export class Twin {
   readonly rejects: string[] = [];
-  private readonly accepted = new Map<string, Reading[]>();
-  private readonly inputs = new Map<string, Reading[]>();
-  private readonly tempByPower: Pair[] = [];
-  private readonly clockByActivity: Pair[] = [];
+  private readonly accepted = new Map<string, Readings>();
+  private readonly inputs = new Map<string, Readings>();
+  private tempByPower = new Pairs();
+  private clockByActivity = new Pairs();
   private readonly eventTimes = new Set<number>();
+  newestMs = -Infinity;
 
   constructor(
     private readonly gapMs: number,
     private readonly facts: TwinFacts = {},
   ) {}
-
-  get newestMs(): number {
-    return Math.max(...this.eventTimes);
-  }
 
   get sampleCount(): number {
     return this.eventTimes.size;
@@ -68,32 +141,33 @@ export class Twin {
     const { ms, readings } = sample;
     // After 400 silent days it is a new GPU.
     if (this.eventTimes.size > 0 && ms - this.newestMs > 400 * DAY) this.forget();
-    const newest = this.eventTimes.size === 0 ? -Infinity : this.newestMs;
-    const closed = ms < hourOf(newest);
+    const closed = ms < hourOf(this.newestMs);
     const refused = new Set<string>();
-    const refuse = (series: string, last: number | undefined): void => {
+    const refuse = (series: string, last: number): void => {
       refused.add(`${last === ms ? 'duplicate' : 'late'} ${metricOf(series)}`);
     };
     const fresh: string[] = [];
     for (const [series, value] of Object.entries(readings)) {
       if (INPUTS.includes(series)) continue;
-      const last = this.all(series).at(-1)?.ms;
-      if (closed || (last !== undefined && ms <= last)) refuse(series, last);
+      const last = this.all(series).lastMs;
+      if (closed || ms <= last) refuse(series, last);
       else {
-        this.push(this.accepted, series, { ms, value });
+        this.push(this.accepted, series, ms, value);
         fresh.push(series);
       }
     }
-    const usedBefore = this.input('fb_used').at(-1)?.ms ?? -Infinity;
+    const usedBefore = this.input('fb_used').lastMs;
     if (!closed)
       for (const series of INPUTS)
-        if (series in readings && ms > (this.input(series).at(-1)?.ms ?? -Infinity))
-          this.push(this.inputs, series, { ms, value: readings[series] });
+        if (series in readings && ms > this.input(series).lastMs) this.push(this.inputs, series, ms, readings[series]);
     if ('fb_used' in readings && (closed || ms <= usedBefore) && this.totalAt(ms) !== undefined)
-      refuse('memory_util', this.memoryUtil().at(-1)?.ms);
-    const used = this.input('fb_used').some((one) => one.ms === ms);
-    const derived = used && INPUTS.some((series) => series in readings) && this.totalAt(ms) !== undefined;
-    if (fresh.length > 0 || derived) this.eventTimes.add(ms);
+      refuse('memory_util', this.memoryUtil().lastMs);
+    const isInput = INPUTS.some((series) => series in readings);
+    const derived = isInput && this.input('fb_used').at(ms) !== undefined && this.totalAt(ms) !== undefined;
+    if (fresh.length > 0 || derived) {
+      this.eventTimes.add(ms);
+      this.newestMs = Math.max(this.newestMs, ms);
+    }
     this.pair(fresh, ms, ['power_usage', 'gpu_temp'], this.tempByPower);
     this.pair(fresh, ms, ['sm_active', 'sm_clock'], this.clockByActivity);
     this.rejects.push(...refused);
@@ -101,51 +175,54 @@ export class Twin {
 
   private forget(): void {
     for (const all of [this.accepted, this.inputs, this.eventTimes]) all.clear();
-    this.tempByPower.length = 0;
-    this.clockByActivity.length = 0;
+    this.tempByPower = new Pairs();
+    this.clockByActivity = new Pairs();
+    this.newestMs = -Infinity;
   }
 
   /** A pair is formed where the later of two metrics arrives while the other's last reading bears the same time. */
-  private pair(fresh: string[], ms: number, [x, y]: [string, string], pairs: Pair[]): void {
+  private pair(fresh: string[], ms: number, [x, y]: [string, string], pairs: Pairs): void {
     if (!fresh.includes(x) && !fresh.includes(y)) return;
-    const [a, b] = [this.all(x).at(-1), this.all(y).at(-1)];
-    if (a?.ms === ms && b?.ms === ms) pairs.push({ ms, x: a.value, y: b.value });
+    const [a, b] = [this.all(x), this.all(y)];
+    if (a.lastMs === ms && b.lastMs === ms) pairs.push(ms, a.values[a.length - 1], b.values[b.length - 1]);
   }
 
-  private push(map: Map<string, Reading[]>, series: string, reading: Reading): void {
-    const list = map.get(series);
-    if (list === undefined) map.set(series, [reading]);
-    else list.push(reading);
+  private push(map: Map<string, Readings>, series: string, ms: number, value: number): void {
+    let list = map.get(series);
+    if (list === undefined) map.set(series, (list = new Readings()));
+    list.push(ms, value);
   }
 
-  private all(series: string): Reading[] {
-    return this.accepted.get(series) ?? [];
+  private all(series: string): Readings {
+    return this.accepted.get(series) ?? new Readings();
   }
 
-  private input(series: string): Reading[] {
-    return this.inputs.get(series) ?? [];
+  private input(series: string): Readings {
+    return this.inputs.get(series) ?? new Readings();
   }
 
   private totalAt(ms: number): number | undefined {
-    const upTo = (series: string): Reading[] => this.input(series).filter((one) => one.ms <= ms);
-    const given = upTo('fb_total').at(-1);
+    const given = this.input('fb_total').upTo(ms);
     if (given !== undefined) return given.value;
-    const free = new Map(this.input('fb_free').map((one) => [one.ms, one.value]));
-    const used = upTo('fb_used')
-      .filter((one) => free.has(one.ms))
-      .at(-1);
-    if (used === undefined) return undefined;
-    const reserved = this.input('fb_reserved').filter((one) => one.ms <= used.ms);
-    return used.value + free.get(used.ms)! + (reserved.at(-1)?.value ?? 0);
+    const [used, free] = [this.input('fb_used'), this.input('fb_free')];
+    for (let index = used.before(ms + 1) - 1; index >= 0; index--) {
+      const both = free.at(used.ms[index]);
+      if (both === undefined) continue;
+      return used.values[index] + both + (this.input('fb_reserved').upTo(used.ms[index])?.value ?? 0);
+    }
+    return undefined;
   }
 
-  private memoryUtil(): Reading[] {
+  private memoryUtil(): Readings {
     const direct = this.all('memory_util');
     if (direct.length > 0) return direct;
-    return this.input('fb_used').flatMap(({ ms, value }) => {
+    const derived = new Readings();
+    const used = this.input('fb_used');
+    for (const [index, ms] of used.ms.entries()) {
       const total = this.totalAt(ms);
-      return total === undefined ? [] : [{ ms, value: (100 * value) / total }];
-    });
+      if (total !== undefined) derived.push(ms, (100 * used.values[index]) / total);
+    }
+    return derived;
   }
 
   // ---- Features
@@ -154,12 +231,8 @@ export class Twin {
   features(t: number): { values: Record<string, number>; scales: Record<string, number> } {
     const from = hourOf(t) - 167 * HOUR;
     const dayFrom = hourOf(t) - 23 * HOUR;
-    const since =
-      (start: number) =>
-      <T extends { ms: number }>(list: T[]): T[] =>
-        list.filter((one) => one.ms >= start);
-    const week = since(from);
-    const day = since(dayFrom);
+    const week = <T extends Timed>(list: T): T => list.since(from);
+    const day = <T extends Timed>(list: T): T => list.since(dayFrom);
     const values: Record<string, number> = {};
     const scales: Record<string, number> = {};
     const set = (name: string, value: number, scale?: number): void => {
@@ -169,25 +242,27 @@ export class Twin {
     const spread = (name: string, list: number[]): void => set(name, std(list), Math.max(std(list), mean(list)));
     const delta = (name: string, ofDay: number, ofWeek: number): void =>
       set(name, ofDay - ofWeek, Math.max(Math.abs(ofDay), Math.abs(ofWeek)));
-    const numbers = (list: Reading[]): number[] => list.map((one) => one.value);
-    const count = (events: Event[], present: boolean): number => (present ? sum(week(events).map((e) => e.size)) : NaN);
+    const total = (events: Event[], start: number): number =>
+      sum(events.filter((event) => event.ms >= start).map((event) => event.size));
+    const count = (events: Event[], present: boolean): number => (present ? total(events, from) : NaN);
 
-    const temp = numbers(week(this.all('gpu_temp')));
+    const temp = week(this.all('gpu_temp')).values;
     set('gpu_temp_mean', mean(temp));
     spread('gpu_temp_std', temp);
-    set('gpu_temp_min', temp.length > 0 ? Math.min(...temp) : NaN);
-    set('gpu_temp_max', temp.length > 0 ? Math.max(...temp) : NaN);
+    set('gpu_temp_min', least(temp));
+    set('gpu_temp_max', most(temp));
     set('gpu_temp_trend', trend(week(this.all('gpu_temp'))), mean(temp));
-    const power = numbers(week(this.all('power_usage')));
+    const power = week(this.all('power_usage')).values;
     set('power_usage_mean', mean(power));
     spread('power_usage_std', power);
     set('power_usage_cv', std(power) / mean(power), Math.max(1, std(power) / mean(power)));
-    const active = numbers(week(this.all('sm_active')));
+    const active = week(this.all('sm_active')).values;
     set('power_efficiency', mean(active) / mean(power));
     set('sm_active_mean', mean(active));
     spread('sm_active_std', active);
-    set('sm_occupancy_mean', mean(numbers(week(this.all('sm_occupancy')))));
-    const util = numbers(week(this.memoryUtil()));
+    set('sm_occupancy_mean', mean(week(this.all('sm_occupancy')).values));
+    const memoryUtil = this.memoryUtil();
+    const util = week(memoryUtil).values;
     set('memory_util_mean', mean(util));
     spread('memory_util_std', util);
 
@@ -196,19 +271,15 @@ export class Twin {
     set('thermal_throttle_count', count(this.maskOnsets(masks, 0x60), masked));
     set('power_brake_count', count(this.maskOnsets(masks, 0x80), masked));
     set('sw_power_cap_count', count(this.maskOnsets(masks, 0x04), masked));
-    const throttled = steps(masks).filter(
-      ([a, b]) => b.ms - a.ms <= this.gapMs && (a.value & 0xe8) !== 0 && b.ms >= from,
-    );
-    set('throttle_duration_hours', masked ? sum(throttled.map(([a, b]) => b.ms - a.ms)) / HOUR : NaN);
+    set('throttle_duration_hours', count(this.throttled(masks, 0xe8), masked) / HOUR);
     set('throttle_readings', week(masks).length);
 
     for (const kind of ['sbe', 'dbe']) {
       const volatile = this.all(`ecc_${kind}_vol`);
       const counted = volatile.length > 0 ? volatile : this.all(`ecc_${kind}_agg`);
-      const present = (start: number): boolean => since(start)(counted).length > 0;
-      set(`ecc_${kind}_event_count`, count(this.eccErrors(kind), present(from)));
+      set(`ecc_${kind}_event_count`, count(this.eccErrors(kind), counted.lastMs >= from));
       if (kind === 'sbe')
-        set('ecc_sbe_24h_count', present(dayFrom) ? sum(day(this.eccErrors(kind)).map((e) => e.size)) : NaN);
+        set('ecc_sbe_24h_count', counted.lastMs >= dayFrom ? total(this.eccErrors(kind), dayFrom) : NaN);
     }
     set('temp_spike_count', this.spikes(this.all('gpu_temp'), from, levelJudge(this.all('gpu_temp'), 5)));
     set('power_anomaly_count', this.spikes(this.all('power_usage'), from, levelJudge(this.all('power_usage'), 50)));
@@ -217,18 +288,18 @@ export class Twin {
 
     this.setAsset(set, t);
 
-    delta('gpu_temp_mean_24h_delta', mean(numbers(day(this.all('gpu_temp')))), mean(temp));
-    delta('power_usage_mean_24h_delta', mean(numbers(day(this.all('power_usage')))), mean(power));
-    delta('memory_util_mean_24h_delta', mean(numbers(day(this.memoryUtil()))), mean(util));
-    const memoryTemp = numbers(week(this.all('memory_temp')));
+    delta('gpu_temp_mean_24h_delta', mean(day(this.all('gpu_temp')).values), mean(temp));
+    delta('power_usage_mean_24h_delta', mean(day(this.all('power_usage')).values), mean(power));
+    delta('memory_util_mean_24h_delta', mean(day(memoryUtil).values), mean(util));
+    const memoryTemp = week(this.all('memory_temp')).values;
     set('memory_temp_mean', mean(memoryTemp));
-    set('memory_temp_max', memoryTemp.length > 0 ? Math.max(...memoryTemp) : NaN);
+    set('memory_temp_max', most(memoryTemp));
     const ofWeek = regression(week(pairs));
     const ofDay = regression(day(pairs));
     set('thermal_resistance', ofWeek.slope, ofWeek.scale);
     set('thermal_resistance_24h_delta', ofDay.slope - ofWeek.slope, Math.max(ofDay.scale, ofWeek.scale));
 
-    const heard = [...this.eventTimes].some((ms) => ms >= from);
+    const heard = this.newestMs >= from;
     const onsets = this.xidOnsets();
     const classes: [string, number[]][] = [
       ['hardware', [48, 62, 64, 74, 79, 95, 119, 120, 140, 143, 158]],
@@ -236,46 +307,57 @@ export class Twin {
       ['application', [13, 31, 32, 43, 69]],
     ];
     for (const [name, codes] of classes)
-      set(`xid_${name}_count`, heard ? week(onsets).filter((onset) => codes.includes(onset.value)).length : NaN);
+      set(
+        `xid_${name}_count`,
+        heard ? onsets.filter((onset) => onset.ms >= from && codes.includes(onset.value)).length : NaN,
+      );
     const hardware = onsets.filter((onset) => classes[0][1].includes(onset.value)).at(-1);
     set('hours_since_hardware_xid', hardware === undefined ? NaN : (t - hardware.ms) / HOUR);
     for (const kind of ['correctable', 'uncorrectable']) {
       const list = this.all(`remap_${kind}`);
       set(`remap_${kind}_count`, count(increments(list, false), week(list).length > 0));
-      set(`remap_${kind}_total`, week(withoutMissingZeros(list)).at(-1)?.value ?? NaN);
+      set(`remap_${kind}_total`, week(withoutMissingZeros(list)).values.at(-1) ?? NaN);
     }
-    const failures = numbers(week(this.all('remap_failure')));
-    set('remap_failure', failures.length > 0 ? Math.max(...failures) : NaN);
+    set('remap_failure', most(week(this.all('remap_failure')).values));
     const replays = this.all('pcie_replay');
     set('pcie_replay_count', count(increments(replays, true), week(replays).length > 0));
     const [nvlink, nvlinkPresent] = this.nvlinkErrors(from);
     set('nvlink_error_count', count(nvlink, nvlinkPresent));
 
-    const clock = numbers(week(this.all('sm_clock')));
+    const clock = week(this.all('sm_clock')).values;
     set('sm_clock_mean', mean(clock));
     spread('sm_clock_std', clock);
-    const loaded = this.clockByActivity.filter((pair) => pair.x >= 50);
-    const clocks = (list: Pair[]): number => mean(list.map((pair) => pair.y));
-    delta('sm_clock_under_load_24h_delta', clocks(day(loaded)), clocks(week(loaded)));
+    const loaded = (pairs: Pairs): number => mean(pairs.ys.filter((_, index) => pairs.xs[index] >= 50));
+    delta('sm_clock_under_load_24h_delta', loaded(day(this.clockByActivity)), loaded(week(this.clockByActivity)));
     const performance = ['sm_clock', 'mem_clock', 'gpu_util', 'sm_active'];
-    set('performance_heard', performance.some((series) => week(this.all(series)).length > 0) ? 1 : 0);
+    set('performance_heard', performance.some((series) => this.all(series).lastMs >= from) ? 1 : 0);
     this.setPresence(set, t, from);
     return { values, scales };
   }
 
-  private maskOnsets(masks: Reading[], bits: number): Event[] {
-    return masks.flatMap((now, index) => {
-      const before = masks[index - 1] as Reading | undefined;
-      const known = before !== undefined && now.ms - before.ms <= this.gapMs;
-      const set = known && (before.value & bits) !== 0;
-      return (now.value & bits) !== 0 && !set ? [{ ms: now.ms, size: 1 }] : [];
-    });
+  private maskOnsets({ ms, values }: Readings, bits: number): Event[] {
+    const events: Event[] = [];
+    for (let index = 0; index < ms.length; index++) {
+      const known = index > 0 && ms[index] - ms[index - 1] <= this.gapMs;
+      const set = known && (values[index - 1] & bits) !== 0;
+      if ((values[index] & bits) !== 0 && !set) events.push({ ms: ms[index], size: 1 });
+    }
+    return events;
+  }
+
+  /** Times from readings with some of the bits to the next one each, ms. */
+  private throttled({ ms, values }: Readings, bits: number): Event[] {
+    const events: Event[] = [];
+    for (let index = 1; index < ms.length; index++) {
+      const step = ms[index] - ms[index - 1];
+      if (step <= this.gapMs && (values[index - 1] & bits) !== 0) events.push({ ms: ms[index], size: step });
+    }
+    return events;
   }
 
   private eccErrors(kind: string): Event[] {
     const volatile = this.all(`ecc_${kind}_vol`);
-    const firstVolatile = volatile[0]?.ms ?? Infinity;
-    const aggregate = this.all(`ecc_${kind}_agg`).filter((one) => one.ms < firstVolatile);
+    const aggregate = this.all(`ecc_${kind}_agg`).between(-Infinity, volatile.firstMs);
     return [...increments(aggregate, false), ...increments(volatile, true)];
   }
 
@@ -283,49 +365,54 @@ export class Twin {
     const events: Event[] = [];
     let present = false;
     for (const counter of LINKS) {
-      const links = [...this.accepted.keys()].filter((name) => name.startsWith(`nvlink_${counter}_l`));
-      const firstLink = Math.min(...links.map((name) => this.all(name)[0].ms));
-      const total = this.all(`nvlink_${counter}_total`).filter((one) => one.ms < firstLink);
-      events.push(...increments(total, true));
-      for (const name of links) events.push(...increments(this.all(name), true));
-      present ||= [total, ...links.map((name) => this.all(name))].flat().some((one) => one.ms >= from);
+      const links = [...this.accepted.keys()]
+        .filter((name) => name.startsWith(`nvlink_${counter}_l`))
+        .map((name) => this.all(name));
+      const firstLink = Math.min(...links.map((link) => link.firstMs));
+      const counting = [this.all(`nvlink_${counter}_total`).between(-Infinity, firstLink), ...links];
+      for (const list of counting) for (const event of increments(list, true)) events.push(event);
+      present ||= counting.some((list) => list.lastMs >= from);
     }
     return [events, present];
   }
 
   private xidOnsets(): Reading[] {
-    const first = Math.min(...this.eventTimes);
-    return this.all('xid').filter((now, index, list) => {
-      if (now.value === 0) return false;
-      if (index > 0) return now.value !== list[index - 1].value;
-      return now.ms - first > 300_000;
-    });
+    const first = least([...this.eventTimes]);
+    const { ms, values } = this.all('xid');
+    const onsets: Reading[] = [];
+    for (const [index, value] of values.entries()) {
+      const isNew = index > 0 ? value !== values[index - 1] : ms[index] - first > 300_000;
+      if (value !== 0 && isNew) onsets.push({ ms: ms[index], value });
+    }
+    return onsets;
   }
 
-  private spikes<T extends { ms: number }>(list: T[], from: number, judge: (one: T) => boolean | undefined): number {
-    const verdicts = list.map(judge);
+  private spikes({ ms }: Timed, from: number, judge: (index: number) => boolean | undefined): number {
     let judged = 0;
     let onsets = 0;
-    for (const [index, verdict] of verdicts.entries()) {
-      if (verdict === undefined || list[index].ms < from) continue;
+    for (let index = 0; index < ms.length; index++) {
+      if (ms[index] < from) continue;
+      const verdict = judge(index);
+      if (verdict === undefined) continue;
       judged++;
       if (!verdict) continue;
-      const known = index > 0 && list[index].ms - list[index - 1].ms <= this.gapMs;
-      if (!known || verdicts[index - 1] !== true) onsets++;
+      const known = index > 0 && ms[index] - ms[index - 1] <= this.gapMs;
+      if (!known || judge(index - 1) !== true) onsets++;
     }
     return judged > 0 ? onsets : NaN;
   }
 
   private setPresence(set: (name: string, value: number) => void, t: number, from: number): void {
-    const times = [...this.eventTimes].sort((a, b) => a - b);
-    const hours = new Set(times.filter((ms) => ms >= from).map(hourOf));
+    const times = Float64Array.from(this.eventTimes).sort();
+    const hours = new Set([...times.filter((ms) => ms >= from)].map(hourOf));
     set('hours_with_readings', hours.size);
     if (times.length === 0) return;
     const firstHour = Math.max(from, hourOf(times[0]));
     set('reporting_ratio', hours.size / ((hourOf(t) - firstHour) / HOUR + 1));
-    const gaps = times.flatMap((ms, index) =>
-      index > 0 && ms >= from && ms - times[index - 1] > this.gapMs ? [ms - times[index - 1]] : [],
-    );
+    const gaps: number[] = [];
+    for (let index = 1; index < times.length; index++)
+      if (times[index] >= from && times[index] - times[index - 1] > this.gapMs)
+        gaps.push(times[index] - times[index - 1]);
     set('gap_count', gaps.length);
     set('longest_gap_hours', Math.max(0, ...gaps) / HOUR);
     set('silent_minutes', (t - times[times.length - 1]) / 60_000);
@@ -339,7 +426,7 @@ export class Twin {
     const date = facts.recordedAtMs ?? inService;
     const recorded = facts.recordedHours ?? 0;
     const heard = new Set([...this.eventTimes].map(hourOf));
-    const first = Math.min(...this.eventTimes);
+    const first = least([...this.eventTimes]);
     // Closed hours: those before the hour of t.
     let start = hourOf(t);
     if (heard.size > 0) start = date <= first ? hourOf(first) : hourOf(t) - 167 * HOUR;
@@ -354,38 +441,65 @@ export class Twin {
 }
 
 /** Increments of a counter; a 0 after a positive value is a missing one. */
-function increments(list: Reading[], resetCounts: boolean): Event[] {
-  return steps(withoutMissingZeros(list)).map(([before, now]) => ({
-    ms: now.ms,
-    size: now.value >= before.value ? now.value - before.value : resetCounts ? now.value : 0,
-  }));
+function increments(list: Readings, resetCounts: boolean): Event[] {
+  const { ms, values } = withoutMissingZeros(list);
+  const events: Event[] = [];
+  for (let index = 1; index < ms.length; index++) {
+    const [before, now] = [values[index - 1], values[index]];
+    const fallen = resetCounts ? now : 0;
+    const size = now >= before ? now - before : fallen;
+    if (size > 0) events.push({ ms: ms[index], size });
+  }
+  return events;
 }
 
-function withoutMissingZeros(list: Reading[]): Reading[] {
-  return list.filter((one, index) => one.value > 0 || !list.slice(0, index).some((before) => before.value > 0));
+function withoutMissingZeros({ ms, values }: Readings): Readings {
+  const kept = new Readings();
+  let positive = false;
+  for (const [index, value] of values.entries()) {
+    positive ||= value > 0;
+    if (value > 0 || !positive) kept.push(ms[index], value);
+  }
+  return kept;
 }
 
-function steps<T>(list: T[]): [T, T][] {
-  return list.slice(1).map((now, index) => [list[index], now]);
+function sum(list: readonly number[]): number {
+  let total = 0;
+  for (const value of list) total += value;
+  return total;
 }
 
-const sum = (list: number[]): number => list.reduce((total, value) => total + value, 0);
-const mean = (list: number[]): number => (list.length > 0 ? sum(list) / list.length : NaN);
+const mean = (list: readonly number[]): number => (list.length > 0 ? sum(list) / list.length : NaN);
+const orNone = (value: number): number => (Number.isFinite(value) ? value : NaN);
+const least = (list: readonly number[]): number => orNone(list.reduce((a, b) => Math.min(a, b), Infinity));
+const most = (list: readonly number[]): number => orNone(list.reduce((a, b) => Math.max(a, b), -Infinity));
 
-function std(list: number[]): number {
+/** Sum of the products of two lists' deviations from numbers given. */
+function products(xs: readonly number[], x: number, ys: readonly number[], y: number): number {
+  let total = 0;
+  for (let index = 0; index < xs.length; index++) total += (xs[index] - x) * (ys[index] - y);
+  return total;
+}
+
+function std(list: readonly number[]): number {
   if (list.length < 2) return NaN;
   const middle = mean(list);
-  return Math.sqrt(sum(list.map((value) => (value - middle) ** 2)) / (list.length - 1));
+  return Math.sqrt(products(list, middle, list, middle) / (list.length - 1));
 }
 
-function trend(list: Reading[]): number {
+function trend({ ms, values }: Readings): number {
   const hours = new Map<number, number[]>();
-  for (const { ms, value } of list) hours.set(hourOf(ms), [...(hours.get(hourOf(ms)) ?? []), value]);
+  for (const [index, value] of values.entries()) {
+    const hour = hourOf(ms[index]);
+    const ofHour = hours.get(hour);
+    if (ofHour === undefined) hours.set(hour, [value]);
+    else ofHour.push(value);
+  }
   if (hours.size < 2) return NaN;
-  const points = [...hours].map(([hour, values]) => ({
+  const points = [...hours].map(([hour, ofHour]) => ({
     x: (hour + HOUR / 2) / DAY,
-    y: mean(values),
-    w: values.length,
+    y: mean(ofHour),
+    w: ofHour.length,
   }));
   const weight = sum(points.map((p) => p.w));
   const x = sum(points.map((p) => p.w * p.x)) / weight;
@@ -393,51 +507,51 @@ function trend(list: Reading[]): number {
   return sum(points.map((p) => p.w * (p.x - x) * (p.y - y))) / sum(points.map((p) => p.w * (p.x - x) ** 2));
 }
 
-function regression(pairs: Pair[]): { slope: number; intercept: number; residualStd: number; scale: number } {
-  const xs = pairs.map((pair) => pair.x);
-  const ys = pairs.map((pair) => pair.y);
-  if (!(std(xs) >= 5)) return { slope: NaN, intercept: NaN, residualStd: NaN, scale: NaN };
+function regression({ xs, ys }: Pairs): { slope: number; intercept: number; residualStd: number; scale: number } {
+  const spread = std(xs);
+  if (!(spread >= 5)) return { slope: NaN, intercept: NaN, residualStd: NaN, scale: NaN };
   const [x, y] = [mean(xs), mean(ys)];
-  const slope = sum(pairs.map((p) => (p.x - x) * (p.y - y))) / sum(xs.map((value) => (value - x) ** 2));
+  const slope = products(xs, x, ys, y) / products(xs, x, xs, x);
   const intercept = y - slope * x;
-  const residuals = pairs.map((p) => p.y - intercept - slope * p.x);
+  const residuals = xs.map((_, index) => ys[index] - intercept - slope * xs[index]);
   return {
     slope,
     intercept,
-    residualStd: Math.sqrt(sum(residuals.map((r) => r ** 2)) / (pairs.length - 1)),
-    scale: y / std(xs),
+    residualStd: Math.sqrt(products(residuals, 0, residuals, 0) / (xs.length - 1)),
+    scale: y / spread,
   };
 }
 
 /** Baseline of an hour: what lies in the 167 hours before it, if 24 of them hold any. Kept by hour. */
-function baselines<T extends { ms: number }, R>(list: T[], make: (before: T[]) => R): (ms: number) => R | undefined {
+function baselines<T extends Timed, R>(list: T, make: (before: T) => R): (ms: number) => R | undefined {
   const known = new Map<number, R | undefined>();
   return (ms) => {
     const hour = hourOf(ms);
     if (!known.has(hour)) {
-      const before = list.filter((one) => one.ms >= hour - 167 * HOUR && one.ms < hour);
-      known.set(hour, new Set(before.map((one) => hourOf(one.ms))).size < 24 ? undefined : make(before));
+      const before = list.between(hour - 167 * HOUR, hour);
+      known.set(hour, new Set(before.ms.map(hourOf)).size < 24 ? undefined : make(before));
     }
     return known.get(hour);
   };
 }
 
-function levelJudge(list: Reading[], least: number): (one: Reading) => boolean | undefined {
-  const baseline = baselines(list, (before) => {
-    const values = before.map((one) => one.value);
-    return { mean: mean(values), excess: Math.max(2 * std(values), least) };
-  });
-  return ({ ms, value }) => {
-    const base = baseline(ms);
-    return base === undefined ? undefined : value - base.mean - base.excess > 0.001;
+function levelJudge(list: Readings, atLeast: number): (index: number) => boolean | undefined {
+  const baseline = baselines(list, ({ values }) => ({
+    mean: mean(values),
+    excess: Math.max(2 * std(values), atLeast),
+  }));
+  return (index) => {
+    const base = baseline(list.ms[index]);
+    return base === undefined ? undefined : list.values[index] - base.mean - base.excess > 0.001;
   };
 }
 
-function residualJudge(list: Pair[]): (one: Pair) => boolean | undefined {
+function residualJudge(list: Pairs): (index: number) => boolean | undefined {
   const baseline = baselines(list, regression);
-  return ({ ms, x, y }) => {
-    const base = baseline(ms);
+  return (index) => {
+    const base = baseline(list.ms[index]);
     if (base === undefined || Number.isNaN(base.slope)) return undefined;
-    return y - (base.intercept + base.slope * x) - Math.max(2 * base.residualStd, 5) > 0.001;
+    const residual = list.ys[index] - (base.intercept + base.slope * list.xs[index]);
+    return residual - Math.max(2 * base.residualStd, 5) > 0.001;
   };
 }
