@@ -12,7 +12,7 @@ export interface PaneRecord {
 export interface LastRecord {
   readonly as_of: number;
   readonly newest_reading_at: number;
-  readonly features: Readonly<Record<string, number>>;
+  readonly features: Readonly<Record<string, number | null>>;
 }
 
 const HOUR = 3_600_000;
@@ -100,10 +100,11 @@ export function featuresFromPanes(records: readonly PaneRecord[], last: LastReco
   const clock = moments(week, 'sm_clock');
   const delta = (name: string): number => meanOf(moments(day, name)) - meanOf(moments(week, name));
   const later = t - last.as_of;
+  const then = (name: string): number => last.features[name] ?? NaN;
   const heard = week.length > 0;
   const old = records.filter((pane) => pane.hour_start > hourOf(last.as_of) - 168 * HOUR).length;
   // Hours of the window since the GPU was first heard, then and now.
-  const hoursThen = old / last.features.reporting_ratio;
+  const hoursThen = old / then('reporting_ratio');
   const hoursNow = Math.min(168, Math.round(hoursThen) + (hourOf(t) - hourOf(last.as_of)) / HOUR);
   return {
     gpu_temp_mean: meanOf(temp),
@@ -157,10 +158,10 @@ export function featuresFromPanes(records: readonly PaneRecord[], last: LastReco
     longest_gap_hours: Math.max(0, ...values(week, 'longest_gap_ms')) / HOUR,
     reporting_ratio: week.length / hoursNow,
     silent_minutes: (t - last.newest_reading_at) / 60_000,
-    gpu_age_days: last.features.gpu_age_days + later / DAY,
-    warranty_remaining_days: last.features.warranty_remaining_days - later / DAY,
-    hours_since_hardware_xid: last.features.hours_since_hardware_xid + later / HOUR,
-    model_a100: last.features.model_a100,
-    model_h100: last.features.model_h100,
+    gpu_age_days: then('gpu_age_days') + later / DAY,
+    warranty_remaining_days: then('warranty_remaining_days') - later / DAY,
+    hours_since_hardware_xid: then('hours_since_hardware_xid') + later / HOUR,
+    model_a100: then('model_a100'),
+    model_h100: then('model_h100'),
   };
 }
