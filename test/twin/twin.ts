@@ -36,38 +36,52 @@ const hourOf = (ms: number): number => Math.floor(ms / HOUR) * HOUR;
 const metricOf = (series: string): string =>
   series.startsWith('nvlink_') ? 'nvlink_errors' : series.replace(/^(ecc_[sd]be)_(vol|agg)$/, '$1');
 
-/** Numbers of some times, each later than those before it. Plain columns: of millions, objects would fill the memory. */
-class Timed {
-  constructor(
-    readonly ms: number[] = [],
-    readonly columns: number[][] = [],
-  ) {}
+type Numbers = ArrayLike<number>;
 
-  get length(): number {
-    return this.ms.length;
+/**
+ * Rows of numbers, the first of which is a time, later than those of the rows before. In columns: of millions of rows
+ * objects would fill the memory.
+ */
+class Timed {
+  length: number;
+
+  constructor(protected readonly columns: Float64Array[]) {
+    this.length = columns[0].length;
+  }
+
+  get ms(): Float64Array {
+    return this.column(0);
   }
 
   /** -Infinity where there is none. */
   get lastMs(): number {
-    return this.length > 0 ? this.ms[this.length - 1] : -Infinity;
+    return this.length > 0 ? this.columns[0][this.length - 1] : -Infinity;
   }
 
   /** Infinity where there is none. */
   get firstMs(): number {
-    return this.length > 0 ? this.ms[0] : Infinity;
+    return this.length > 0 ? this.columns[0][0] : Infinity;
   }
 
-  push(ms: number, ...numbers: number[]): void {
-    this.ms.push(ms);
-    for (const [index, number] of numbers.entries()) (this.columns[index] ??= []).push(number);
+  push(...row: number[]): void {
+    for (const [index, number] of row.entries()) {
+      const column = this.columns[index];
+      if (this.length === column.length) {
+        this.columns[index] = new Float64Array(2 * column.length + 16);
+        this.columns[index].set(column);
+      }
+      this.columns[index][this.length] = number;
+    }
+    this.length++;
   }
 
   /** How many there are before a time. */
   before(ms: number): number {
+    const [times] = this.columns;
     let [low, high] = [0, this.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.ms[middle] < ms) low = middle + 1;
+      if (times[middle] < ms) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -76,28 +90,33 @@ class Timed {
   /** Those from one time on, up to another. */
   between(fromMs: number, untilMs: number): this {
     const [first, end] = [this.before(fromMs), this.before(untilMs)];
-    const Same = this.constructor as new (ms: number[], columns: number[][]) => this;
-    return new Same(
-      this.ms.slice(first, end),
-      this.columns.map((column) => column.slice(first, end)),
-    );
+    const Same = this.constructor as new (columns: Float64Array[]) => this;
+    return new Same(this.columns.map((column) => column.subarray(first, end)));
   }
 
   since(ms: number): this {
     return this.between(ms, Infinity);
   }
+
+  protected column(index: number): Float64Array {
+    return this.columns[index].subarray(0, this.length);
+  }
 }
 
 /** Readings of one series. */
 class Readings extends Timed {
-  get values(): number[] {
-    return this.columns[0] ?? [];
+  constructor(columns = [new Float64Array(0), new Float64Array(0)]) {
+    super(columns);
+  }
+
+  get values(): Float64Array {
+    return this.column(1);
   }
 
   /** The newest up to a time. */
   upTo(ms: number): Reading | undefined {
     const index = this.before(ms + 1) - 1;
-    return index < 0 ? undefined : { ms: this.ms[index], value: this.values[index] };
+    return index < 0 ? undefined : { ms: this.columns[0][index], value: this.columns[1][index] };
   }
 
   at(ms: number): number | undefined {
@@ -108,12 +127,16 @@ class Readings extends Timed {
 
 /** Readings of two metrics that bear the same time. */
 class Pairs extends Timed {
-  get xs(): number[] {
-    return this.columns[0] ?? [];
+  constructor(columns = [new Float64Array(0), new Float64Array(0), new Float64Array(0)]) {
+    super(columns);
   }
 
-  get ys(): number[] {
-    return this.columns[1] ?? [];
+  get xs(): Float64Array {
+    return this.column(1);
+  }
+
+  get ys(): Float64Array {
+    return this.column(2);
   }
 }
 
@@ -124,6 +147,7 @@ export class Twin {
   private tempByPower = new Pairs();
   private clockByActivity = new Pairs();
   private readonly eventTimes = new Set<number>();
+  firstMs = Infinity;
   newestMs = -Infinity;
 
   constructor(
@@ -142,41 +166,50 @@ export class Twin {
     // After 400 silent days it is a new GPU.
     if (this.eventTimes.size > 0 && ms - this.newestMs > 400 * DAY) this.forget();
     const closed = ms < hourOf(this.newestMs);
-    const refused = new Set<string>();
+    const refused: string[] = [];
     const refuse = (series: string, last: number): void => {
-      refused.add(`${last === ms ? 'duplicate' : 'late'} ${metricOf(series)}`);
+      refused.push(`${last === ms ? 'duplicate' : 'late'} ${metricOf(series)}`);
     };
     const fresh: string[] = [];
-    for (const [series, value] of Object.entries(readings)) {
-      if (INPUTS.includes(series)) continue;
+    let isInput = false;
+    for (const series of Object.keys(readings)) {
+      if (INPUTS.includes(series)) {
+        isInput = true;
+        continue;
+      }
       const last = this.all(series).lastMs;
       if (closed || ms <= last) refuse(series, last);
       else {
-        this.push(this.accepted, series, ms, value);
+        this.push(this.accepted, series, ms, readings[series]);
         fresh.push(series);
       }
     }
-    const usedBefore = this.input('fb_used').lastMs;
-    if (!closed)
+    let derived = false;
+    if (isInput) {
+      const usedBefore = this.input('fb_used').lastMs;
       for (const series of INPUTS)
-        if (series in readings && ms > this.input(series).lastMs) this.push(this.inputs, series, ms, readings[series]);
-    if ('fb_used' in readings && (closed || ms <= usedBefore) && this.totalAt(ms) !== undefined)
-      refuse('memory_util', this.memoryUtil().lastMs);
-    const isInput = INPUTS.some((series) => series in readings);
-    const derived = isInput && this.input('fb_used').at(ms) !== undefined && this.totalAt(ms) !== undefined;
+        if (!closed && series in readings && ms > this.input(series).lastMs)
+          this.push(this.inputs, series, ms, readings[series]);
+      const isKnown = this.totalAt(ms) !== undefined;
+      if ('fb_used' in readings && (closed || ms <= usedBefore) && isKnown)
+        refuse('memory_util', this.memoryUtil().lastMs);
+      derived = isKnown && this.input('fb_used').at(ms) !== undefined;
+    }
     if (fresh.length > 0 || derived) {
       this.eventTimes.add(ms);
+      this.firstMs = Math.min(this.firstMs, ms);
       this.newestMs = Math.max(this.newestMs, ms);
     }
     this.pair(fresh, ms, ['power_usage', 'gpu_temp'], this.tempByPower);
     this.pair(fresh, ms, ['sm_active', 'sm_clock'], this.clockByActivity);
-    this.rejects.push(...refused);
+    this.rejects.push(...new Set(refused));
   }
 
   private forget(): void {
     for (const all of [this.accepted, this.inputs, this.eventTimes]) all.clear();
     this.tempByPower = new Pairs();
     this.clockByActivity = new Pairs();
+    this.firstMs = Infinity;
     this.newestMs = -Infinity;
   }
 
@@ -184,7 +217,7 @@ export class Twin {
   private pair(fresh: string[], ms: number, [x, y]: [string, string], pairs: Pairs): void {
     if (!fresh.includes(x) && !fresh.includes(y)) return;
     const [a, b] = [this.all(x), this.all(y)];
-    if (a.lastMs === ms && b.lastMs === ms) pairs.push(ms, a.values[a.length - 1], b.values[b.length - 1]);
+    if (a.lastMs === ms && b.lastMs === ms) pairs.push(ms, a.upTo(ms)!.value, b.upTo(ms)!.value);
   }
 
   private push(map: Map<string, Readings>, series: string, ms: number, value: number): void {
@@ -217,10 +250,10 @@ export class Twin {
     const direct = this.all('memory_util');
     if (direct.length > 0) return direct;
     const derived = new Readings();
-    const used = this.input('fb_used');
-    for (const [index, ms] of used.ms.entries()) {
-      const total = this.totalAt(ms);
-      if (total !== undefined) derived.push(ms, (100 * used.values[index]) / total);
+    const { ms, values } = this.input('fb_used');
+    for (let index = 0; index < ms.length; index++) {
+      const total = this.totalAt(ms[index]);
+      if (total !== undefined) derived.push(ms[index], (100 * values[index]) / total);
     }
     return derived;
   }
@@ -239,7 +272,7 @@ export class Twin {
       values[name] = value;
       if (scale !== undefined) scales[name] = scale;
     };
-    const spread = (name: string, list: number[]): void => set(name, std(list), Math.max(std(list), mean(list)));
+    const spread = (name: string, list: Numbers): void => set(name, std(list), Math.max(std(list), mean(list)));
     const delta = (name: string, ofDay: number, ofWeek: number): void =>
       set(name, ofDay - ofWeek, Math.max(Math.abs(ofDay), Math.abs(ofWeek)));
     const total = (events: Event[], start: number): number =>
@@ -377,7 +410,7 @@ export class Twin {
   }
 
   private xidOnsets(): Reading[] {
-    const first = least([...this.eventTimes]);
+    const first = this.firstMs;
     const { ms, values } = this.all('xid');
     const onsets: Reading[] = [];
     for (const [index, value] of values.entries()) {
@@ -404,11 +437,11 @@ export class Twin {
 
   private setPresence(set: (name: string, value: number) => void, t: number, from: number): void {
     const times = Float64Array.from(this.eventTimes).sort();
-    const hours = new Set([...times.filter((ms) => ms >= from)].map(hourOf));
-    set('hours_with_readings', hours.size);
+    const hours = hoursIn(times.filter((ms) => ms >= from));
+    set('hours_with_readings', hours);
     if (times.length === 0) return;
     const firstHour = Math.max(from, hourOf(times[0]));
-    set('reporting_ratio', hours.size / ((hourOf(t) - firstHour) / HOUR + 1));
+    set('reporting_ratio', hours / ((hourOf(t) - firstHour) / HOUR + 1));
     const gaps: number[] = [];
     for (let index = 1; index < times.length; index++)
       if (times[index] >= from && times[index] - times[index - 1] > this.gapMs)
@@ -426,7 +459,7 @@ export class Twin {
     const date = facts.recordedAtMs ?? inService;
     const recorded = facts.recordedHours ?? 0;
     const heard = new Set([...this.eventTimes].map(hourOf));
-    const first = least([...this.eventTimes]);
+    const first = this.firstMs;
     // Closed hours: those before the hour of t.
     let start = hourOf(t);
     if (heard.size > 0) start = date <= first ? hourOf(first) : hourOf(t) - 167 * HOUR;
@@ -463,25 +496,24 @@ function withoutMissingZeros({ ms, values }: Readings): Readings {
   return kept;
 }
 
-function sum(list: readonly number[]): number {
+function sum(list: Numbers): number {
   let total = 0;
-  for (const value of list) total += value;
+  for (let index = 0; index < list.length; index++) total += list[index];
   return total;
 }
 
-const mean = (list: readonly number[]): number => (list.length > 0 ? sum(list) / list.length : NaN);
-const orNone = (value: number): number => (Number.isFinite(value) ? value : NaN);
-const least = (list: readonly number[]): number => orNone(list.reduce((a, b) => Math.min(a, b), Infinity));
-const most = (list: readonly number[]): number => orNone(list.reduce((a, b) => Math.max(a, b), -Infinity));
+const mean = (list: Numbers): number => (list.length > 0 ? sum(list) / list.length : NaN);
+const least = (list: Float64Array): number => (list.length > 0 ? list.reduce((a, b) => Math.min(a, b)) : NaN);
+const most = (list: Float64Array): number => (list.length > 0 ? list.reduce((a, b) => Math.max(a, b)) : NaN);
 
 /** Sum of the products of two lists' deviations from numbers given. */
-function products(xs: readonly number[], x: number, ys: readonly number[], y: number): number {
+function products(xs: Numbers, x: number, ys: Numbers, y: number): number {
   let total = 0;
   for (let index = 0; index < xs.length; index++) total += (xs[index] - x) * (ys[index] - y);
   return total;
 }
 
-function std(list: readonly number[]): number {
+function std(list: Numbers): number {
   if (list.length < 2) return NaN;
   const middle = mean(list);
   return Math.sqrt(products(list, middle, list, middle) / (list.length - 1));
@@ -513,13 +545,26 @@ function regression({ xs, ys }: Pairs): { slope: number; intercept: number; resi
   const [x, y] = [mean(xs), mean(ys)];
   const slope = products(xs, x, ys, y) / products(xs, x, xs, x);
   const intercept = y - slope * x;
-  const residuals = xs.map((_, index) => ys[index] - intercept - slope * xs[index]);
+  let squares = 0;
+  for (let index = 0; index < xs.length; index++) squares += (ys[index] - intercept - slope * xs[index]) ** 2;
   return {
     slope,
     intercept,
-    residualStd: Math.sqrt(products(residuals, 0, residuals, 0) / (xs.length - 1)),
+    residualStd: Math.sqrt(squares / (xs.length - 1)),
     scale: y / spread,
   };
+}
+
+/** Hours that hold any of some times, which are in order. */
+function hoursIn(times: Numbers): number {
+  let count = 0;
+  let end = -Infinity;
+  for (let index = 0; index < times.length; index++) {
+    if (times[index] < end) continue;
+    count++;
+    end = hourOf(times[index]) + HOUR;
+  }
+  return count;
 }
 
 /** Baseline of an hour: what lies in the 167 hours before it, if 24 of them hold any. Kept by hour. */
@@ -529,7 +574,7 @@ function baselines<T extends Timed, R>(list: T, make: (before: T) => R): (ms: nu
     const hour = hourOf(ms);
     if (!known.has(hour)) {
       const before = list.between(hour - 167 * HOUR, hour);
-      known.set(hour, new Set(before.ms.map(hourOf)).size < 24 ? undefined : make(before));
+      known.set(hour, hoursIn(before.ms) < 24 ? undefined : make(before));
     }
     return known.get(hour);
   };
@@ -540,18 +585,19 @@ function levelJudge(list: Readings, atLeast: number): (index: number) => boolean
     mean: mean(values),
     excess: Math.max(2 * std(values), atLeast),
   }));
+  const { ms, values } = list;
   return (index) => {
-    const base = baseline(list.ms[index]);
-    return base === undefined ? undefined : list.values[index] - base.mean - base.excess > 0.001;
+    const base = baseline(ms[index]);
+    return base === undefined ? undefined : values[index] - base.mean - base.excess > 0.001;
   };
 }
 
 function residualJudge(list: Pairs): (index: number) => boolean | undefined {
   const baseline = baselines(list, regression);
+  const { ms, xs, ys } = list;
   return (index) => {
-    const base = baseline(list.ms[index]);
+    const base = baseline(ms[index]);
     if (base === undefined || Number.isNaN(base.slope)) return undefined;
-    const residual = list.ys[index] - (base.intercept + base.slope * list.xs[index]);
-    return residual - Math.max(2 * base.residualStd, 5) > 0.001;
+    return ys[index] - (base.intercept + base.slope * xs[index]) - Math.max(2 * base.residualStd, 5) > 0.001;
   };
 }
