@@ -38,3 +38,14 @@ it('gives the text of bytes, whether it is remembered or was forgotten for other
     }),
   );
 });
+
+it('learns anew what it was told to forget', () => {
+  const table = internedTexts(10);
+  const read = (text: string): string => table.of(Buffer.from(text), 0, text.length);
+  for (const text of ['a', 'b', 'c']) read(text);
+  expect(table.size).toBe(3);
+  table.clear();
+  expect(table.size).toBe(0);
+  expect([read('c'), read('a'), read('c')]).toEqual(['c', 'a', 'c']);
+  expect(table.size).toBe(2);
+});

@@ -131,6 +131,18 @@ export class Interned<T> {
     private readonly make: (bytes: Buffer, start: number, end: number) => T,
   ) {}
 
+  get size(): number {
+    return this.values.length;
+  }
+
+  /** Forgets all values: they are learned anew. */
+  clear(): void {
+    this.table.clear();
+    this.values = [];
+    this.next = [];
+    this.last = 0;
+  }
+
   /** The value of `bytes[start, end)`. */
   of(bytes: Buffer, start: number, end: number): T {
     if (bytes !== this.viewed) {
@@ -147,12 +159,7 @@ export class Interned<T> {
     let id = this.table.find(bytes, start, end);
     if (id < 0) {
       const value = this.make(bytes, start, end);
-      if (this.values.length >= this.most) {
-        this.table.clear();
-        this.values = [];
-        this.next = [];
-        this.last = 0;
-      }
+      if (this.values.length >= this.most) this.clear();
       id = this.table.insert(bytes, start, end);
       this.values.push(value);
       this.next.push(0);

@@ -45,6 +45,8 @@ const DELTA_FIELDS = 5;
 const MAX_UUIDS = 2_000_000;
 /** The same for what samples say besides readings: a fleet has one a host or so. */
 const MAX_METADATA = 1 << 17;
+/** So many of each may be remembered for nothing, and once as many again as there are GPUs. */
+const SPARE_NAMES = 256;
 /** Of a batch, beside its arrays: about what a GPU's UUID, a host's metadata and a column's name take. */
 const BYTES_OF_NAMES = 96;
 
@@ -84,6 +86,14 @@ export class SamplesCodec {
     if (reader.offset !== message.length)
       throw new DecodeError('malformed', `${message.length} bytes, of which the schema explains ${reader.offset}`);
     return batchOf(record, this.arena);
+  }
+
+  /**
+   * Forgets UUIDs and what samples say beside readings where far more are remembered than GPUs are there: they are of
+   * those that left the fleet. Whoever is there is learned anew.
+   */
+  tidy(gpus: number): void {
+    for (const names of [this.uuids, this.metadata]) if (names.size > 2 * gpus + SPARE_NAMES) names.clear();
   }
 }
 

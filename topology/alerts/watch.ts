@@ -219,6 +219,7 @@ export class Watch {
 
   private readonly hear = async (records: readonly LogRecord[]): Promise<void> => {
     const nowMs = this.monotonic();
+    this.samples.tidy(this.presence.size);
     for (const { value, topic, offset } of records) {
       if (value === null) continue;
       try {

@@ -20,7 +20,8 @@ async function fold(count: number, millisecondsEach: number, { maxBytes = Infini
     config: { score: { maxStalenessMs: 10_000 } },
     clock: { now: () => nowMs },
     format: {},
-    partitions: { of: () => owned, values: () => [owned], isRestoring: false, rows: 0, rowBytes },
+    partitions: { of: () => owned, values: () => [owned], isRestoring: false, rows: 0, rowBytes, gpus: 1 },
+    samples: { tidy: () => undefined },
     absences: { place: () => undefined },
     pace: {
       begin: () => ({ restMs: 0, defers: () => false, elapsedMs: () => 0 }),

@@ -82,8 +82,9 @@ export class Folding {
   constructor(private readonly parts: FoldingParts) {}
 
   async fold(records: readonly LogRecord[]): Promise<ScoreUnit> {
-    const { clock, format, partitions, absences, pace, isLast } = this.parts;
+    const { clock, format, partitions, absences, pace, samples, isLast } = this.parts;
     const startedMs = clock.now();
+    samples.tidy(partitions.gpus);
     const work = new UnitOfWork(format, startedMs);
     const unitPace = pace.begin(startedMs);
     const folded = await this.foldAll(records, work, unitPace, startedMs);

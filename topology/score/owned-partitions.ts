@@ -115,14 +115,17 @@ export class OwnedPartitions {
     return this.rows * ROW_BYTES;
   }
 
-  /** GPUs with a window, and what the windows take, bytes. */
-  windows(): { readonly gpus: number; readonly bytes: number } {
+  /** GPUs with a window. */
+  get gpus(): number {
     let gpus = 0;
+    for (const { state } of this.owned.values()) gpus += state.windows.size;
+    return gpus;
+  }
+
+  /** The same, and what the windows take, bytes. */
+  windows(): { readonly gpus: number; readonly bytes: number } {
     let bytes = 0;
-    for (const { state } of this.owned.values()) {
-      gpus += state.windows.size;
-      bytes += state.windows.bytes;
-    }
-    return { gpus, bytes };
+    for (const { state } of this.owned.values()) bytes += state.windows.bytes;
+    return { gpus: this.gpus, bytes };
   }
 }
