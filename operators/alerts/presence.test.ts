@@ -203,7 +203,9 @@ describe('silence', () => {
     expect(presence.judge(120_000, around)).toMatchObject([{ alert: 'gpu_silent', subject: 'b' }]);
     expect(presence.silent).toBe(1);
     expect(presence.forgetSilentBefore(60_000)).toEqual([]);
-    expect(presence.forgetSilentBefore(60_001)).toMatchObject([{ alert: 'gpu_silent', subject: 'b' }]);
+    expect(presence.forgetSilentBefore(60_001)).toMatchObject([{ gpuUuid: 'b' }]);
+    expect(presence.takeReturned()).toMatchObject([{ alert: 'gpu_silent', subject: 'b' }]);
+    expect([presence.knows('a'), presence.knows('b')]).toEqual([true, false]);
     expect(presence.size).toBe(1);
   });
 });

@@ -39,6 +39,13 @@ export interface Silence {
   readonly gpus: readonly { readonly gpuUuid: string; readonly newestMs: number }[];
 }
 
+/** A GPU that is no longer missed. */
+export interface Forgotten {
+  readonly gpuUuid: string;
+  /** Event time: {@link FORGOTTEN_AFTER_MS} after its newest reading, epoch ms. */
+  readonly asOfMs: number;
+}
+
 /** Somebody is back: the silence is over. */
 export interface Return {
   readonly alert: SilenceKind;
@@ -149,20 +156,26 @@ export class Presence {
     }
   }
 
-  /** Forgets GPUs that have been silent for long: since before a monotonic time. */
-  forgetSilentBefore(sinceMs: number): Return[] {
+  knows(uuid: string): boolean {
+    return this.gpus.has(uuid);
+  }
+
+  /** Forgets GPUs that have been silent for long: since before a monotonic time. Their silences are over with that. */
+  forgetSilentBefore(sinceMs: number): Forgotten[] {
+    const forgotten: Forgotten[] = [];
     for (const gpu of this.gpus.values()) {
       if (gpu.silence === null || gpu.heardMs >= sinceMs) continue;
       this.gpus.delete(gpu.uuid);
       const others = gpu.host === null ? undefined : this.hosts.get(gpu.host);
       others?.delete(gpu);
       const asOfMs = gpu.newestMs + FORGOTTEN_AFTER_MS;
+      forgotten.push({ gpuUuid: gpu.uuid, asOfMs });
       this.welcome(gpu, asOfMs);
       if (gpu.host === null || others === undefined || others.size > 0) continue;
       this.hosts.delete(gpu.host);
       if (this.silentHosts.delete(gpu.host)) this.welcomeHost(gpu.host, asOfMs, 0);
     }
-    return this.takeReturned();
+    return forgotten;
   }
 
   /** Silences that ended since this was last asked. */
@@ -313,7 +326,9 @@ export class Presence {
   }
 
   private join(gpu: Gpu, host: string | null): void {
-    if (gpu.host !== null) this.hosts.get(gpu.host)?.delete(gpu);
+    const before = gpu.host === null ? undefined : this.hosts.get(gpu.host);
+    before?.delete(gpu);
+    if (before?.size === 0) this.hosts.delete(gpu.host!);
     gpu.host = host;
     if (host === null) return;
     const gpus = this.hosts.get(host);

@@ -123,6 +123,14 @@ export class AlertBook {
     return [...this.last.values()].filter(({ state }) => state === 'firing');
   }
 
+  /** Forgets what is resolved of these alerts of a subject. */
+  forget(alerts: readonly string[], subject: string): void {
+    for (const alert of alerts) {
+      const key = keyOf(alert, subject);
+      if (this.last.get(key)?.state === 'resolved') this.last.delete(key);
+    }
+  }
+
   /** @returns the record to write; null where there is nothing new to say */
   set(record: AlertRecord): AlertRecord | null {
     const key = keyOf(record.alert, record.subject);

@@ -6,6 +6,7 @@ import {
   type RuleKind,
   type RuleRecords,
 } from '../../operators/alerts/rules.js';
+import { FORGOTTEN_AFTER_MS } from '../../operators/alerts/presence.js';
 import { besideNeighbours } from '../../schema/neighbours.js';
 import type { Config } from '../../schema/config.js';
 import type { AlertRecord, DecisionRecord, FeaturesRecord } from '../../schema/records.js';
@@ -52,11 +53,39 @@ export class RuleStage {
     return [];
   }
 
-  /** From now on records are judged; what was taken before is, at once. @returns alerts to write */
-  speak(): AlertRecord[] {
-    const { held } = this;
+  /**
+   * From now on records are judged; what was taken before is, at once. The topics keep the last word on GPUs that left
+   * the fleet while nobody watched: these are forgotten.
+   * @param isThere of a GPU, and of the newest as_of among its records, epoch ms
+   * @returns alerts to write
+   */
+  speak(isThere: (gpuUuid: string, newestMs: number) => boolean): AlertRecord[] {
+    const held = [...(this.held?.values() ?? [])];
     this.held = null;
-    return [...(held?.values() ?? [])].flatMap((record) => this.judge(record));
+    const newest = new Map<string, number>();
+    for (const { any } of held)
+      newest.set(any.record.gpu_uuid, Math.max(any.record.as_of, newest.get(any.record.gpu_uuid) ?? -Infinity));
+    const left = new Map([...newest].filter(([gpuUuid, newestMs]) => !isThere(gpuUuid, newestMs)));
+    const found = held.filter(({ any }) => !left.has(any.record.gpu_uuid)).flatMap((record) => this.judge(record));
+    for (const [gpuUuid, newestMs] of left) found.push(...this.forget(gpuUuid, newestMs + FORGOTTEN_AFTER_MS));
+    return found;
+  }
+
+  /**
+   * A GPU is no longer missed: what fires of it is resolved, and nothing more is kept.
+   * @param asOfMs of the alerts that are resolved by that, epoch ms
+   * @returns alerts to write
+   */
+  forget(gpuUuid: string, asOfMs: number): AlertRecord[] {
+    this.displace(gpuUuid);
+    for (const kept of [this.hosts, this.features, this.decisions]) kept.delete(gpuUuid);
+    const resolved = this.names.flatMap((alert) => {
+      if (!this.book.isFiring(alert, gpuUuid)) return [];
+      const record = { alert, subject: gpuUuid, gpu_uuid: gpuUuid, state: 'resolved' as const, as_of: asOfMs };
+      return this.book.set({ ...record, detail: 'not heard of for seven days' }) ?? [];
+    });
+    this.book.forget(this.names, gpuUuid);
+    return resolved;
   }
 
   private judge({ any: { kind, record }, before }: Held): AlertRecord[] {
@@ -91,10 +120,18 @@ export class RuleStage {
   private place(gpuUuid: string, host: string): void {
     const before = this.hosts.get(gpuUuid);
     if (before === host) return;
-    if (before !== undefined) this.byHost.get(before)?.delete(gpuUuid);
+    this.displace(gpuUuid);
     this.hosts.set(gpuUuid, host);
     const gpus = this.byHost.get(host);
     if (gpus === undefined) this.byHost.set(host, new Set([gpuUuid]));
     else gpus.add(gpuUuid);
+  }
+
+  /** Takes a GPU from among those of its host. */
+  private displace(gpuUuid: string): void {
+    const host = this.hosts.get(gpuUuid);
+    const gpus = host === undefined ? undefined : this.byHost.get(host);
+    gpus?.delete(gpuUuid);
+    if (gpus?.size === 0) this.byHost.delete(host!);
   }
 }

@@ -119,7 +119,8 @@ export class Watch {
     if (this.stopping) return;
     for (const { alert, subject } of this.book.firing())
       if ((SILENCES as readonly string[]).includes(alert)) this.presence.restore(alert as SilenceKind, subject);
-    await this.write(this.rules.speak());
+    const sinceMs = this.dependencies.clock.now() - FORGOTTEN_AFTER_MS;
+    await this.write(this.rules.speak((gpuUuid, newestMs) => this.presence.knows(gpuUuid) || newestMs >= sinceMs));
     this.arrivals = new TableReader(
       connection,
       'alerts-samples',
@@ -146,8 +147,9 @@ export class Watch {
     await this.currency.look(this.monotonic());
     const nowMs = this.monotonic();
     for (const topic of this.currency.topics) this.presence.expect(topic, clock.now(), nowMs);
+    const forgotten = this.presence.forgetSilentBefore(nowMs - FORGOTTEN_AFTER_MS);
     const out = [...this.returns(this.presence.takeReturned())];
-    out.push(...this.returns(this.presence.forgetSilentBefore(nowMs - FORGOTTEN_AFTER_MS)));
+    for (const { gpuUuid, asOfMs } of forgotten) out.push(...this.rules.forget(gpuUuid, asOfMs));
     const found = this.presence.judge(nowMs, {
       currentSince: (topic, partition) => (this.arrivals!.behind ? Infinity : this.currency.sinceOf(topic, partition)),
       isExpected: (gpuUuid, host, topic) => this.maintenance.isExpected(clock.now(), gpuUuid, host, topic),
