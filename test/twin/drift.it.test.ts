@@ -11,8 +11,8 @@ import { LongTelemetry, type LongPlan } from './long-telemetry.js';
 import { Twin, type TwinSample } from './twin.js';
 
 /**
- * Fifteen days of four GPUs, more than ten million readings, among them a GPU read every second: windows turn over for
- * eight days, one GPU loses its window and comes back. At several moments every feature of every GPU is what the twin
+ * Twelve and a half days of four GPUs, more than ten million readings, among them a GPU read every second: windows turn over for
+ * five days, one GPU loses its window and comes back. At several moments every feature of every GPU is what the twin
  * computes from all readings ever told.
  */
 const SECOND = 1000;
@@ -21,7 +21,7 @@ const DAY = 24 * HOUR;
 const START = Date.UTC(2026, 0, 5, 0, 30);
 const GAP_MS = 300_000;
 /** Hours after the start: before spikes are judged, before the window is full, when it has just turned over, … */
-const MOMENTS = [12, 100, 200, 235, 360].map((hours) => START + hours * HOUR);
+const MOMENTS = [12, 100, 200, 235, 300].map((hours) => START + hours * HOUR);
 /** Windows move on without readings: asked for after the last moment. */
 const SILENT_MS = 25 * HOUR;
 const BATCH_MS = 60 * SECOND;
@@ -56,7 +56,7 @@ const PLANS: readonly LongPlan[] = [
       silence(31, 0.07),
       silence(60, 180),
       silence(250, 26),
-      silence(300, 2),
+      silence(285, 2),
     ],
     facts: { model: 'GH200 480GB', purchaseMs: Date.UTC(2026, 0, 1) },
   },
