@@ -13,6 +13,7 @@ import { drawPlots } from './plots.js';
 import { benchRecovery, type RecoveryOptions } from './recovery.js';
 import { benchScale } from './scale.js';
 import { benchScore } from './score.js';
+import { benchSoak, type SoakOptions } from './soak.js';
 import { benchMemory, type MemoryOptions } from './memory.js';
 import { benchWindows } from './windows.js';
 import { withCluster, type Cluster } from './support/cluster.js';
@@ -116,6 +117,15 @@ onCluster(program.command('overload'))
   .option('--processes <n>', 'processes with ingest and score', whole, 1)
   .action((options: OverloadOptions) =>
     publish(options, () => withCluster(options, (cluster) => benchOverload(cluster, options))),
+  );
+onCluster(program.command('soak'), 4, 2_000)
+  .description('does memory stay where it is: weeks of event time at a steady rate, minute by minute')
+  .option('--minutes <n>', 'of wall clock', whole, 20)
+  .option('--rate <n>', 'messages a second, each a reading of a GPU', whole, 10_000)
+  .option('--cadence-ms <n>', "event time between a GPU's readings", whole, 600_000)
+  .option('--processes <n>', 'processes with ingest and score', whole, 1)
+  .action((options: SoakOptions) =>
+    publish(options, () => withCluster(options, (cluster) => benchSoak(cluster, options))),
   );
 peersCommand(program.command('peers'))
   .description('the engine beside programs for Flink and Kafka Streams, in turn on the same topic')

@@ -62,11 +62,11 @@ export function wholes(text: string): number[] {
   return text === '-' ? [] : text.split(',').map(whole);
 }
 
-export function onCluster(command: Command, partitions = 4): Command {
+export function onCluster(command: Command, partitions = 4, gpus = 10_000): Command {
   return common(command)
     .addOption(new Option('--brokers <list>', 'bootstrap servers; else a KRaft broker is started on this machine'))
     .option('--embedded', 'use the in-process cluster: shows that the benchmark works, not how fast anything is')
-    .option('--gpus <n>', 'GPUs of the fleet', whole, 10_000)
+    .option('--gpus <n>', 'GPUs of the fleet', whole, gpus)
     .option('--partitions <n>', 'partitions of every topic', whole, partitions)
     .addOption(
       new Option('--set <key=value>', "a key of the engine's configuration; may be repeated")
