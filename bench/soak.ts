@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DAY_MS, HOUR_MS } from '../schema/clock.js';
+import { DAY_MS } from '../schema/clock.js';
 import { TOPICS, topicName, type TopicKey } from '../schema/topics.js';
 import { createTopics } from '../topology/kafka/topics-admin.js';
 import type { Cluster } from './support/cluster.js';
 import { EngineProcesses } from './support/engine-process.js';
 import { sumOf } from './support/exposition.js';
+import { growthOf, type Minute } from './support/growth.js';
 import { KafkaAdmin } from './support/kafka-admin.js';
 import type { RunOptions } from './support/options.js';
-import { connectionTo, WINDOW_HOURS } from './support/prepare.js';
+import { connectionTo } from './support/prepare.js';
 import { provenance } from './support/provenance.js';
 import { say } from './support/say.js';
 import { median, significant } from './support/statistics.js';
@@ -29,18 +30,6 @@ const MINUTE_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 /** What is read and not yet scored when the last message is written. */
 const CATCH_UP_MS = 120_000;
-
-/** What was seen of the processes together within a minute of wall clock. */
-interface Minute {
-  readonly eventDays: number;
-  readonly samples: number;
-  /** Median and most. */
-  readonly rssMb: number;
-  readonly mostRssMb: number;
-  /** Least that the JavaScript heap held, and what lies outside of it: what is left where it has just been collected. */
-  readonly leastHeapMb: number;
-  readonly leastExternalMb: number;
-}
 
 type Look = Pick<Minute, 'rssMb' | 'leastHeapMb' | 'leastExternalMb'>;
 
@@ -71,7 +60,7 @@ export async function benchSoak(cluster: Cluster, options: SoakOptions): Promise
       const seen = await watched(engine, telemetry, options);
       return {
         bench: 'soak',
-        ...verdict(seen),
+        ...growthOf(seen),
         minutes: seen,
         settings: { gpus, partitions, minutes, rate, cadenceMs, processes, roles: 'ingest,score', set },
         ...provenance(cluster.version),
@@ -134,29 +123,4 @@ async function allScored(engine: EngineProcesses, written: number): Promise<void
     if (performance.now() > until) throw new Error(`${samples} of ${written} samples are scored`);
     await delay(LOOK_EVERY_MS);
   }
-}
-
-/** Growth by the least squares line through the minutes in which windows were full, MB for an hour of wall clock. */
-function verdict(minutes: readonly Minute[]): object {
-  const full = minutes.filter(({ eventDays }) => eventDays * DAY_MS > (WINDOW_HOURS + 24) * HOUR_MS);
-  if (full.length < 3)
-    return { void: 'windows were full for less than three minutes: take more', growthMbPerHour: null };
-  const growth = (of: (minute: Minute) => number): number => significant(60 * slope(full.map(of)), 3);
-  return {
-    void: null,
-    fullMinutes: full.length,
-    eventDays: minutes.at(-1)!.eventDays,
-    growthMbPerHour: {
-      rss: growth(({ rssMb }) => rssMb),
-      heap: growth(({ leastHeapMb }) => leastHeapMb),
-      external: growth(({ leastExternalMb }) => leastExternalMb),
-    },
-  };
-}
-
-function slope(values: readonly number[]): number {
-  const middle = (values.length - 1) / 2;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const products = values.reduce((sum, value, index) => sum + (index - middle) * (value - mean), 0);
-  return products / values.reduce((sum, _, index) => sum + (index - middle) ** 2, 0);
 }
