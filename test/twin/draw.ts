@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { TwinFacts, TwinSample } from './twin.js';
+import { random } from './random.js';
 
 /**
  * Draws the telemetry of one GPU as it might arrive: stretches of one cadence, silences between them, metrics missing
@@ -213,15 +214,4 @@ class Device {
     this.counters.set(name, value);
     return value;
   }
-}
-
-/** mulberry32: 32 bits of state are plenty for one stretch. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

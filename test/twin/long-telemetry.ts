@@ -1,4 +1,5 @@
 import { NVLINK_COUNTERS, NVLINK_MAX_LINKS } from '../../schema/metrics.js';
+import { random } from './random.js';
 import type { TwinFacts, TwinSample } from './twin.js';
 
 /**
@@ -181,15 +182,4 @@ export class LongTelemetry {
     this.counters.set(name, value);
     return value;
   }
-}
-
-/** mulberry32 */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

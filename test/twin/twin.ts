@@ -1,3 +1,21 @@
+import {
+  DAY,
+  HOUR,
+  hourOf,
+  hoursIn,
+  least,
+  levelJudge,
+  mean,
+  most,
+  regression,
+  residualJudge,
+  std,
+  sum,
+  trend,
+  type Numbers,
+} from './arithmetic.js';
+import { Pairs, Readings, type Reading, type Timed } from './columns.js';
+
 /**
  * The slow twin: windows and features as docs/features.md words them, over plain arrays of readings, written apart
  * from the engine and sharing nothing with it but names. Whatever is asked for is computed from all readings anew.
@@ -18,127 +36,16 @@ export interface TwinFacts {
   readonly recordedAtMs?: number;
 }
 
-interface Reading {
-  readonly ms: number;
-  readonly value: number;
-}
 /** Something that happened at a time; counted in the window by it. */
 interface Event {
   readonly ms: number;
   readonly size: number;
 }
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 const INPUTS = ['fb_used', 'fb_free', 'fb_reserved', 'fb_total'];
 const LINKS = ['crc_flit', 'crc_data', 'replay', 'recovery'];
-const hourOf = (ms: number): number => Math.floor(ms / HOUR) * HOUR;
 const metricOf = (series: string): string =>
   series.startsWith('nvlink_') ? 'nvlink_errors' : series.replace(/^(ecc_[sd]be)_(vol|agg)$/, '$1');
-
-type Numbers = ArrayLike<number>;
-
-/**
- * Rows of numbers, the first of which is a time, later than those of the rows before. In columns: of millions of rows
- * objects would fill the memory.
- */
-class Timed {
-  length: number;
-
-  constructor(protected readonly columns: Float64Array[]) {
-    this.length = columns[0].length;
-  }
-
-  get ms(): Float64Array {
-    return this.column(0);
-  }
-
-  /** -Infinity where there is none. */
-  get lastMs(): number {
-    return this.length > 0 ? this.columns[0][this.length - 1] : -Infinity;
-  }
-
-  /** Infinity where there is none. */
-  get firstMs(): number {
-    return this.length > 0 ? this.columns[0][0] : Infinity;
-  }
-
-  push(...row: number[]): void {
-    for (const [index, number] of row.entries()) {
-      const column = this.columns[index];
-      if (this.length === column.length) {
-        this.columns[index] = new Float64Array(2 * column.length + 16);
-        this.columns[index].set(column);
-      }
-      this.columns[index][this.length] = number;
-    }
-    this.length++;
-  }
-
-  /** How many there are before a time. */
-  before(ms: number): number {
-    const [times] = this.columns;
-    let [low, high] = [0, this.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (times[middle] < ms) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /** Those from one time on, up to another. */
-  between(fromMs: number, untilMs: number): this {
-    const [first, end] = [this.before(fromMs), this.before(untilMs)];
-    const Same = this.constructor as new (columns: Float64Array[]) => this;
-    return new Same(this.columns.map((column) => column.subarray(first, end)));
-  }
-
-  since(ms: number): this {
-    return this.between(ms, Infinity);
-  }
-
-  protected column(index: number): Float64Array {
-    return this.columns[index].subarray(0, this.length);
-  }
-}
-
-/** Readings of one series. */
-class Readings extends Timed {
-  constructor(columns = [new Float64Array(0), new Float64Array(0)]) {
-    super(columns);
-  }
-
-  get values(): Float64Array {
-    return this.column(1);
-  }
-
-  /** The newest up to a time. */
-  upTo(ms: number): Reading | undefined {
-    const index = this.before(ms + 1) - 1;
-    return index < 0 ? undefined : { ms: this.columns[0][index], value: this.columns[1][index] };
-  }
-
-  at(ms: number): number | undefined {
-    const newest = this.upTo(ms);
-    return newest?.ms === ms ? newest.value : undefined;
-  }
-}
-
-/** Readings of two metrics that bear the same time. */
-class Pairs extends Timed {
-  constructor(columns = [new Float64Array(0), new Float64Array(0), new Float64Array(0)]) {
-    super(columns);
-  }
-
-  get xs(): Float64Array {
-    return this.column(1);
-  }
-
-  get ys(): Float64Array {
-    return this.column(2);
-  }
-}
 
 export class Twin {
   readonly rejects: string[] = [];
@@ -494,110 +401,4 @@ function withoutMissingZeros({ ms, values }: Readings): Readings {
     if (value > 0 || !positive) kept.push(ms[index], value);
   }
   return kept;
-}
-
-function sum(list: Numbers): number {
-  let total = 0;
-  for (let index = 0; index < list.length; index++) total += list[index];
-  return total;
-}
-
-const mean = (list: Numbers): number => (list.length > 0 ? sum(list) / list.length : NaN);
-const least = (list: Float64Array): number => (list.length > 0 ? list.reduce((a, b) => Math.min(a, b)) : NaN);
-const most = (list: Float64Array): number => (list.length > 0 ? list.reduce((a, b) => Math.max(a, b)) : NaN);
-
-/** Sum of the products of two lists' deviations from numbers given. */
-function products(xs: Numbers, x: number, ys: Numbers, y: number): number {
-  let total = 0;
-  for (let index = 0; index < xs.length; index++) total += (xs[index] - x) * (ys[index] - y);
-  return total;
-}
-
-function std(list: Numbers): number {
-  if (list.length < 2) return NaN;
-  const middle = mean(list);
-  return Math.sqrt(products(list, middle, list, middle) / (list.length - 1));
-}
-
-function trend({ ms, values }: Readings): number {
-  const hours = new Map<number, number[]>();
-  for (const [index, value] of values.entries()) {
-    const hour = hourOf(ms[index]);
-    const ofHour = hours.get(hour);
-    if (ofHour === undefined) hours.set(hour, [value]);
-    else ofHour.push(value);
-  }
-  if (hours.size < 2) return NaN;
-  const points = [...hours].map(([hour, ofHour]) => ({
-    x: (hour + HOUR / 2) / DAY,
-    y: mean(ofHour),
-    w: ofHour.length,
-  }));
-  const weight = sum(points.map((p) => p.w));
-  const x = sum(points.map((p) => p.w * p.x)) / weight;
-  const y = sum(points.map((p) => p.w * p.y)) / weight;
-  return sum(points.map((p) => p.w * (p.x - x) * (p.y - y))) / sum(points.map((p) => p.w * (p.x - x) ** 2));
-}
-
-function regression({ xs, ys }: Pairs): { slope: number; intercept: number; residualStd: number; scale: number } {
-  const spread = std(xs);
-  if (!(spread >= 5)) return { slope: NaN, intercept: NaN, residualStd: NaN, scale: NaN };
-  const [x, y] = [mean(xs), mean(ys)];
-  const slope = products(xs, x, ys, y) / products(xs, x, xs, x);
-  const intercept = y - slope * x;
-  let squares = 0;
-  for (let index = 0; index < xs.length; index++) squares += (ys[index] - intercept - slope * xs[index]) ** 2;
-  return {
-    slope,
-    intercept,
-    residualStd: Math.sqrt(squares / (xs.length - 1)),
-    scale: y / spread,
-  };
-}
-
-/** Hours that hold any of some times, which are in order. */
-function hoursIn(times: Numbers): number {
-  let count = 0;
-  let end = -Infinity;
-  for (let index = 0; index < times.length; index++) {
-    if (times[index] < end) continue;
-    count++;
-    end = hourOf(times[index]) + HOUR;
-  }
-  return count;
-}
-
-/** Baseline of an hour: what lies in the 167 hours before it, if 24 of them hold any. Kept by hour. */
-function baselines<T extends Timed, R>(list: T, make: (before: T) => R): (ms: number) => R | undefined {
-  const known = new Map<number, R | undefined>();
-  return (ms) => {
-    const hour = hourOf(ms);
-    if (!known.has(hour)) {
-      const before = list.between(hour - 167 * HOUR, hour);
-      known.set(hour, hoursIn(before.ms) < 24 ? undefined : make(before));
-    }
-    return known.get(hour);
-  };
-}
-
-function levelJudge(list: Readings, atLeast: number): (index: number) => boolean | undefined {
-  const baseline = baselines(list, ({ values }) => ({
-    mean: mean(values),
-    excess: Math.max(2 * std(values), atLeast),
-  }));
-  const { ms, values } = list;
-  return (index) => {
-    const base = baseline(ms[index]);
-    return base === undefined ? undefined : values[index] - base.mean - base.excess > 0.001;
-  };
-}
-
-function residualJudge(list: Pairs): (index: number) => boolean | undefined {
-  const baseline = baselines(list, regression);
-  const { ms, xs, ys } = list;
-  return (index) => {
-    const base = baseline(ms[index]);
-    if (base === undefined || Number.isNaN(base.slope)) return undefined;
-    return ys[index] - (base.intercept + base.slope * xs[index]) - Math.max(2 * base.residualStd, 5) > 0.001;
-  };
 }
