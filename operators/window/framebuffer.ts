@@ -7,6 +7,8 @@ import { C } from './gpu-record.js';
  * only event times after its last one count.
  */
 
+export const INPUTS: readonly number[] = [S.fbUsed, S.fbFree, S.fbReserved, S.fbTotal];
+
 const lastOf = (carried: Float64Array, at: number, series: number): number => carried[at + C.lastMs + series];
 
 /**
@@ -37,6 +39,10 @@ export function takeInput(carried: Float64Array, at: number, series: number, ms:
   derive(carried, at);
   return true;
 }
+
+/** Newest event time of any input, −Infinity before the first. */
+export const newestInputMs = (carried: Float64Array, at: number): number =>
+  Math.max(...INPUTS.map((series) => lastOf(carried, at, series)));
 
 /** Total of the newest event time at which used and free were both seen. */
 function derive(carried: Float64Array, at: number): void {

@@ -129,6 +129,37 @@ describe('a store that frees silent GPUs', () => {
     expect(at(START + 800 * DAY_MS + 1)).toBe(START + 800 * DAY_MS + 1);
   });
 
+  it.each([
+    ['with a slot all along, 400 days', 0, 0],
+    ['with a slot all along, a millisecond more', 0, 1],
+    ['freed in between, 400 days', 200, 0],
+    ['freed in between, a millisecond more', 200, 1],
+  ])('keeps the inputs of a GPU that was never heard for 400 days: %s', (_, hoursOfAnother, tooLateMs) => {
+    const run = new Run('v2');
+    const utilAt = (ms: number, readings: Record<number, number>): number | undefined => {
+      const builder = new BatchBuilder(1);
+      builder.begin('GPU-a', ms);
+      for (const [series, value] of Object.entries(readings)) builder.set(Number(series), value);
+      builder.end();
+      run.offer(builder.build());
+      return run.features('GPU-a', ms).find(([name]) => name === 'memory_util_mean')?.[1];
+    };
+    const total = { [S.fbTotal]: 200 };
+    const used = { [S.fbUsed]: 50 };
+    const hearAnother = (ms: number): void => {
+      if (hoursOfAnother === 0) return;
+      run.offer(batchOf(ms, { stepHours: 0, gpus: [1], series: [S.gpuTemp], value: 50, host: undefined }));
+      run.store.freeSilent();
+    };
+    const later = (days: number): number => START + days * DAY_MS;
+    utilAt(START, total);
+    utilAt(later(5), { [S.fbReserved]: 1 });
+    hearAnother(later(5) + hoursOfAnother * HOUR_MS);
+    expect(run.store.find('GPU-a')).toBe(hoursOfAnother === 0 ? 0 : -1);
+    hearAnother(later(404));
+    expect(utilAt(later(405) + tooLateMs, used)).toBe(tooLateMs > 0 ? NaN : 25);
+  });
+
   it('stays within its bounds over three years in which GPUs and hosts come and go', () => {
     const run = new Run('v1');
     const most = { bytes: 0, gpus: 0 };

@@ -1,6 +1,7 @@
 import { HOUR_MS } from '../../schema/clock.js';
 import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import type { AssetFacts } from './asset-facts.js';
+import { INPUTS } from './framebuffer.js';
 import { C, H, LAYOUTS, METADATA, type GpuRecord } from './gpu-record.js';
 import type { NvlinkBaselines } from './nvlink.js';
 import type { PaneSet } from './pane-layout.js';
@@ -27,6 +28,8 @@ const KEPT = [
   C.fbTotalFirstMs,
   C.fbTotalGiven,
 ] as const;
+/** Only of a GPU of which no reading was ever accepted: the hour of the others' last reading is closed to inputs too. */
+const INPUT_TIMES = INPUTS.map((series) => C.lastMs + series);
 const KEPT_HOT = [H.eccSbeVol, H.eccDbeVol, H.pcieReplay] as const;
 
 /** Bytes that a string or a map's entry takes beside its characters, in V8. */
@@ -59,6 +62,8 @@ export class Remembered {
     writer.number(hour);
     writer.number(hot[h + H.newestMs]);
     for (const index of KEPT) writer.number(cold[c + index]);
+    const isHeard = hot[h + H.newestMs] > -Infinity;
+    for (const index of INPUT_TIMES) writer.number(isHeard ? -Infinity : cold[c + index]);
     for (const index of this.keptHot) writer.number(hot[h + index]);
     this.facts.pack(cold, c + METADATA, writer);
     this.nvlink.pack(slot, writer);
@@ -78,6 +83,7 @@ export class Remembered {
     // The hour it was last heard in is closed.
     if (newestMs > -Infinity) hot[h + H.openHour] = Math.floor(newestMs / HOUR_MS) + 1;
     for (const index of KEPT) cold[c + index] = reader.number();
+    for (const index of INPUT_TIMES) cold[c + index] = reader.number();
     for (const index of this.keptHot) hot[h + index] = reader.number();
     this.facts.unpack(cold, c + METADATA, newestMs, reader);
     this.nvlink.unpack(slot, reader);
@@ -91,7 +97,7 @@ export class Remembered {
       const reader = new PackedReader(packed);
       // An hour more, for partitions whose GPUs are not in step to the minute.
       if (hour - reader.number() <= REMEMBERED_HOURS + 1) return;
-      for (let skipped = 0; skipped <= KEPT.length + this.keptHot.length; skipped++) reader.number();
+      for (let skipped = 1; skipped < this.numbers; skipped++) reader.number();
       this.facts.discard(reader);
       this.delete(gpuUuid, packed);
     }
@@ -124,7 +130,7 @@ export class Remembered {
 
   /** Numbers before the metadata. */
   private get numbers(): number {
-    return 2 + KEPT.length + this.keptHot.length;
+    return 2 + KEPT.length + INPUT_TIMES.length + this.keptHot.length;
   }
 
   private delete(gpuUuid: string, packed: string): void {

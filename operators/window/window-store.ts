@@ -12,7 +12,7 @@ import { EventTimes } from './event-times.js';
 import { FeatureRow } from './feature-row.js';
 import { FinalHours } from './final-hours.js';
 import { addToLevel, foldReading, recountEarlyXid } from './fold.js';
-import { takeInput, utilisation } from './framebuffer.js';
+import { newestInputMs, takeInput, utilisation } from './framebuffer.js';
 import { C, CLOSED, H, METADATA, OPEN, PAIR, lastMsOf, settle, GpuCursor } from './gpu-record.js';
 import { NvlinkBaselines } from './nvlink.js';
 import { clearOpenPane, openPane } from './open-pane.js';
@@ -210,7 +210,8 @@ export class WindowStore implements Windows {
     this.refusedMetric = '';
     this.late = undefined;
     if (this.lateReadings !== NO_READINGS) this.lateReadings = NO_READINGS;
-    if (hot[h + H.newestMs] > -Infinity && ms - hot[h + H.newestMs] > REMEMBERED_MS) this.forget();
+    const lastMs = hot[h + H.newestMs] > -Infinity ? hot[h + H.newestMs] : newestInputMs(cold, c);
+    if (lastMs > -Infinity && ms - lastMs > REMEMBERED_MS) this.forget();
     const closedHour = ms < hot[h + H.openHour] * HOUR_MS;
     for (const column of this.plan!.columns) {
       const value = column.values[row];
@@ -484,6 +485,8 @@ export class WindowStore implements Windows {
     const { hot, h, cold, c } = gpu;
     const utilLast = lastMsOf(gpu, S.memoryUtil);
     const isNew = !closedHour && takeInput(cold, c, series, ms, value);
+    if (hot[h + H.newestMs] === -Infinity)
+      this.chunk!.heardHour[this.local] = Math.max(this.hour, Math.floor(ms / HOUR_MS));
     if (!isNew) {
       const isReading = series === S.fbUsed && cold[c + C.fbTotalFirstMs] <= ms;
       if (isReading && (closedHour || ms <= utilLast)) this.refuse(series, value, utilLast);

@@ -70,8 +70,10 @@ export class Twin {
 
   offer(sample: TwinSample): void {
     const { ms, readings } = sample;
-    // After 400 silent days it is a new GPU.
-    if (this.eventTimes.size > 0 && ms - this.newestMs > 400 * DAY) this.forget();
+    // After 400 silent days it is a new GPU; one that was never heard has but its inputs to be silent since.
+    const newestInputMs = Math.max(...INPUTS.map((series) => this.input(series).lastMs));
+    const lastMs = this.eventTimes.size > 0 ? this.newestMs : newestInputMs;
+    if (ms - lastMs > 400 * DAY) this.forget();
     const closed = ms < hourOf(this.newestMs);
     const refused: string[] = [];
     const refuse = (series: string, last: number): void => {

@@ -6,7 +6,7 @@ import { ActuaryError } from '../../schema/errors.js';
  *
  *   "GA", version, kind, the first 4 bytes of the payload's SHA-256, payload
  */
-export const STATE_VERSION = 2;
+export const STATE_VERSION = 3;
 const MAGIC = 0x4147;
 const HEADER_BYTES = 8;
 
