@@ -30,7 +30,7 @@ export class RuleStage {
   private held: Map<string, Held> | null = new Map();
 
   constructor(
-    private readonly config: Config,
+    private readonly config: Pick<Config, 'alerts'>,
     private readonly book: AlertBook,
   ) {
     this.rules = rulesOf(config);

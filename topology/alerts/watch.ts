@@ -1,12 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  FORGOTTEN_AFTER_MS,
-  Presence,
-  SILENT_AFTER_MS,
-  type Silence,
-  type SilenceKind,
-} from '../../operators/alerts/presence.js';
-import { AlertBook, MODEL_REFUSED, type RuleKind, type RuleRecords } from '../../operators/alerts/rules.js';
+import { SILENT_AFTER_MS, type Silence } from '../../operators/alerts/presence.js';
+import type { RuleKind } from '../../operators/alerts/rules.js';
 import type { AbsenceNotice } from '../../schema/absence.js';
 import { DecodeError, type AvroCodec } from '../../schema/avro.js';
 import type { Clock } from '../../schema/clock.js';
@@ -24,13 +18,12 @@ import { TableReader } from '../kafka/table-reader.js';
 import type { RoleContext } from '../roles/role.js';
 import { alertOutput } from './alert-output.js';
 import { Currency } from './currency.js';
+import { Judging, type Moment } from './judging.js';
 import { MaintenanceWindows } from './maintenance-windows.js';
-import { RuleStage } from './rule-stage.js';
 
 /** How often silence is looked for. */
 const TICK_MS = 2_000;
 const MAX_ALERT_BYTES = 1_000_000;
-const SILENCES: readonly SilenceKind[] = ['detached', 'host_silent', 'gpu_silent', 'pipeline_silent'];
 const KINDS = ['predictions', 'features', 'health', 'decisions'] as const satisfies readonly RuleKind[];
 
 export interface WatchDependencies {
@@ -42,14 +35,11 @@ export interface WatchDependencies {
 }
 
 /**
- * Watches the fleet: reads the outputs, and gpu.samples as they come, and writes gpu.alerts. What is firing it knows
- * from gpu.alerts itself, and which GPUs there are from gpu.predictions, so that a restart repeats nothing. Silence is
- * counted from its own start.
+ * Watches the fleet: reads the outputs, and gpu.samples as they come, and writes gpu.alerts. Silence is counted from its
+ * own start.
  */
 export class Watch {
-  private readonly presence: Presence;
-  private readonly book = new AlertBook();
-  private readonly rules: RuleStage;
+  private readonly judging: Judging;
   private readonly samples: SamplesCodec;
   private readonly kindOf: ReadonlyMap<string, RuleKind | 'alerts'>;
   private readonly probe: LagProbe;
@@ -71,9 +61,7 @@ export class Watch {
     private readonly monotonic: () => number = () => performance.now(),
   ) {
     const { config, connection, codec } = dependencies;
-    // windows.gapMs is set to at least 2.5 scrape intervals.
-    this.presence = new Presence(config.windows.gapMs / 2.5);
-    this.rules = new RuleStage(config, this.book);
+    this.judging = new Judging(config);
     this.samples = new SamplesCodec(codec);
     this.maintenance = new MaintenanceWindows(config.alerts.maintenanceFile, context.log);
     this.maintenanceTopic = topicName(connection.topicPrefix, 'maintenance');
@@ -89,9 +77,9 @@ export class Watch {
   }
 
   get detail(): string {
-    return this.isWatching
-      ? `${this.presence.size} GPUs, ${this.book.firing().length} alerts firing`
-      : 'reading topics';
+    if (!this.isWatching) return 'reading topics';
+    const firing = [...this.judging.firing().values()].reduce((sum, count) => sum + count, 0);
+    return `${this.judging.size} GPUs, ${firing} alerts firing`;
   }
 
   start(): Promise<void> {
@@ -117,10 +105,7 @@ export class Watch {
     this.tables = new TableReader(connection, 'alerts', [...this.kindOf.keys(), this.maintenanceTopic], this.warn);
     await this.tables.start(this.take, fail);
     if (this.stopping) return;
-    for (const { alert, subject } of this.book.firing())
-      if ((SILENCES as readonly string[]).includes(alert)) this.presence.restore(alert as SilenceKind, subject);
-    const sinceMs = this.dependencies.clock.now() - FORGOTTEN_AFTER_MS;
-    await this.write(this.rules.speak((gpuUuid, newestMs) => this.presence.knows(gpuUuid) || newestMs >= sinceMs));
+    await this.write(this.judging.begin(this.moment()));
     this.arrivals = new TableReader(
       connection,
       'alerts-samples',
@@ -130,7 +115,7 @@ export class Watch {
     );
     await this.arrivals.start(this.hear, fail);
     this.isWatching = true;
-    this.context.log.info({ role: 'alerts', gpus: this.presence.size }, 'watching');
+    this.context.log.info({ role: 'alerts', gpus: this.judging.size }, 'watching');
     this.running = this.run().catch(fail);
   }
 
@@ -145,37 +130,16 @@ export class Watch {
     const { clock, instruments } = this.dependencies;
     await this.maintenance.readFile();
     await this.currency.look(this.monotonic());
-    const nowMs = this.monotonic();
-    for (const topic of this.currency.topics) this.presence.expect(topic, clock.now(), nowMs);
-    const forgotten = this.presence.forgetSilentBefore(nowMs - FORGOTTEN_AFTER_MS);
-    const out = [...this.returns(this.presence.takeReturned())];
-    for (const { gpuUuid, asOfMs } of forgotten) out.push(...this.rules.forget(gpuUuid, asOfMs));
-    const found = this.presence.judge(nowMs, {
+    const { alerts, silences } = this.judging.look(this.moment(), this.currency.topics, {
       currentSince: (topic, partition) => (this.arrivals!.behind ? Infinity : this.currency.sinceOf(topic, partition)),
       isExpected: (gpuUuid, host, topic) => this.maintenance.isExpected(clock.now(), gpuUuid, host, topic),
     });
-    for (const silence of found) {
-      const { alert, subject, gpuUuid, asOfMs, detail } = silence;
-      const record = this.book.set({
-        ...{ alert, subject, gpu_uuid: gpuUuid, state: 'firing' as const },
-        ...{ as_of: asOfMs, detail },
-      });
-      if (record !== null) out.push(record);
-    }
-    await this.write(out, found.flatMap(noticesOf));
-    const counts = new Map([...SILENCES, ...this.rules.names, MODEL_REFUSED].map((name) => [name, 0]));
-    for (const { alert } of this.book.firing()) counts.set(alert, (counts.get(alert) ?? 0) + 1);
-    instruments.alerting(counts, this.presence.silent);
+    await this.write(alerts, silences.flatMap(noticesOf));
+    instruments.alerting(this.judging.firing(), this.judging.silent);
   }
 
-  private returns(returned: ReturnType<Presence['takeReturned']>): AlertRecord[] {
-    return returned.flatMap(({ alert, subject, gpuUuid, asOfMs }) => {
-      const record = this.book.set({
-        ...{ alert, subject, gpu_uuid: gpuUuid, state: 'resolved' as const },
-        ...{ as_of: asOfMs, detail: 'reports again' },
-      });
-      return record === null ? [] : [record];
-    });
+  private moment(): Moment {
+    return { nowMs: this.monotonic(), wallMs: this.dependencies.clock.now() };
   }
 
   /** Records of the outputs, and of gpu.alerts as this or another instance wrote them. */
@@ -187,8 +151,8 @@ export class Watch {
       const kind = this.kindOf.get(topic);
       if (kind === undefined || value === null) continue;
       try {
-        if (kind === 'alerts') this.book.restore(await this.dependencies.codec.decode<AlertRecord>(kind, value));
-        else out.push(...this.takeOutput(kind, await this.dependencies.codec.decode(kind, value)));
+        if (kind === 'alerts') this.judging.told(await this.dependencies.codec.decode<AlertRecord>(kind, value));
+        else out.push(...this.judging.take(kind, await this.dependencies.codec.decode(kind, value), this.moment()));
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
         this.context.log.warn({ topic, offset, code: error.code }, 'record left out');
@@ -209,19 +173,9 @@ export class Watch {
     this.dependencies.instruments.deadLettered('malformed', 1);
   }
 
-  private takeOutput<Kind extends RuleKind>(kind: Kind, record: RuleRecords[Kind]): AlertRecord[] {
-    if (kind === 'predictions') {
-      const { gpu_uuid, host, newest_reading_at } = record as RuleRecords['predictions'];
-      // The topic keeps the last word of GPUs that left the fleet long ago.
-      if (newest_reading_at >= this.dependencies.clock.now() - FORGOTTEN_AFTER_MS)
-        this.presence.known(gpu_uuid, host, newest_reading_at, this.monotonic());
-    }
-    return this.rules.take(kind, record);
-  }
-
   private readonly hear = async (records: readonly LogRecord[]): Promise<void> => {
     const nowMs = this.monotonic();
-    this.samples.tidy(this.presence.size);
+    this.samples.tidy(this.judging.size);
     for (const { value, topic, offset } of records) {
       if (value === null) continue;
       try {
@@ -231,7 +185,7 @@ export class Watch {
           const metadata = batch.metadataIndex[row];
           const host = metadata < 0 ? null : (batch.metadata[metadata].host ?? null);
           const gpuUuid = batch.gpus[batch.gpuIndex[row]];
-          this.presence.heard(gpuUuid, host, origin.topic, origin.partition, batch.eventTimeMs[row], nowMs);
+          this.judging.heard(gpuUuid, host, origin.topic, origin.partition, batch.eventTimeMs[row], nowMs);
         }
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
