@@ -144,7 +144,7 @@ describe('silence', () => {
   it('is not told again after a restart that knows of it, and is told of who never came after it', () => {
     const world = new World(2, 4);
     for (const { uuid, host } of world.names()) world.presence.known(uuid, host, EPOCH, world.nowMs);
-    world.presence.restore('detached', 'GPU-0-0');
+    world.presence.restore('detached', 'GPU-0-0', EPOCH, world.nowMs, EPOCH);
     const reports = ({ uuid }: { uuid: string }): boolean => uuid !== 'GPU-0-0' && uuid !== 'GPU-1-1';
     world.pass(250_000, reports);
     expect(world.told()).toEqual([]);
@@ -188,7 +188,7 @@ describe('silence', () => {
   it('of a host that is remembered as silent ends with its first GPU', () => {
     const world = new World(2, 2);
     for (const { uuid, host } of world.names()) world.presence.known(uuid, host, EPOCH, world.nowMs);
-    world.presence.restore('host_silent', 'h1');
+    world.presence.restore('host_silent', 'h1', EPOCH, world.nowMs, EPOCH);
     world.pass(400_000, ({ host }) => host === 'h0');
     expect(world.said).toEqual([]);
     world.pass(30_000);

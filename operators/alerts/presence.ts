@@ -17,6 +17,7 @@ export function missingAfterMs(stepMs: number): number {
 export const SILENT_AFTER_MS = 30_000;
 /** A GPU that has been silent for so long is no longer missed. */
 export const FORGOTTEN_AFTER_MS = 7 * DAY_MS;
+export const FORGOTTEN_DETAIL = 'not heard of for seven days';
 /** A source that pauses for longer than this share of an interval, and 2 s, has stalled: silence counts anew after it. */
 const STALL_SHARE = 1.1;
 const STALL_SLACK_MS = 2_000;
@@ -46,14 +47,17 @@ export interface Forgotten {
   readonly asOfMs: number;
 }
 
-/** Somebody is back: the silence is over. */
+/** A silence is over: somebody is back, or is no longer missed. */
 export interface Return {
   readonly alert: SilenceKind;
   readonly subject: string;
   readonly gpuUuid: string | null;
-  /** Event time of the reading that ended it, epoch ms. */
+  /** Event time of the reading that ended it, or from which nobody is missed any more, epoch ms. */
   readonly asOfMs: number;
+  readonly detail: string;
 }
+
+const BACK_DETAIL = 'reports again';
 
 export interface Surroundings {
   /** Since when (monotonic ms) what was sent to a raw partition is known to have arrived here; Infinity: it is not. */
@@ -119,14 +123,17 @@ export class Presence {
       const stepMs = eventMs - gpu.newestMs;
       if (stepMs > 0 && stepMs <= LONGEST_STEP_MS && gpu.silence === null)
         gpu.stepMs = Number.isNaN(gpu.stepMs) ? stepMs : gpu.stepMs + STEP_WEIGHT * (stepMs - gpu.stepMs);
-      if (host !== null && host !== gpu.host) this.join(gpu, host);
+      if (host !== null && host !== gpu.host) {
+        this.leave(gpu, eventMs);
+        this.join(gpu, host);
+      }
       gpu.topic = topic;
       gpu.partition = partition;
       gpu.newestMs = Math.max(gpu.newestMs, eventMs);
       gpu.heardMs = nowMs;
     }
     if (!Number.isNaN(gpu.stepMs)) source.stepMs = gpu.stepMs;
-    if (gpu.silence !== null) this.welcome(gpu, eventMs);
+    if (gpu.silence !== null) this.end(gpu, eventMs, BACK_DETAIL);
     if (gpu.host !== null && this.silentHosts.delete(gpu.host)) this.welcomeHost(gpu.host, eventMs, nowMs);
   }
 
@@ -144,15 +151,26 @@ export class Presence {
     if (!this.sources.has(topic)) this.sourceOf(topic, nowMs).newestMs = newestMs;
   }
 
-  /** Takes over what was said before: this is silent, and was told. */
-  restore(alert: SilenceKind, subject: string): void {
+  /**
+   * Takes over what was said before: this is silent, and was told. That is word of a GPU that nothing else tells of, too;
+   * a host of which no GPU is known is nobody's.
+   * @param newestMs event time of the newest reading, as it was told
+   * @param wallMs the moment of nowMs, epoch ms: for how long somebody was silent before it counts
+   */
+  restore(alert: SilenceKind, subject: string, newestMs: number, nowMs: number, wallMs: number): void {
+    const silence = (gpu: Gpu): void => {
+      gpu.silence = alert;
+      gpu.heardMs = nowMs - Math.max(0, wallMs - gpu.newestMs);
+    };
     if (alert === 'pipeline_silent') this.sourceOf(subject, 0).isSilent = true;
     else if (alert === 'host_silent') {
-      this.silentHosts.add(subject);
-      for (const gpu of this.hosts.get(subject) ?? []) gpu.silence ??= 'host_silent';
+      const gpus = this.hosts.get(subject);
+      if (gpus === undefined) this.endHost(subject, Math.min(newestMs + FORGOTTEN_AFTER_MS, wallMs));
+      else this.silentHosts.add(subject);
+      for (const gpu of gpus ?? []) if (gpu.silence === null) silence(gpu);
     } else {
-      const gpu = this.gpus.get(subject);
-      if (gpu !== undefined) gpu.silence = alert;
+      this.known(subject, null, newestMs, nowMs);
+      silence(this.gpus.get(subject)!);
     }
   }
 
@@ -165,15 +183,11 @@ export class Presence {
     const forgotten: Forgotten[] = [];
     for (const gpu of this.gpus.values()) {
       if (gpu.silence === null || gpu.heardMs >= sinceMs) continue;
-      this.gpus.delete(gpu.uuid);
-      const others = gpu.host === null ? undefined : this.hosts.get(gpu.host);
-      others?.delete(gpu);
       const asOfMs = gpu.newestMs + FORGOTTEN_AFTER_MS;
+      this.gpus.delete(gpu.uuid);
+      this.end(gpu, asOfMs, FORGOTTEN_DETAIL);
+      this.leave(gpu, asOfMs);
       forgotten.push({ gpuUuid: gpu.uuid, asOfMs });
-      this.welcome(gpu, asOfMs);
-      if (gpu.host === null || others === undefined || others.size > 0) continue;
-      this.hosts.delete(gpu.host);
-      if (this.silentHosts.delete(gpu.host)) this.welcomeHost(gpu.host, asOfMs, 0);
     }
     return forgotten;
   }
@@ -287,16 +301,16 @@ export class Presence {
     };
   }
 
-  private welcome(gpu: Gpu, asOfMs: number): void {
+  private end(gpu: Gpu, asOfMs: number, detail: string): void {
     const { silence, uuid } = gpu;
     gpu.silence = null;
     if (silence === 'detached' || silence === 'gpu_silent')
-      this.returned.push({ alert: silence, subject: uuid, gpuUuid: uuid, asOfMs });
+      this.returned.push({ alert: silence, subject: uuid, gpuUuid: uuid, asOfMs, detail });
   }
 
   /** The first GPU of a silent host is back: the others have as much time as if they had just been heard. */
   private welcomeHost(host: string, asOfMs: number, nowMs: number): void {
-    this.returned.push({ alert: 'host_silent', subject: host, gpuUuid: null, asOfMs });
+    this.returned.push({ alert: 'host_silent', subject: host, gpuUuid: null, asOfMs, detail: BACK_DETAIL });
     for (const gpu of this.hosts.get(host) ?? [])
       if (gpu.silence === 'host_silent') {
         gpu.silence = null;
@@ -304,12 +318,21 @@ export class Presence {
       }
   }
 
+  /** The last GPU of a silent host was forgotten, or reports from another one. */
+  private endHost(host: string, asOfMs: number): void {
+    const detail = 'no GPU is known of it any more';
+    this.returned.push({ alert: 'host_silent', subject: host, gpuUuid: null, asOfMs, detail });
+  }
+
   private arrived(topic: string, eventMs: number, nowMs: number): Source {
     const source = this.sourceOf(topic, nowMs);
     const stepMs = Number.isNaN(source.stepMs) ? this.unknownStepMs : source.stepMs;
     if (source.isSilent || nowMs - source.heardMs > STALL_SHARE * stepMs + STALL_SLACK_MS) source.resumedMs = nowMs;
     if (source.isSilent)
-      this.returned.push({ alert: 'pipeline_silent', subject: topic, gpuUuid: null, asOfMs: eventMs });
+      this.returned.push({
+        ...{ alert: 'pipeline_silent', subject: topic, gpuUuid: null },
+        ...{ asOfMs: eventMs, detail: BACK_DETAIL },
+      });
     source.isSilent = false;
     source.heardMs = nowMs;
     source.newestMs = Math.max(source.newestMs, eventMs);
@@ -326,14 +349,21 @@ export class Presence {
   }
 
   private join(gpu: Gpu, host: string | null): void {
-    const before = gpu.host === null ? undefined : this.hosts.get(gpu.host);
-    before?.delete(gpu);
-    if (before?.size === 0) this.hosts.delete(gpu.host!);
     gpu.host = host;
     if (host === null) return;
     const gpus = this.hosts.get(host);
     if (gpus === undefined) this.hosts.set(host, new Set([gpu]));
     else gpus.add(gpu);
+  }
+
+  /** Takes a GPU from its host. @param asOfMs event time of that, epoch ms */
+  private leave(gpu: Gpu, asOfMs: number): void {
+    const { host } = gpu;
+    const gpus = host === null ? undefined : this.hosts.get(host);
+    gpus?.delete(gpu);
+    if (host === null || gpus?.size !== 0) return;
+    this.hosts.delete(host);
+    if (this.silentHosts.delete(host)) this.endHost(host, asOfMs);
   }
 }
 

@@ -107,10 +107,20 @@ describe('the book of alerts', () => {
     expect(book.set(alert('resolved', 5, { ...refused, detail: 'model-2' }))).toBeNull();
   });
 
+  it('says what is so whatever its event time, each later than the one before', () => {
+    const book = new AlertBook();
+    expect(book.resolve('risk_high', 'a', 9, 'gone')).toBeNull();
+    expect(book.fire(alert('firing', 5))).toEqual(alert('firing', 5));
+    expect(book.fire(alert('firing', 9))).toBeNull();
+    expect(book.resolve('risk_high', 'a', 3, 'gone')).toEqual(alert('resolved', 6, { detail: 'gone' }));
+    expect(book.resolve('risk_high', 'a', 9, 'gone')).toBeNull();
+    expect(book.fire(alert('firing', 4))).toEqual(alert('firing', 7));
+  });
+
   it('goes on from what the topic says', () => {
     const book = new AlertBook();
     for (const record of [alert('firing', 5), alert('resolved', 9), alert('firing', 7)]) book.restore(record);
-    expect(book.isFiring('risk_high', 'a')).toBe(false);
+    expect(book.firing()).toEqual([]);
     expect(book.set(alert('firing', 8))).toBeNull();
     expect(book.set(alert('firing', 10))).not.toBeNull();
   });

@@ -115,12 +115,29 @@ export class AlertBook {
     if (known === undefined || record.as_of >= known.as_of) this.last.set(key, record);
   }
 
-  isFiring(alert: string, subject: string): boolean {
-    return this.last.get(keyOf(alert, subject))?.state === 'firing';
-  }
-
   firing(): AlertRecord[] {
     return [...this.last.values()].filter(({ state }) => state === 'firing');
+  }
+
+  /**
+   * Says what is so now whatever its event time, for clocks are set back and readings are held up on their way: as_of is
+   * later than in the record before, by 1 ms where it would not be.
+   * @returns the record to write; null where it fires already
+   */
+  fire(record: AlertRecord): AlertRecord | null {
+    const known = this.last.get(keyOf(record.alert, record.subject));
+    return this.set({ ...record, as_of: Math.max(record.as_of, (known?.as_of ?? -Infinity) + 1) });
+  }
+
+  /**
+   * Says in the same way that it is over.
+   * @param asOfMs epoch ms
+   * @returns the record to write; null where it does not fire
+   */
+  resolve(alert: string, subject: string, asOfMs: number, detail: string): AlertRecord | null {
+    const fired = this.last.get(keyOf(alert, subject));
+    if (fired?.state !== 'firing') return null;
+    return this.set({ ...fired, state: 'resolved', as_of: Math.max(asOfMs, fired.as_of + 1), detail });
   }
 
   /** Forgets what is resolved of these alerts of a subject. */

@@ -1,6 +1,7 @@
 import {
   FORGOTTEN_AFTER_MS,
   Presence,
+  SILENT_AFTER_MS,
   type Silence,
   type SilenceKind,
   type Surroundings,
@@ -10,12 +11,8 @@ import type { Config } from '../../schema/config.js';
 import type { AlertRecord } from '../../schema/records.js';
 import { RuleStage } from './rule-stage.js';
 
-const SILENCES: readonly string[] = [
-  'detached',
-  'host_silent',
-  'gpu_silent',
-  'pipeline_silent',
-] satisfies readonly SilenceKind[];
+const SILENCES: readonly SilenceKind[] = ['detached', 'host_silent', 'gpu_silent', 'pipeline_silent'];
+const isSilence = (alert: string): alert is SilenceKind => (SILENCES as readonly string[]).includes(alert);
 
 /** One moment by two clocks, ms. */
 export interface Moment {
@@ -39,11 +36,13 @@ export class Judging {
   private readonly presence: Presence;
   private readonly book = new AlertBook();
   private readonly rules: RuleStage;
+  private readonly sources: ReadonlySet<string>;
 
-  constructor(config: Pick<Config, 'alerts' | 'windows'>) {
+  constructor(config: Pick<Config, 'alerts' | 'sources' | 'windows'>) {
     // windows.gapMs is set to at least 2.5 scrape intervals.
     this.presence = new Presence(config.windows.gapMs / 2.5);
     this.rules = new RuleStage(config, this.book);
+    this.sources = new Set(config.sources.flatMap(({ topics }) => topics));
   }
 
   /** GPUs that are known. */
@@ -58,7 +57,7 @@ export class Judging {
 
   /** How many alerts fire, by name; names of which none does included. */
   firing(): Map<string, number> {
-    const counts = new Map([...SILENCES, ...this.rules.names, MODEL_REFUSED].map((name) => [name, 0]));
+    const counts = new Map<string, number>([...SILENCES, ...this.rules.names, MODEL_REFUSED].map((name) => [name, 0]));
     for (const { alert } of this.book.firing()) counts.set(alert, (counts.get(alert) ?? 0) + 1);
     return counts;
   }
@@ -85,37 +84,50 @@ export class Judging {
   }
 
   /** All that there was has been taken: from now on it speaks. @returns alerts to write */
-  begin({ wallMs }: Moment): AlertRecord[] {
-    for (const { alert, subject } of this.book.firing())
-      if (SILENCES.includes(alert)) this.presence.restore(alert as SilenceKind, subject);
+  begin(moment: Moment): AlertRecord[] {
+    const { nowMs, wallMs } = moment;
+    const alerts = this.book.firing().flatMap((fired) => {
+      const over = this.takeOver(fired, moment);
+      return over === null ? [] : (this.book.resolve(fired.alert, fired.subject, wallMs, over) ?? []);
+    });
+    alerts.push(...this.forget(nowMs));
     const sinceMs = wallMs - FORGOTTEN_AFTER_MS;
-    return this.rules.speak((gpuUuid, newestMs) => this.presence.knows(gpuUuid) || newestMs >= sinceMs);
+    const isThere = (gpuUuid: string, newestMs: number): boolean => this.presence.knows(gpuUuid) || newestMs >= sinceMs;
+    alerts.push(...this.rules.speak(isThere));
+    return alerts;
   }
 
   /** Looks for who fell silent, who is back, and who is no longer missed. @param topics sources that there are */
   look({ nowMs, wallMs }: Moment, topics: Iterable<string>, around: Surroundings): Findings {
     for (const topic of topics) this.presence.expect(topic, wallMs, nowMs);
-    const forgotten = this.presence.forgetSilentBefore(nowMs - FORGOTTEN_AFTER_MS);
-    const alerts = this.returns();
-    for (const { gpuUuid, asOfMs } of forgotten) alerts.push(...this.rules.forget(gpuUuid, asOfMs));
+    const over = this.forget(nowMs);
     const silences = this.presence.judge(nowMs, around);
-    for (const { alert, subject, gpuUuid, asOfMs, detail } of silences) {
-      const record = this.book.set({
-        ...{ alert, subject, gpu_uuid: gpuUuid, state: 'firing' as const },
-        ...{ as_of: asOfMs, detail },
-      });
-      if (record !== null) alerts.push(record);
-    }
-    return { alerts, silences };
+    const told = silences.flatMap(
+      ({ alert, subject, gpuUuid, asOfMs, detail }) =>
+        this.book.fire({ alert, subject, gpu_uuid: gpuUuid, state: 'firing', as_of: asOfMs, detail }) ?? [],
+    );
+    return { alerts: [...over, ...told], silences };
   }
 
-  private returns(): AlertRecord[] {
-    return this.presence.takeReturned().flatMap(({ alert, subject, gpuUuid, asOfMs }) => {
-      const record = this.book.set({
-        ...{ alert, subject, gpu_uuid: gpuUuid, state: 'resolved' as const },
-        ...{ as_of: asOfMs, detail: 'reports again' },
-      });
-      return record === null ? [] : [record];
-    });
+  /** Takes over what fires at the start. @returns why it is over with the start; null where it goes on */
+  private takeOver({ alert, subject, gpu_uuid, as_of }: AlertRecord, { nowMs, wallMs }: Moment): string | null {
+    if (!isSilence(alert))
+      // What names no GPU is no rule's: another role says it, and takes it back.
+      return gpu_uuid === null || this.rules.names.includes(alert) ? null : 'no rule any more';
+    if (alert === 'pipeline_silent' && !this.sources.has(subject)) return 'no source any more';
+    this.presence.restore(alert, subject, as_of - SILENT_AFTER_MS, nowMs, wallMs);
+    return null;
+  }
+
+  /** Forgets who is no longer missed. @returns what is over with that, and with those who are back */
+  private forget(nowMs: number): AlertRecord[] {
+    const forgotten = this.presence.forgetSilentBefore(nowMs - FORGOTTEN_AFTER_MS);
+    const returned = this.presence.takeReturned();
+    return [
+      ...returned.flatMap(
+        ({ alert, subject, asOfMs, detail }) => this.book.resolve(alert, subject, asOfMs, detail) ?? [],
+      ),
+      ...forgotten.flatMap(({ gpuUuid, asOfMs }) => this.rules.forget(gpuUuid, asOfMs)),
+    ];
   }
 }

@@ -6,7 +6,7 @@ import {
   type RuleKind,
   type RuleRecords,
 } from '../../operators/alerts/rules.js';
-import { FORGOTTEN_AFTER_MS } from '../../operators/alerts/presence.js';
+import { FORGOTTEN_AFTER_MS, FORGOTTEN_DETAIL } from '../../operators/alerts/presence.js';
 import { besideNeighbours } from '../../schema/neighbours.js';
 import type { Config } from '../../schema/config.js';
 import type { AlertRecord, DecisionRecord, FeaturesRecord } from '../../schema/records.js';
@@ -56,15 +56,16 @@ export class RuleStage {
   /**
    * From now on records are judged; what was taken before is, at once. The topics keep the last word on GPUs that left
    * the fleet while nobody watched: these are forgotten.
-   * @param isThere of a GPU, and of the newest as_of among its records, epoch ms
+   * @param isThere of a GPU, and of the newest as_of among its records and alerts that fire, epoch ms
    * @returns alerts to write
    */
   speak(isThere: (gpuUuid: string, newestMs: number) => boolean): AlertRecord[] {
     const held = [...(this.held?.values() ?? [])];
     this.held = null;
     const newest = new Map<string, number>();
-    for (const { any } of held)
-      newest.set(any.record.gpu_uuid, Math.max(any.record.as_of, newest.get(any.record.gpu_uuid) ?? -Infinity));
+    const firing = this.book.firing().filter(({ alert }) => this.names.includes(alert));
+    for (const { gpu_uuid, as_of } of [...held.map(({ any }) => any.record), ...firing])
+      if (gpu_uuid !== null) newest.set(gpu_uuid, Math.max(as_of, newest.get(gpu_uuid) ?? -Infinity));
     const left = new Map([...newest].filter(([gpuUuid, newestMs]) => !isThere(gpuUuid, newestMs)));
     const found = held.filter(({ any }) => !left.has(any.record.gpu_uuid)).flatMap((record) => this.judge(record));
     for (const [gpuUuid, newestMs] of left) found.push(...this.forget(gpuUuid, newestMs + FORGOTTEN_AFTER_MS));
@@ -79,11 +80,7 @@ export class RuleStage {
   forget(gpuUuid: string, asOfMs: number): AlertRecord[] {
     this.displace(gpuUuid);
     for (const kept of [this.hosts, this.features, this.decisions]) kept.delete(gpuUuid);
-    const resolved = this.names.flatMap((alert) => {
-      if (!this.book.isFiring(alert, gpuUuid)) return [];
-      const record = { alert, subject: gpuUuid, gpu_uuid: gpuUuid, state: 'resolved' as const, as_of: asOfMs };
-      return this.book.set({ ...record, detail: 'not heard of for seven days' }) ?? [];
-    });
+    const resolved = this.names.flatMap((alert) => this.book.resolve(alert, gpuUuid, asOfMs, FORGOTTEN_DETAIL) ?? []);
     this.book.forget(this.names, gpuUuid);
     return resolved;
   }
