@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBroker, type Broker } from '../../bench/support/kraft.js';
 import { AvroCodec } from '../../schema/avro.js';
+import { DAY_MS } from '../../schema/clock.js';
 import { isoTime, type AlertRecord, type FeaturesRecord, type PredictionRecord } from '../../schema/records.js';
 import { eventually, TestClient } from '../../test/support/client.js';
 import { Engines } from '../../test/support/engines.js';
@@ -187,5 +188,41 @@ await describeWith('kraft', 'alerts on a fleet that lives by the wall clock', ()
       90_000,
     );
     expect(await engine.end('SIGTERM')).toBe(0);
+  }, 300_000);
+
+  it('resolves at a start what fires of whom nobody knows any more, once, and nothing else', async () => {
+    const longAgo = Date.now() - 8 * DAY_MS;
+    const firingOf = (alert: string, subject: string, gpu_uuid: string | null, as_of: number): AlertRecord => ({
+      ...{ alert, subject, gpu_uuid, state: 'firing', as_of, detail: 'of before' },
+    });
+    const old = [
+      firingOf('detached', 'GPU-gone', 'GPU-gone', longAgo),
+      firingOf('host_silent', 'h-gone', null, longAgo),
+      firingOf('pipeline_silent', 'raw-gone', null, longAgo),
+      firingOf('risk_high', 'GPU-gone', 'GPU-gone', longAgo),
+      firingOf('no_rule', 'GPU-h1-0', 'GPU-h1-0', longAgo),
+      firingOf('gpu_silent', 'GPU-unheard', 'GPU-unheard', Date.now() - DAY_MS),
+    ];
+    await client.produce(
+      'gpu.alerts',
+      old.map((record) => ({ key: `${record.alert}/${record.subject}`, value: codec.encode('alerts', record) })),
+    );
+    const resolved = async (): Promise<AlertRecord[]> =>
+      (await alerts()).filter(
+        ({ alert, subject, state }) =>
+          state === 'resolved' && old.some((before) => before.alert === alert && before.subject === subject),
+      );
+    for (let starts = 1; starts <= 2; starts++) {
+      const engine = engines.run('serve');
+      await engine.says('watching');
+      const found = await resolved();
+      expect(found.map(({ alert, subject }) => `${alert} ${subject}`).sort()).toEqual([
+        ...['detached GPU-gone', 'host_silent h-gone', 'no_rule GPU-h1-0'],
+        ...['pipeline_silent raw-gone', 'risk_high GPU-gone'],
+      ]);
+      const [gone] = found.filter(({ alert }) => alert === 'detached');
+      expect(gone).toMatchObject({ gpu_uuid: 'GPU-gone', as_of: longAgo - 30_000 + 7 * DAY_MS });
+      expect(await engine.end('SIGTERM')).toBe(0);
+    }
   }, 300_000);
 });
