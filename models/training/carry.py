@@ -10,7 +10,7 @@ import json
 import pickle
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -19,7 +19,7 @@ import numpy as np
 from baselines import rule_of_thumb
 from candidate import CHAMPION, CLI
 from champion import read_model
-from evaluate import OBSERVABLE, Comparison, compare
+from evaluate import OBSERVABLE, Comparison, compare, in_expectation
 from foreign.ceiling import FLEETS, Ceiling
 from foreign.fleet import draw_lives, number_of, rng_of, write_fleet
 from foreign.lives import Lives
@@ -30,7 +30,7 @@ from horizons import HORIZONS
 from model import Model
 from predictions import write_predictions
 from report import BOUNDS, TARGETS, cell
-from training_set import TrainingSet, concatenate_fleets
+from training_set import TrainingSet
 
 JUDGES, HISTORY = 1, 2
 SHOWN = {
@@ -94,24 +94,6 @@ def judged(world: World, model: Model, work: Path, histories: bool) -> Judged:
     columns = range(len(HORIZONS))
     expected = [] if ALL_KNOWING not in scores else [in_expectation(test, scores, scores[ALL_KNOWING], column) for column in columns]
     return Judged([compare(test, scores, column) for column in columns], expected, test, scores)
-
-
-def in_expectation(test: TrainingSet, scores: dict[str, np.ndarray], risk: np.ndarray, column: int) -> Comparison:
-    """Figures to be expected, each GPU failing with its true risk: those of who happened to fail without the chance of it.
-
-    Every row is there twice, as one that fails and as one that does not, and stands for as many GPUs as are expected to.
-    """
-    def standing_for(share: np.ndarray, failure: float) -> TrainingSet:
-        told = {"days_to_failure": failure, "exit_days": HORIZONS[-1]}
-        return replace(test, columns={
-            **test.columns, **{name: np.full(len(test), value) for name, value in told.items()}, "weight": share * test.weight,
-        })  # fmt: skip
-
-    # Numbered as one fleet: both rows of a GPU are drawn together.
-    fails, lives = standing_for(risk[:, column], 0.0), standing_for(1 - risk[:, column], np.nan)
-    both = concatenate_fleets([fails, lives])
-    both.columns["gpu"] = np.tile(test.columns["gpu"], 2)
-    return compare(both, {name: np.tile(score, (2, 1)) for name, score in scores.items()}, column)
 
 
 def ceilings_of(world: World, test: TrainingSet, work: Path) -> dict[str, np.ndarray]:

@@ -1,12 +1,12 @@
 """How good predictions are on fleets that nothing was learned from, beside their ceilings and what they replace."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import weighted
 from horizons import HORIZONS
-from training_set import TrainingSet
+from training_set import TrainingSet, concatenate_fleets
 
 DRAWS = 100
 #: The ceiling that shares are taken of.
@@ -80,6 +80,24 @@ def compare(data: TrainingSet, scores: dict[str, np.ndarray], column: int, draws
     shares = {name: figures(name, of) for name in scores} if of in scores else {}
     first = next(iter(found.values()))
     return Comparison({name: figures(name, None) for name in scores}, shares, int(first["failing_rows"]), first["base_rate"])
+
+
+def in_expectation(test: TrainingSet, scores: dict[str, np.ndarray], risk: np.ndarray, column: int) -> Comparison:
+    """Figures to be expected, each GPU failing with its true risk: those of who happened to fail without the chance of it.
+
+    Every row is there twice, as one that fails and as one that does not, and stands for as many GPUs as are expected to.
+    """
+    def standing_for(share: np.ndarray, failure: float) -> TrainingSet:
+        told = {"days_to_failure": failure, "exit_days": HORIZONS[-1]}
+        return replace(test, columns={
+            **test.columns, **{name: np.full(len(test), value) for name, value in told.items()}, "weight": share * test.weight,
+        })  # fmt: skip
+
+    # Numbered as one fleet: both rows of a GPU are drawn together.
+    fails, lives = standing_for(risk[:, column], 0.0), standing_for(1 - risk[:, column], np.nan)
+    both = concatenate_fleets([fails, lives])
+    both.columns["gpu"] = np.tile(test.columns["gpu"], 2)
+    return compare(both, {name: np.tile(score, (2, 1)) for name, score in scores.items()}, column)
 
 
 def flat(row: dict[str, Figure]) -> dict[str, float]:

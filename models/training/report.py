@@ -6,7 +6,7 @@ import numpy as np
 
 import plots
 import weighted
-from evaluate import OBSERVABLE, Comparison, Figure, lead_times, operating_points
+from evaluate import OBSERVABLE, Comparison, Figure, in_expectation, lead_times, operating_points
 from horizons import FAILURE_TYPES, HORIZONS
 from training_set import TrainingSet
 
@@ -128,6 +128,12 @@ Shares are of what the observable oracle reaches.
 | figure | model, trained parameters | wanted | model, untrained | wanted |
 |---|---|---|---|---|
 {targets}
+
+Who fails is partly chance. The same figures without it, as they are to be expected where each GPU fails with its true risk:
+
+| figure | model, trained parameters | wanted | model, untrained | wanted |
+|---|---|---|---|---|
+{expected}
 
 {verdict}
 
@@ -343,6 +349,10 @@ def write_report(
     out.mkdir(parents=True, exist_ok=True)
     own = {TITLES[split]: (data, scores[split][MODEL]) for split, data in parts.items()}
     plots.reliability(own, out / "champion-reliability.png")
+    held = {split: {name: scores[split][name] for name in (MODEL, OBSERVABLE)} for split in parts}
+    expected = {
+        split: [in_expectation(data, held[split], data.true_risk(), column) for column in range(len(HORIZONS))] for split, data in parts.items()
+    }
     titled = {TITLES[split]: data for split, data in parts.items()}
     shown = {TITLES[split]: {name: scores[split][name] for name in PLOTTED} for split in parts}
     plots.gains(titled, shown, out / "champion-lift.png")
@@ -358,7 +368,7 @@ def write_report(
     text = TEXT.format(
         version=version, train_rows=len(train), train_fleets=len(train.fleets), watch_fleets=len(watch.fleets),
         test_fleets=len(parts["test"].fleets), untrained_fleets=len(parts["untrained"].fleets),
-        targets="\n".join(target_rows(results)), verdict=verdict(results), tables="\n\n".join(tables),
+        targets="\n".join(target_rows(results)), expected="\n".join(target_rows(expected)), verdict=verdict(results), tables="\n\n".join(tables),
         abrupt=float(parts["test"].columns["abrupt"][within].mean()), leads="\n".join(lead_rows(parts, scores)),
         silences="\n".join(silence_rows(silences, said)), silent=sum(len(data) for data in silences.values()),
         young="\n".join(young_rows(young, early)), sent="\n".join(sent_rows(parts, scores)), alike="\n".join(alike_rows(parts, scores)),

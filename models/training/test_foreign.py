@@ -12,8 +12,7 @@ import numpy as np
 
 import carry
 import weighted
-from carry import in_expectation
-from evaluate import compare
+from evaluate import compare, in_expectation
 from foreign.ceiling import Ceiling
 from foreign.fleet import AS_OF, draw_lives, number_of, rng_of, write_fleet
 from foreign.lives import BURN_IN
