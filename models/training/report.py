@@ -14,7 +14,7 @@ MODEL = "model"
 SHOWN = {
     "auc": "AUC", "average_precision": "average precision", "recall_at_1_percent": "recall, 1 %",
     "recall_at_5_percent": "recall, 5 %", "precision_at_1_percent": "precision, 1 %",
-    "precision_at_5_percent": "precision, 5 %", "brier_skill": "Brier skill", "calibration_slope": "slope",
+    "precision_at_5_percent": "precision, 5 %", "brier": "Brier score", "brier_skill": "Brier skill", "calibration_slope": "slope",
     "calibration_error": "calibration error", "mean_over_base_rate": "mean / base rate",
 }  # fmt: skip
 TITLES = {"test": "Worlds whose parameters training has seen", "untrained": "Worlds whose parameters it has not"}
@@ -37,22 +37,26 @@ BOUNDS: list[tuple[str, int, dict[str, tuple[float, float]]]] = [
 PLOTTED = (MODEL, OBSERVABLE, "all-knowing oracle", "age only", "rule of thumb")
 #: Cost of a missed failure over that of a false alarm.
 COST_RATIOS = [5.0, 10.0, 20.0, 50.0, 100.0]
-
-
 #: Noise only ever adds to it, so that resampling draws it too high: it is shown without an interval.
 WITHOUT_INTERVAL = "calibration_error"
+#: Decimals of figures that are all small: a Brier score lies about the base rate.
+DECIMALS = {"brier": 5}
 
 
-def cell(figure: Figure) -> str:
+def cell(figure: Figure, decimals: int = 3) -> str:
     if not np.isfinite(figure.value):
         return "–"
-    return f"{figure.value:.3f} ({figure.low:.3f}–{figure.high:.3f})"
+    return f"{figure.value:.{decimals}f} ({figure.low:.{decimals}f}–{figure.high:.{decimals}f})"
+
+
+def entry(key: str, figure: Figure) -> str:
+    return f"{figure.value:.3f}" if key == WITHOUT_INTERVAL else cell(figure, DECIMALS.get(key, 3))
 
 
 def comparison_table(found: Comparison) -> list[str]:
     lines = ["| prediction | " + " | ".join(SHOWN.values()) + " |", "|---" * (1 + len(SHOWN)) + "|"]
     for name, row in found.metrics.items():
-        lines.append(f"| {name} | " + " | ".join(f"{row[key].value:.3f}" if key == WITHOUT_INTERVAL else cell(row[key]) for key in SHOWN) + " |")
+        lines.append(f"| {name} | " + " | ".join(entry(key, row[key]) for key in SHOWN) + " |")
     return lines
 
 
