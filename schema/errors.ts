@@ -6,6 +6,7 @@ export const ERROR_CODES = [
   'config_invalid',
   'config_unreadable',
   'usage',
+  'native_missing',
   // input files
   'input_unreadable',
   'output_unwritable',

@@ -3,6 +3,7 @@ import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { version } from '../build.js';
 import { CATALOGUE } from './catalogue.js';
 import type { CommandContext } from './context.js';
+import { withNative } from './native.js';
 
 /** Exit statuses: 1 for what went wrong, 2 for a command line or configuration that cannot be meant. */
 const FAILED = 1;
@@ -23,8 +24,9 @@ export async function main(
   const name = first === 'help' ? second : first;
   const isKnown = name !== undefined && Object.hasOwn(CATALOGUE, name);
   const isUnknown = name !== undefined && !isKnown && !argv[0].startsWith('-');
-  const program = await programOf(isKnown ? name : null, context);
+  let program = new Command('gpu-actuary');
   try {
+    program = await programOf(isKnown ? name : null, context);
     // No help is there of a command that is not: with --help behind it, it is the same mistake as without.
     await program.parseAsync(isUnknown ? [name] : [...argv], { from: 'user' });
     return 0;
@@ -70,7 +72,7 @@ async function programOf(name: string | null, context: CommandContext): Promise<
     .addHelpText('after', '\nStart with:  gpu-actuary demo\n');
   const asked = name === null ? Object.entries(CATALOGUE) : [[name, CATALOGUE[name]] as const];
   for (const [each, { description, load }] of asked) {
-    const command = name === null ? new Command(each) : (await load())(context);
+    const command = name === null ? new Command(each) : (await withNative(load))(context);
     program.addCommand(inherit(command.description(description), program));
   }
   return program;
