@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import avro from 'avsc';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../bench/support/processes.js';
 import { describeWith } from '../test/support/requirements.js';
 import { startRegistry, type Registry } from '../test/support/registry.js';
@@ -135,5 +138,22 @@ await describeWith('mvn', 'the codec with a real schema registry', () => {
   it('says that a registry cannot be reached', async () => {
     const nobody = `http://127.0.0.1:${await freePort()}`;
     await expect(AvroCodec.open(nobody, '')).rejects.toMatchObject({ code: 'registry_unreachable' });
+  });
+});
+
+describe('a registry that asks for a name and a password', () => {
+  it('gets them from the URL, which is not repeated in errors', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(`${request.headers.authorization} ${request.url}`);
+      response.writeHead(403, { 'content-type': 'application/json' }).end('{"error_code":403,"message":"no"}');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const opening = AvroCodec.open(`http://gpu:s%40cret@127.0.0.1:${port}/api`, '');
+    await expect(opening).rejects.toMatchObject({ code: 'registry_unreachable' });
+    await expect(opening).rejects.not.toThrow(/cret/);
+    server.close();
+    expect(asked[0]).toMatch(new RegExp(`^Basic ${Buffer.from('gpu:s@cret').toString('base64')} /api/`));
   });
 });
