@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { AvroReader, AvroWriter, textBytes } from './avro-bytes.js';
 import { KnownTexts } from './known-texts.js';
+import { propertyRuns } from '../test/support/property-runs.js';
 
 it('goes on beyond the room it had at first', () => {
   const texts = Array.from({ length: 3_000 }, (_, number) => `GPU-${number}`);
@@ -24,6 +25,6 @@ it.each([3, 10_000])('writes the bytes of a text, whatever came before it and wa
       const reader = new AvroReader(writer.take(), 0);
       expect(reader.array(() => reader.text())).toEqual(order.map((text) => Buffer.from(text).toString()));
     }),
-    { numRuns: 20 },
+    { numRuns: propertyRuns(20) },
   );
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecodeError } from './decode-error.js';
 import { ColumnPacker, type PackedColumn } from './packed-column.js';
+import { propertyRuns } from '../test/support/property-runs.js';
 
 const packer = new ColumnPacker();
 
@@ -37,7 +38,7 @@ describe('a packed column', () => {
         const back = unpacked(packed(values), values.length);
         for (const [row, value] of values.entries()) expect(Object.is(back[row], value)).toBe(true);
       }),
-      { numRuns: 1_000 },
+      { numRuns: propertyRuns(1_000) },
     );
   });
 

@@ -9,6 +9,7 @@ import { packageRoot } from '../../schema/package-root.js';
 import type { Decoder, DecodeOptions } from './decoder.js';
 import { createDecoder, detectFormat, type MessageFormat } from './decoders.js';
 import { parseIsoTime } from './time.js';
+import { propertyRuns } from '../../test/support/property-runs.js';
 
 const OPTIONS: DecodeOptions = { profUnit: 'percent', maxMessageBytes: 1 << 20 };
 const TIME = Date.UTC(2026, 10, 23, 10);
@@ -218,8 +219,8 @@ describe('wide JSON', () => {
 
   it('suspects ratios among 10,000 values of which none is above 1, once', () => {
     const decoder = createDecoder('wide-json', OPTIONS) as Decoder & { warning(): string | null };
-    for (let i = 0; i < 10_000; i++)
-      decode(decoder, wide({ health: { gpu_temp_c: 61 }, performance: { sm_active_pct: 0.5 } }));
+    const message = wide({ health: { gpu_temp_c: 61 }, performance: { sm_active_pct: 0.5 } });
+    for (let i = 0; i < 10_000; i++) decode(decoder, message);
     expect(decoder.warning()).toMatch(/profUnit: ratio/);
     expect(decoder.warning()).toBeNull();
   });
@@ -452,7 +453,7 @@ describe('every decoder', () => {
           }
         }
       }),
-      { numRuns: 400 },
+      { numRuns: propertyRuns(400) },
     );
   });
 

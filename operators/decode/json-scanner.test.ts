@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { anyCharacter } from '../../test/support/any-character.js';
 import { propertyRuns } from '../../test/support/property-runs.js';
 import { share } from '../../test/support/share.js';
 import { BatchBuilder, readingsOf, type SampleMetadata } from '../../schema/batch.js';
@@ -97,7 +98,7 @@ const scalar = fc.oneof(
 const text = fc
   .oneof(
     { weight: 5, arbitrary: fc.constantFrom('node-1', 'node-2', '', 'NVIDIA A100-SXM4-80GB', '2024-02-01') },
-    { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 4 }) },
+    { weight: 1, arbitrary: fc.string({ unit: anyCharacter, maxLength: 4 }) },
   )
   .map((value) => JSON.stringify(value));
 const uuid = fc
@@ -266,13 +267,14 @@ describe('the fast way through JSON', () => {
     const fast = new Reader('wide-json-flat', {}, true);
     const slow = new Reader('wide-json-flat', {}, false);
     fast.read(message('1'));
+    const numRuns = propertyRuns(2000);
     fc.assert(
       fc.property(number, (value) => {
         expect(fast.read(message(value))).toEqual(slow.read(message(value)));
       }),
-      { numRuns: 2000 },
+      { numRuns },
     );
-    expect(fast.scanned).toBeGreaterThan(1000);
+    expect(fast.scanned).toBeGreaterThan(numRuns / 2);
   });
 
   it('is taken by every message of a regular producer but the first of each form', () => {

@@ -5,6 +5,7 @@ import { HOUR_MS } from '../../schema/clock.js';
 import { S } from '../../schema/metrics.js';
 import { METRIC_COLUMNS, MinuteRows, ROW_MS } from './minute-rows.js';
 import type { Cell } from './tables.js';
+import { propertyRuns } from '../../test/support/property-runs.js';
 
 const START = Date.UTC(2026, 0, 1, 12);
 type Reading = readonly [gpu: string, seconds: number, temperature: number];
@@ -139,7 +140,7 @@ describe('minutes of telemetry', () => {
         const sorted = (rows: readonly Cell[][]): string[] => rows.map((row) => JSON.stringify(row)).sort();
         expect(sorted(written)).toEqual(sorted(whole));
       }),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(300) },
     );
   });
 });

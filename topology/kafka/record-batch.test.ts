@@ -8,6 +8,7 @@ import type { LogRecord, RecordBlock } from './log.js';
 import { loadPrivately } from './private-module.js';
 import { BatchBlock, RecordBatch } from './record-batch.js';
 import { RecordListBlock } from './record-lists.js';
+import { propertyRuns } from '../../test/support/property-runs.js';
 
 /* eslint-disable @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access -- kafkajs's own encoder, which has no types */
 const require = createRequire(import.meta.url);
@@ -126,7 +127,7 @@ describe('a record batch', () => {
           expect(error).toMatchObject({ code: 'kafka_failed' });
         }
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(500) },
     );
   });
 });
