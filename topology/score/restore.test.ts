@@ -49,7 +49,7 @@ function batchAt(offset: number): SampleBatch {
 
 /** Topics of one partition, in memory. */
 class Topics {
-  readonly records: { topic: string; key: string; value: Buffer }[] = [];
+  constructor(readonly records: { topic: string; key: string; value: Buffer }[] = []) {}
 
   write(records: readonly OutputRecord[]): void {
     for (const { topic, key, value } of records) this.records.push({ topic, key: key!, value: value! });
@@ -194,23 +194,30 @@ describe('the state of a partition', () => {
   const UNITS = 60;
   let codec: AvroCodec;
   const whole: string[] = [];
+  const wholeTopics = new Topics();
+  /** How many records there were before each unit. */
+  const recordsBefore: number[] = [];
 
   beforeAll(async () => {
     codec = await AvroCodec.open(null, '');
-    const engine = new Engine(new Topics(), codec);
+    const engine = new Engine(wholeTopics, codec);
     await engine.start(0);
     for (let offset = 0; offset < UNITS; offset++) {
+      recordsBefore.push(wholeTopics.records.length);
       await engine.unit(offset);
       whole.push(await digestOf(engine.state));
     }
   }, 60_000);
 
+  /** The topics as they are after so many units that nothing happened to. */
+  const ranFor = (units: number): Topics =>
+    new Topics(wholeTopics.records.slice(0, recordsBefore[units]).map((record) => ({ ...record })));
+
   it('is the same after a restart at any unit of work, and again after all that follows', async () => {
     for (const stops of [[1], [5], [17, 18, 40], [23, 29, 31, 37], [59]]) {
-      const topics = new Topics();
-      let engine = new Engine(topics, codec);
-      await engine.start(0);
-      for (let offset = 0; offset < UNITS; offset++) {
+      const topics = ranFor(stops[0]);
+      let engine!: Engine;
+      for (let offset = stops[0]; offset < UNITS; offset++) {
         if (stops.includes(offset)) {
           engine = new Engine(topics, codec);
           const from = await engine.start(offset);
@@ -255,16 +262,8 @@ describe('the state of a partition', () => {
     expect(new CheckpointWriter(options, { ...position, sequenceOfCut: 2_000 }, START).isDue(9, START)).toBe(false);
   });
 
-  const ranFor = async (units: number): Promise<Topics> => {
-    const topics = new Topics();
-    const engine = new Engine(topics, codec);
-    await engine.start(0);
-    for (let offset = 0; offset < units; offset++) await engine.unit(offset);
-    return topics;
-  };
-
-  const damagedAfter = async (units: number, kind: string): Promise<Engine> => {
-    const topics = await ranFor(units);
+  const damagedAfter = (units: number, kind: string): Engine => {
+    const topics = ranFor(units);
     topics.damage(topics.records.findLast(({ topic, key }) => topic === CHECKPOINTS && key.startsWith(kind))!.key);
     return new Engine(topics, codec);
   };
@@ -276,14 +275,14 @@ describe('the state of a partition', () => {
     ['hot', 'the checkpoint before is used'],
     ['ring', 'its GPUs take their closed hours from an older record and gpu.panes'],
   ])('is whole where the newest %s is damaged, and what is done instead is said', async (kind, consequence) => {
-    const engine = await damagedAfter(40, kind);
+    const engine = damagedAfter(40, kind);
     expect(await engine.start(40)).toBeGreaterThan(20);
     expect(consequences(engine)).toEqual(new Set([consequence]));
     expect(await digestOf(engine.state)).toBe(whole[39]);
   });
 
   it('lacks only what was said last where that is damaged: it says so, and windows are those of an undamaged one', async () => {
-    const [engine, undamaged] = [await damagedAfter(40, 'delta'), new Engine(await ranFor(40), codec)];
+    const [engine, undamaged] = [damagedAfter(40, 'delta'), new Engine(ranFor(40), codec)];
     expect(await engine.start(40)).toBe(await undamaged.start(40));
     expect(consequences(engine)).toEqual(
       new Set(['what was said then is not known, so predictions and health of some GPUs may come once more']),
@@ -299,7 +298,7 @@ describe('the state of a partition', () => {
 
   it('is never taken from beyond what is committed, then or later', async () => {
     for (const committed of [35, 36, 37, 38]) {
-      const topics = await ranFor(40);
+      const topics = ranFor(40);
       for (let from = committed; from < UNITS; from += 2) {
         const engine = new Engine(topics, codec);
         expect(await engine.start(from)).toBeLessThanOrEqual(from);
@@ -311,7 +310,7 @@ describe('the state of a partition', () => {
 
   it('of another configuration of windows is not gone on with, which is said, until one of its own was written', async () => {
     const gap = { ...WINDOWS, gapMs: 60_000 };
-    const topics = await ranFor(40);
+    const topics = ranFor(40);
     const engine = new Engine(topics, codec, 0, gap);
     expect(await engine.start(40)).toBe(0);
     expect(engine.warnings.filter((warning) => warning.includes('another configuration'))).toHaveLength(2);
@@ -324,7 +323,7 @@ describe('the state of a partition', () => {
 
   it('is due by the schedule in force, whatever the one was that it was written under', async () => {
     const schedule = { scoreEveryMs: 7_200_000, featuresEveryMs: 60_000, heartbeatMs: 600_000, healthEveryMs: 1e7 };
-    const topics = await ranFor(40);
+    const topics = ranFor(40);
     const restored = new Engine(topics, codec, 0, WINDOWS, schedule);
     expect(await restored.start(40)).toBeGreaterThan(30);
     const whole = new Engine(new Topics(), codec, 0, WINDOWS, schedule);
@@ -360,7 +359,7 @@ describe('the state of a partition', () => {
   });
 
   it('of a later version is refused', async () => {
-    const topics = await ranFor(20);
+    const topics = ranFor(20);
     for (const record of topics.records)
       if (record.topic === CHECKPOINTS) {
         record.value = Buffer.from(record.value);
