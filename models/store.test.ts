@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packageRoot } from '../schema/package-root.js';
-import { anotherModel, champion } from '../test/support/models.js';
+import { champion, fewTreesModel } from '../test/support/models.js';
 import { writeManifest } from './manifest.js';
 import { ModelStore, verifySealed } from './store.js';
 
@@ -74,9 +74,9 @@ describe('a model directory', () => {
 
   it('is put in force whole, and the ones before come back in turn', async () => {
     const store = new ModelStore(at('champion'));
-    await anotherModel(at('one'), 'model-1');
-    await anotherModel(at('two'), 'model-2');
-    await anotherModel(at('three'), 'model-3');
+    await fewTreesModel(at('one'), 'model-1');
+    await fewTreesModel(at('two'), 'model-2');
+    await fewTreesModel(at('three'), 'model-3');
     const inForce = async (): Promise<string> => (await verifySealed(at('champion'))).card.model_version;
     for (const name of ['one', 'two', 'three']) await store.promote(at(name), NOW_MS);
     expect(await inForce()).toBe('model-3');
@@ -94,9 +94,9 @@ describe('a model directory', () => {
 
   it('stays in force when the one to be promoted is refused', async () => {
     const store = new ModelStore(at('champion'));
-    await anotherModel(at('one'), 'model-1');
+    await fewTreesModel(at('one'), 'model-1');
     await store.promote(at('one'), NOW_MS);
-    await anotherModel(at('two'), 'model-2');
+    await fewTreesModel(at('two'), 'model-2');
     await writeFile(join(at('two'), 'model.onnx'), 'junk');
     await expect(store.promote(at('two'), NOW_MS)).rejects.toMatchObject({ code: 'model_corrupt' });
     const unknown = store.promote('model-9', NOW_MS);
@@ -110,7 +110,7 @@ describe('a model directory', () => {
 
   it('that is damaged where it serves is replaced, and is not what a rollback brings back', async () => {
     const store = new ModelStore(at('champion'));
-    await anotherModel(at('one'), 'model-1');
+    await fewTreesModel(at('one'), 'model-1');
     await cp(at('one'), at('champion'), { recursive: true });
     await writeFile(join(at('champion'), 'model.onnx'), 'junk');
     await store.promote(at('one'), NOW_MS);

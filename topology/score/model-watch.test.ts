@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OnnxScorer } from '../../models/onnx-scorer.js';
 import { ModelStore } from '../../models/store.js';
 import { V1_FEATURES } from '../../schema/features.js';
-import { anotherModel } from '../../test/support/models.js';
+import { fewTreesModel } from '../../test/support/models.js';
 import { ModelWatch } from './model-watch.js';
 import { ModelsInForce } from './models.js';
 
@@ -23,7 +23,7 @@ describe('the watched model directory', () => {
     root = await mkdtemp(join(tmpdir(), 'gpu-actuary-watch-'));
     serving = join(root, 'champion');
     [refused, usable] = [[], []];
-    await anotherModel(serving, 'model-1');
+    await fewTreesModel(serving, 'model-1');
     models = new ModelsInForce(await OnnxScorer.load(serving));
     watch = new ModelWatch({
       ...{ directory: serving, everyMs: 1_000, featureSet: 'v2', models },
@@ -42,7 +42,7 @@ describe('the watched model directory', () => {
 
   it('brings in a promoted model once it has stood still for a look, with its run', async () => {
     expect(await look(3)).toBe('model-1');
-    await anotherModel(join(root, 'new'), 'model-2', 'run-2');
+    await fewTreesModel(join(root, 'new'), 'model-2', 'run-2');
     await new ModelStore(serving).promote(join(root, 'new'), NOW_MS);
     expect(await look(1)).toBe('model-1');
     expect(await look(1)).toBe('model-2');
@@ -54,7 +54,7 @@ describe('the watched model directory', () => {
 
   it('refuses a damaged model once, keeps the one before, and takes it when it is whole', async () => {
     const whole = await readFile(join(serving, 'model.onnx'));
-    await anotherModel(serving, 'model-2');
+    await fewTreesModel(serving, 'model-2');
     await writeFile(join(serving, 'model.onnx'), whole.subarray(0, 1000));
     expect(await look(6)).toBe('model-1');
     expect(refused).toEqual(['model_corrupt']);
@@ -63,9 +63,9 @@ describe('the watched model directory', () => {
   });
 
   it('refuses a model of other features, and one that computes something else than training did', async () => {
-    await anotherModel(serving, 'model-2', null, { features: [...V1_FEATURES].reverse() });
+    await fewTreesModel(serving, 'model-2', null, { features: [...V1_FEATURES].reverse() });
     expect(await look(2)).toBe('model-1');
-    await anotherModel(join(root, 'other'), 'model-3');
+    await fewTreesModel(join(root, 'other'), 'model-3');
     const golden = JSON.parse(await readFile(join(root, 'other', 'golden.json'), 'utf8')) as {
       failure_prob: number[][];
     };
@@ -73,7 +73,7 @@ describe('the watched model directory', () => {
     await writeFile(join(root, 'golden.json'), JSON.stringify(golden));
     await rm(serving, { recursive: true });
     expect(await look(2)).toBe('model-1');
-    await anotherModel(serving, 'model-3');
+    await fewTreesModel(serving, 'model-3');
     await rm(join(serving, 'manifest.json'));
     await copyFile(join(root, 'golden.json'), join(serving, 'golden.json'));
     expect(await look(2)).toBe('model-1');
