@@ -328,11 +328,8 @@ export class Presence {
     const source = this.sourceOf(topic, nowMs);
     const stepMs = Number.isNaN(source.stepMs) ? this.unknownStepMs : source.stepMs;
     if (source.isSilent || nowMs - source.heardMs > STALL_SHARE * stepMs + STALL_SLACK_MS) source.resumedMs = nowMs;
-    if (source.isSilent)
-      this.returned.push({
-        ...{ alert: 'pipeline_silent', subject: topic, gpuUuid: null },
-        ...{ asOfMs: eventMs, detail: BACK_DETAIL },
-      });
+    const back = { alert: 'pipeline_silent', subject: topic, gpuUuid: null, asOfMs: eventMs } as const;
+    if (source.isSilent) this.returned.push({ ...back, detail: BACK_DETAIL });
     source.isSilent = false;
     source.heardMs = nowMs;
     source.newestMs = Math.max(source.newestMs, eventMs);
