@@ -21,24 +21,23 @@ export async function anotherModel(
   runId: string | null = null,
   change: Record<string, unknown> = {},
 ): Promise<void> {
-  await copyChampion(directory);
-  await seal(directory, modelVersion, runId, change);
+  await rm(directory, { recursive: true, force: true });
+  await cp(CHAMPION, directory, { recursive: true });
+  const card = { ...(await readCard(directory)), model_version: modelVersion, ...change };
+  await writeFile(join(directory, 'card.json'), JSON.stringify(card));
+  await writeManifest(directory, modelVersion, runId);
 }
 
 /**
  * {@link anotherModel} with a tree a head, for tests that load models again and again and look at no explanation: to
  * make ready for those takes most of a model's loading.
  */
-export async function fewTreesModel(
-  directory: string,
-  modelVersion: string,
-  runId: string | null = null,
-  change: Record<string, unknown> = {},
-): Promise<void> {
-  await copyChampion(directory);
+export async function fewTreesModel(...model: Parameters<typeof anotherModel>): Promise<void> {
+  await anotherModel(...model);
+  const [directory, modelVersion, runId = null] = model;
   fewTrees ??= await championWithFewTrees();
   await writeFile(join(directory, 'model.json'), fewTrees);
-  await seal(directory, modelVersion, runId, change);
+  await writeManifest(directory, modelVersion, runId);
 }
 
 let fewTrees: string | undefined;
@@ -51,22 +50,6 @@ async function championWithFewTrees(): Promise<string> {
   const model = JSON.parse(await readFile(join(CHAMPION, 'model.json'), 'utf8')) as ModelTrees;
   for (const { learner } of Object.values(model.heads)) learner.gradient_booster.model.trees.length = 1;
   return JSON.stringify(model) + '\n';
-}
-
-async function copyChampion(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true });
-  await cp(CHAMPION, directory, { recursive: true });
-}
-
-async function seal(
-  directory: string,
-  modelVersion: string,
-  runId: string | null,
-  change: Record<string, unknown>,
-): Promise<void> {
-  const card = { ...(await readCard(directory)), model_version: modelVersion, ...change };
-  await writeFile(join(directory, 'card.json'), JSON.stringify(card));
-  await writeManifest(directory, modelVersion, runId);
 }
 
 async function readCard(directory: string): Promise<{ model_version: string }> {

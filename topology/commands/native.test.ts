@@ -1,10 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { withNative } from './native.js';
 
 const failing = (message: string, code?: string) => (): Promise<never> =>
   Promise.reject(Object.assign(new Error(message), { code }));
 
 describe('a library that is compiled for the machine', () => {
+  const before = process.listeners('unhandledRejection');
+  // The process is other tests' too.
+  afterAll(() => {
+    for (const listener of process.listeners('unhandledRejection'))
+      if (!before.includes(listener)) process.off('unhandledRejection', listener);
+  });
+
   it.each([
     [
       'was never compiled',
