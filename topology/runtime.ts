@@ -82,17 +82,19 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
   // The model first: a mistake there is better met before anything is joined.
   const supply = roles.includes('score') ? await openModels(config, metrics, systemClock, log) : null;
   const models = supply?.models ?? null;
+  let present: ReadonlyMap<string, number> = new Map();
   if (!embedded) {
     const warn = (warning: string): void => log.warn({}, warning);
     warnOfMissing(warn);
-    refuseEmbedded(await probeCluster(connection, warn), connection.brokers);
+    present = await probeCluster(connection, warn);
+    refuseEmbedded(present, connection.brokers);
   }
   const codec = await AvroCodec.open(config.kafka.registry, config.kafka.topicPrefix);
   if (codec.fixedIds)
     log.info({}, 'no schema registry is configured: schema ids are the fixed ones of schema/ids.json');
   if (codec.unguarded.length > 0)
     log.warn({ subjects: codec.unguarded }, 'the registry does not let these subjects be kept backward compatible');
-  const topics = await prepareTopics(config, connection, log);
+  const topics = await prepareTopics(config, connection, present, log);
   const watch = embedded ? null : new TopicWatch(connection, topics, context.fail);
 
   // Any process with the role may be the one that watches for alerts.
@@ -186,7 +188,7 @@ export async function startEngine({ config, roles, embedded, build, log }: Engin
 
   const stop = once(async () => {
     await supply?.close();
-    await watch?.close();
+    watch?.close();
     // In the order of the stream: what comes later still takes what earlier roles have finished.
     for (const role of [...running].reverse()) await role.stop();
     await load?.close();

@@ -47,7 +47,7 @@ export async function startEmbeddedKafka(): Promise<EmbeddedKafka> {
  * @param topics of the cluster
  * @throws ActuaryError kafka_failed: this cluster is an embedded one, and cannot be what the engine runs on by itself
  */
-export function refuseEmbedded(topics: ReadonlySet<string>, brokers: readonly string[]): void {
+export function refuseEmbedded(topics: ReadonlyMap<string, number>, brokers: readonly string[]): void {
   if (topics.has(MARK))
     throw new ActuaryError(
       'kafka_failed',

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import rdkafka, { type KafkaConsumer, type LibrdKafkaError, type Message } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
+import { letGo } from './disconnect.js';
 import { BEGINNING, keyOf, type TopicPartitionOffset } from './log.js';
 
 const TIMEOUT_MS = 30_000;
@@ -68,7 +69,7 @@ export async function readToEnd(
     }
     return next;
   } finally {
-    if (consumer.isConnected()) await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
+    letGo(consumer);
   }
 }
 

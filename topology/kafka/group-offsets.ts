@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import rdkafka, { type KafkaConsumer, type LibrdKafkaError } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { connectAll } from './connect.js';
+import { disconnect } from './disconnect.js';
 import type { TopicPartition, TopicPartitionOffset } from './log.js';
 
 /** The broker does not answer, or not yet. */
@@ -105,6 +106,6 @@ export class GroupOffsets {
 
   async close(): Promise<void> {
     this.closed = true;
-    if (this.consumer.isConnected()) await new Promise<void>((resolve) => this.consumer.disconnect(() => resolve()));
+    await disconnect(this.consumer);
   }
 }

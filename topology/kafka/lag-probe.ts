@@ -1,6 +1,7 @@
 import rdkafka, { type KafkaConsumer, type LibrdKafkaError } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
+import { disconnect } from './disconnect.js';
 import type { TopicPartition } from './log.js';
 
 const TIMEOUT_MS = 10_000;
@@ -51,7 +52,7 @@ export class LagProbe {
   }
 
   close(): Promise<void> {
-    return new Promise((resolve) => this.consumer.disconnect(() => resolve()));
+    return disconnect(this.consumer);
   }
 
   private async findPartitions(): Promise<TopicPartition[]> {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import rdkafka, { type KafkaConsumer, type LibrdKafkaError } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
+import { letGo } from './disconnect.js';
 
 const ATTEMPT_MS = 2_000;
 const WAIT_MS = 50;
@@ -39,7 +40,7 @@ export async function waitForLeaders(
         await delay(WAIT_MS);
       }
   } finally {
-    if (consumer.isConnected()) await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
+    letGo(consumer);
   }
 }
 

@@ -8,6 +8,7 @@ import rdkafka, {
 import { ActuaryError } from '../../schema/errors.js';
 import { connectAll } from './connect.js';
 import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
+import { disconnect } from './disconnect.js';
 import { keyOf, type TopicPartition, type TopicPartitionOffset } from './log.js';
 
 /** Short of what a role that is told to stop may take. */
@@ -120,8 +121,7 @@ export class PartitionReader {
   }
 
   async close(): Promise<void> {
-    for (const client of [this.reader, this.ends])
-      if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
+    await Promise.all([this.reader, this.ends].map(disconnect));
   }
 
   /**

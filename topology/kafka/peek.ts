@@ -1,6 +1,7 @@
 import rdkafka, { type KafkaConsumer, type LibrdKafkaError, type Message } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
+import { letGo } from './disconnect.js';
 
 const TIMEOUT_MS = 10_000;
 /** Newest messages looked at in each partition: producers do not mix keyed and unkeyed messages message by message. */
@@ -47,7 +48,7 @@ export async function peekKeyed(connection: KafkaConnection, topics: readonly st
     consumer.assign(positions);
     return await look(consumer, expected);
   } finally {
-    if (consumer.isConnected()) await new Promise<void>((resolve) => consumer.disconnect(() => resolve()));
+    letGo(consumer);
   }
 }
 

@@ -1,6 +1,7 @@
-import rdkafka, { type LibrdKafkaError } from 'node-rdkafka';
+import rdkafka, { type LibrdKafkaError, type Metadata } from 'node-rdkafka';
 import { ActuaryError, messageOf } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
+import { letGo } from './disconnect.js';
 
 const CONNECT_TIMEOUT_MS = 20_000;
 /** The process cannot end while the client waits for an answer: many short attempts, not a long one. */
@@ -35,14 +36,14 @@ export function warnOfMissing(warn: Warn): void {
  * Knocks at the cluster once, with the properties that every client will have: a mistake in them, a wrong address or
  * a refused login is better met before anything is joined, and told by name.
  * @param say told what is waited for where there is no answer at once
- * @returns names of its topics
+ * @returns partitions of its topics, by name
  * @throws ActuaryError config_invalid where librdkafka does not take the properties, kafka_unreachable
  */
 export async function probeCluster(
   connection: KafkaConnection,
   say: Warn,
   timeoutMs = CONNECT_TIMEOUT_MS,
-): Promise<ReadonlySet<string>> {
+): Promise<ReadonlyMap<string, number>> {
   const until = performance.now() + timeoutMs;
   const where = `Kafka at ${connection.brokers.join(', ')}`;
   // Not every attempt comes far enough to be told why.
@@ -64,7 +65,7 @@ function better(known: string, told: string): string {
   return told === '' || (known !== '' && /: error:[0-9A-F]{8}:/.test(told)) ? known : told;
 }
 
-type Answer = { readonly topics: ReadonlySet<string> } | { readonly message: string; readonly reason: string };
+type Answer = { readonly topics: ReadonlyMap<string, number> } | { readonly message: string; readonly reason: string };
 
 /** @returns the topics of a cluster that answers, else that it does not, and why as far as the client told */
 async function knock(connection: KafkaConnection, timeoutMs: number): Promise<Answer> {
@@ -82,15 +83,16 @@ async function knock(connection: KafkaConnection, timeoutMs: number): Promise<An
       message.replace(/^\[thrd:[^\]]*\]: /, '').replace(/ \(after \d+ms in state [^)]*(\(s\)[^)]*)?\)$/, ''),
     );
   });
-  let topics: string[] = [];
+  let metadata: Metadata | undefined;
   const error = await new Promise<LibrdKafkaError | null>((resolve) => {
-    client.connect({ timeout: timeoutMs }, (failure, metadata) => {
-      topics = metadata?.topics.map(({ name }) => name) ?? [];
+    client.connect({ timeout: timeoutMs }, (failure, found) => {
+      metadata = found;
       resolve(failure);
     });
   });
-  if (client.isConnected()) await new Promise<void>((resolve) => client.disconnect(() => resolve()));
-  if (error === null || error === undefined) return { topics: new Set(topics) };
+  letGo(client);
+  if (error === null || error === undefined)
+    return { topics: new Map(metadata?.topics.map(({ name, partitions }) => [name, partitions.length])) };
   // Refused before anything was sent: properties that do not go together, or that this build has no code for.
   if (error.code === rdkafka.CODES.ERRORS.ERR__STATE)
     throw new ActuaryError('config_invalid', `kafka.properties: ${error.message}`, { cause: error });

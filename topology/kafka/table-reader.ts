@@ -9,6 +9,7 @@ import { ActuaryError } from '../../schema/errors.js';
 import { fetchBounds } from './buffers.js';
 import { connectAll } from './connect.js';
 import { clientProperties, type KafkaConnection, type Warn } from './connection.js';
+import { disconnect } from './disconnect.js';
 import { BEGINNING, keyOf, type LogRecord, type TopicPartition } from './log.js';
 
 const TIMEOUT_MS = 30_000;
@@ -111,7 +112,7 @@ export class TableReader {
   async close(): Promise<void> {
     this.closed = true;
     await this.running;
-    if (this.consumer.isConnected()) await new Promise<void>((resolve) => this.consumer.disconnect(() => resolve()));
+    await disconnect(this.consumer);
   }
 
   private consume(): Promise<Message[]> {

@@ -1,6 +1,7 @@
 import rdkafka, { type LibrdKafkaError, type Metadata, type Producer } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { clientProperties, type KafkaConnection } from './connection.js';
+import { letGo } from './disconnect.js';
 
 const EVERY_MS = 5_000;
 const TIMEOUT_MS = 10_000;
@@ -35,10 +36,10 @@ export class TopicWatch {
     this.client.connect({ timeout: TIMEOUT_MS }, () => this.later());
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    if (this.client.isConnected()) await new Promise<void>((resolve) => this.client.disconnect(() => resolve()));
+    letGo(this.client);
   }
 
   private later(): void {

@@ -22,33 +22,41 @@ export interface TopicResult {
  * written. Existing ones are left as they are.
  * @param partitions of topics without a fixed number
  * @param replicationFactor −1: the broker's default
+ * @param present topics that are known to be there; the cluster is asked about the others alone, and not at all where
+ *   there is none: the client that can create topics keeps the event loop for a second now and then when it ends
  * @throws ActuaryError kafka_unreachable, kafka_failed
  */
 export async function createTopics(
   connection: KafkaConnection,
   partitions: number,
   replicationFactor: number,
+  present: ReadonlySet<string> = new Set(),
 ): Promise<TopicResult[]> {
+  const wanted = (Object.keys(TOPICS) as TopicKey[]).map((key): NewTopic => {
+    const topic: Topic = TOPICS[key];
+    return {
+      topic: topicName(connection.topicPrefix, key),
+      num_partitions: topic.partitions ?? partitions,
+      replication_factor: replicationFactor,
+      config: topic.config,
+    };
+  });
+  const created = await createAll(
+    connection,
+    wanted.filter(({ topic }) => !present.has(topic)),
+  );
+  await waitForLeaders(connection, [...created], TIMEOUT_MS);
+  return wanted.map(({ topic }) => ({ topic, created: created.has(topic) }));
+}
+
+/** @returns names of those that were not there */
+async function createAll(connection: KafkaConnection, topics: readonly NewTopic[]): Promise<Set<string>> {
+  const created = new Set<string>();
+  if (topics.length === 0) return created;
   const admin = rdkafka.AdminClient.create(clientProperties(connection, 'admin'));
   try {
-    const results: TopicResult[] = [];
-    for (const key of Object.keys(TOPICS) as TopicKey[]) {
-      const topic: Topic = TOPICS[key];
-      const name = topicName(connection.topicPrefix, key);
-      const created = await create(admin, {
-        topic: name,
-        num_partitions: topic.partitions ?? partitions,
-        replication_factor: replicationFactor,
-        config: topic.config,
-      });
-      results.push({ topic: name, created });
-    }
-    await waitForLeaders(
-      connection,
-      results.filter(({ created }) => created).map(({ topic }) => topic),
-      TIMEOUT_MS,
-    );
-    return results;
+    for (const topic of topics) if (await create(admin, topic)) created.add(topic.topic);
+    return created;
   } finally {
     admin.disconnect();
   }

@@ -125,7 +125,7 @@ describe.skipIf(process.platform !== 'linux')('the load role, when the database'
     client = new TestClient(kafka.brokers);
     codec = await AvroCodec.open(null, '');
     const config = configOf('setup', postgres.url);
-    await prepareTopics(config, connectionOf(config, true), silent);
+    await prepareTopics(config, connectionOf(config, true), new Map(), silent);
   });
   afterEach(async () => {
     for (const { role, failures } of roles.splice(0)) {

@@ -218,10 +218,8 @@ export class ScoreRole implements Role, LogListener {
     if (this.partitions.size > 0)
       this.context.log.info({ role: 'score', partitions: await this.partitions.describe(true) }, 'state at the end');
     await this.consumer?.close();
-    await this.keeper?.close();
-    await this.assetReader?.close();
-    await this.absences?.close();
-    await this.writer?.close();
+    const parts = [this.keeper, this.assetReader, this.absences, this.writer];
+    await Promise.all(parts.map(async (part) => part?.close()));
   }
 
   async assigned(
