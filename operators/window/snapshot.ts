@@ -1,22 +1,13 @@
 import type { ByteReader, ByteWriter } from '../../schema/state-bytes.js';
 import { paneWidth } from './aggregate.js';
 import type { AssetFacts } from './asset-facts.js';
-import type { Chunk } from './chunk.js';
+import type { SlotState } from './at-hand.js';
 import type { EventTimes } from './event-times.js';
 import type { FinalHours } from './final-hours.js';
-import { H, METADATA, type GpuRecord } from './gpu-record.js';
+import { H, METADATA } from './gpu-record.js';
 import type { NvlinkBaselines } from './nvlink.js';
 import { PANE_FIELDS, type PaneSet } from './pane-layout.js';
 import type { Remembered } from './remembered.js';
-
-/** Where the state of one GPU lies; valid until another one's is asked for. */
-export interface SlotState {
-  readonly slot: number;
-  readonly chunk: Chunk;
-  readonly local: number;
-  /** Settled. */
-  readonly gpu: GpuRecord;
-}
 
 /** What a store's state is made of. */
 export interface WindowParts {

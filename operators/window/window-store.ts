@@ -1,11 +1,9 @@
 import type { SampleBatch, SampleMetadata } from '../../schema/batch.js';
 import { HOUR_MS } from '../../schema/clock.js';
 import { S, SERIES } from '../../schema/metrics.js';
-import type { ReadingReason, RejectReading } from '../../schema/outcome.js';
-import { isoTime } from '../../schema/records.js';
-import { foldDay, foldWindow, paneWidth } from './aggregate.js';
+import type { RejectReading } from '../../schema/outcome.js';
 import { AssetFacts, toMetadata } from './asset-facts.js';
-import { computeBaseline } from './baseline.js';
+import { AtHand, type SlotState } from './at-hand.js';
 import { BatchPlan, Op } from './batch-plan.js';
 import { Chunk } from './chunk.js';
 import { EventTimes } from './event-times.js';
@@ -13,15 +11,16 @@ import { FeatureRow } from './feature-row.js';
 import { FinalHours } from './final-hours.js';
 import { addToLevel, foldReading, recountEarlyXid } from './fold.js';
 import { newestInputMs, takeInput, utilisation } from './framebuffer.js';
-import { C, CLOSED, H, METADATA, OPEN, PAIR, lastMsOf, settle, GpuCursor } from './gpu-record.js';
+import { C, H, METADATA, OPEN, lastMsOf, settle } from './gpu-record.js';
+import { GpuSlots } from './gpu-slots.js';
+import { HourClosing } from './hour-closing.js';
 import { NvlinkBaselines } from './nvlink.js';
-import { clearOpenPane, openPane } from './open-pane.js';
 import { O, P, type PaneSet } from './pane-layout.js';
-import { paneAggregates } from './pane-record.js';
 import { PlainRows } from './plain-rows.js';
+import { Refusals } from './refusals.js';
 import { REMEMBERED_HOURS, Remembered } from './remembered.js';
 import { WINDOW_HOURS } from './ring.js';
-import type { SlotState, WindowParts } from './snapshot.js';
+import type { WindowParts } from './snapshot.js';
 import { ACCEPTED, LATE, MAX_ROWS, PANE_CLOSED, type RowResults, type WindowOptions, type Windows } from './window.js';
 
 export interface WindowStoreOptions extends WindowOptions {
@@ -37,14 +36,9 @@ const DEFAULT_CHUNK_SLOTS = 256;
 /** Hours fit in 32 bits; this one is before all. */
 const NEVER = -(2 ** 31);
 const REMEMBERED_MS = REMEMBERED_HOURS * HOUR_MS;
-/** A UUID as a string, and its entry in the map: as V8 lays them out, about. */
-const UUID_BYTES = 16 + 40 + 40;
-const NO_READINGS: Readonly<Record<string, number>> = Object.freeze({});
 
 /** Sliding windows of many GPUs in typed arrays; see docs/features.md for what the numbers mean. */
 export class WindowStore implements Windows {
-  lateReadings: Readonly<Record<string, number>> = NO_READINGS;
-
   private readonly set: PaneSet;
   private readonly v2: boolean;
   private readonly gapMs: number;
@@ -52,12 +46,7 @@ export class WindowStore implements Windows {
   private readonly chunks: Chunk[] = [];
   private readonly chunkSlots: number;
   private readonly shift: number;
-  private readonly uuids: (string | undefined)[] = [];
-  private readonly slots = new Map<string, number>();
-  private readonly freeSlots: number[] = [];
-  /** By slot: the one that was asked for after it, and the one asked for last. */
-  private readonly next: number[] = [0];
-  private lastSlot = 0;
+  private readonly slots = new GpuSlots();
   private readonly nvlink: NvlinkBaselines;
   private readonly facts: AssetFacts;
   private readonly remembered: Remembered;
@@ -68,21 +57,17 @@ export class WindowStore implements Windows {
   private readonly final = new FinalHours();
   private readonly row: FeatureRow;
   private readonly plain: PlainRows;
-  /** The open pane that closes, as a vector. */
-  private readonly pane: Float64Array;
+  private readonly closing: HourClosing;
 
   // The batch at hand, and the sample at hand.
   private batch: SampleBatch | undefined;
   private plan: BatchPlan | undefined;
-  /** The GPU at hand: its records, settled, and where the rest of it lies. */
-  private readonly gpu = new GpuCursor();
-  private chunk: Chunk | undefined;
-  private slot = 0;
-  private local = 0;
+  /** The GPU at hand, and its records, which are settled where they are asked for. */
+  private readonly hand = new AtHand();
+  private readonly gpu = this.hand.gpu;
   private ms = 0;
   private result = 0;
-  private late: Record<string, number> | undefined;
-  private refusedMetric = '';
+  private readonly refusals = new Refusals();
   private reject: RejectReading = () => {};
 
   constructor(private readonly options: WindowStoreOptions) {
@@ -99,7 +84,7 @@ export class WindowStore implements Windows {
     this.eventTimes = new EventTimes(options.gapMs);
     this.row = new FeatureRow(this.set, this.hours);
     this.plain = new PlainRows(MAX_ROWS, options.gapMs, this.v2);
-    this.pane = new Float64Array(paneWidth(this.set));
+    this.closing = new HourClosing(this.set, this.hours, this.final, this.eventTimes, options.onPaneClosed);
   }
 
   get size(): number {
@@ -109,7 +94,7 @@ export class WindowStore implements Windows {
   /** How many of what grows and shrinks as GPUs come and go: for tests and measurements. */
   get counts(): Readonly<Record<'slots' | 'remembered' | 'rememberedBytes' | 'texts', number>> {
     return {
-      slots: this.uuids.length,
+      slots: this.slots.length,
       remembered: this.remembered.size,
       rememberedBytes: this.remembered.bytes,
       texts: this.facts.texts,
@@ -117,19 +102,13 @@ export class WindowStore implements Windows {
   }
 
   get bytes(): number {
-    const ofUuids = this.slots.size * UUID_BYTES + 8 * (2 * this.uuids.length + this.freeSlots.length);
-    const aside = ofUuids + this.nvlink.bytes + this.remembered.bytes;
+    const aside = this.slots.bytes + this.nvlink.bytes + this.remembered.bytes;
     return this.chunks.reduce((sum, chunk) => sum + chunk.bytes, aside);
   }
 
   slotOf(gpuUuid: string): number {
     const found = this.find(gpuUuid);
-    return found >= 0 ? found : this.follow(this.addSlot(gpuUuid));
-  }
-
-  private follow(slot: number): number {
-    this.next[this.lastSlot] = slot;
-    return (this.lastSlot = slot);
+    return found >= 0 ? found : this.slots.follow(this.addSlot(gpuUuid));
   }
 
   private addSlot(gpuUuid: string): number {
@@ -140,27 +119,24 @@ export class WindowStore implements Windows {
 
   /** Makes a slot of a GPU of which nothing is known, the one at hand. */
   private newSlot(gpuUuid: string): number {
-    const slot = this.freeSlots.pop() ?? this.uuids.length;
-    this.uuids[slot] = gpuUuid;
-    this.next[slot] = 0;
-    this.slots.set(gpuUuid, slot);
+    const slot = this.slots.add(gpuUuid);
     if (slot >>> this.shift === this.chunks.length) this.chunks.push(new Chunk(this.chunkSlots, this.set, this.hours));
     this.select(slot);
-    this.chunk!.init(this.local);
-    this.chunk!.heardHour[this.local] = this.hour;
+    this.hand.chunk.init(this.hand.local);
+    this.hand.chunk.heardHour[this.hand.local] = this.hour;
     return slot;
   }
 
   find(gpuUuid: string): number {
-    // Collectors send GPUs in the same order again and again: comparing with the one expected spares looking it up.
-    const expected = this.next[this.lastSlot];
-    if (this.uuids[expected] === gpuUuid) return (this.lastSlot = expected);
-    const slot = this.slots.get(gpuUuid);
-    return slot === undefined ? -1 : this.follow(slot);
+    return this.slots.find(gpuUuid);
   }
 
   uuidOf(slot: number): string {
-    return this.uuids[slot]!;
+    return this.slots.uuidOf(slot);
+  }
+
+  get lateReadings(): Readonly<Record<string, number>> {
+    return this.refusals.lateReadings;
   }
 
   freeSilent(): void {
@@ -168,9 +144,7 @@ export class WindowStore implements Windows {
     this.searchedHour = this.hour;
     this.remembered.expire(this.hour);
     const silent: { slot: number; gpuUuid: string; heardHour: number }[] = [];
-    for (let slot = 0; slot < this.uuids.length; slot++) {
-      const gpuUuid = this.uuids[slot];
-      if (gpuUuid === undefined) continue;
+    for (const [gpuUuid, slot] of this.slots.all) {
       const { heardHour } = this.chunks[slot >>> this.shift];
       const local = slot & (this.chunkSlots - 1);
       if (heardHour[local] === NEVER) heardHour[local] = this.hour;
@@ -207,9 +181,7 @@ export class WindowStore implements Windows {
     this.ms = ms;
     this.result = 0;
     this.reject = reject;
-    this.refusedMetric = '';
-    this.late = undefined;
-    if (this.lateReadings !== NO_READINGS) this.lateReadings = NO_READINGS;
+    this.refusals.begin();
     const lastMs = hot[h + H.newestMs] > -Infinity ? hot[h + H.newestMs] : newestInputMs(cold, c);
     if (lastMs > -Infinity && ms - lastMs > REMEMBERED_MS) this.forget();
     const closedHour = ms < hot[h + H.openHour] * HOUR_MS;
@@ -236,10 +208,7 @@ export class WindowStore implements Windows {
     }
     if ((this.result & ACCEPTED) !== 0 && batch.metadataIndex[row] >= 0)
       this.facts.take(cold, c + METADATA, batch.metadataIndex[row], ms);
-    if (this.late !== undefined) {
-      this.lateReadings = this.late;
-      this.result |= LATE;
-    }
+    if (this.refusals.anyLate) this.result |= LATE;
     return this.result;
   }
 
@@ -269,25 +238,25 @@ export class WindowStore implements Windows {
 
   features(slot: number, asOfMs: number, out: Float64Array, offset: number): void {
     this.select(slot);
-    const facts = this.facts.of(slot, this.uuids[slot]!, this.gpu.cold, this.gpu.c + METADATA);
-    this.row.compute(this.chunk!, this.local, this.gpu, facts, asOfMs, out, offset);
+    const facts = this.facts.of(slot, this.slots.uuidOf(slot), this.gpu.cold, this.gpu.c + METADATA);
+    this.row.compute(this.hand.chunk, this.hand.local, this.gpu, facts, asOfMs, out, offset);
   }
 
   metadata(slot: number): SampleMetadata {
     this.select(slot);
-    return toMetadata(this.facts.of(slot, this.uuids[slot]!, this.gpu.cold, this.gpu.c + METADATA));
+    return toMetadata(this.facts.of(slot, this.slots.uuidOf(slot), this.gpu.cold, this.gpu.c + METADATA));
   }
 
   closeOpenPane(slot: number): void {
     this.select(slot);
     settle(this.gpu);
     const { hot, h } = this.gpu;
-    if (hot[h + H.samples] > 0) this.openHour(hot[h + H.openHour] + 1);
+    if (hot[h + H.samples] > 0) this.closing.open(this.hand, hot[h + H.openHour] + 1);
   }
 
   /** What its state is made of, for whoever writes it down and puts it back (snapshot.ts). */
   get parts(): WindowParts {
-    const { set, hours, nvlink, facts, eventTimes, remembered, slots, final } = this;
+    const { set, hours, nvlink, facts, eventTimes, remembered, final } = this;
     return {
       set,
       hours,
@@ -295,7 +264,7 @@ export class WindowStore implements Windows {
       facts,
       eventTimes,
       remembered,
-      slots,
+      slots: this.slots.all,
       final,
       time: () => [this.hour, this.searchedHour],
       setTime: (hour, searchedHour) => {
@@ -306,7 +275,7 @@ export class WindowStore implements Windows {
       at: (slot) => this.at(slot),
       reopen: (slot, hour) => {
         this.select(slot);
-        this.foldClosed(hour);
+        this.closing.fold(this.hand, hour);
       },
     };
   }
@@ -322,7 +291,7 @@ export class WindowStore implements Windows {
       if (hot[h + H.samples] === 0) {
         // Nothing of these hours is in the source any more.
         hot[h + H.openHour] = last + 1;
-        this.foldClosed(last + 1);
+        this.closing.fold(this.hand, last + 1);
         continue;
       }
       // Written at least once, and not committed: the GPU's own readings close them again.
@@ -337,33 +306,30 @@ export class WindowStore implements Windows {
   private at(slot: number): SlotState {
     this.select(slot);
     settle(this.gpu);
-    return { slot, chunk: this.chunk!, local: this.local, gpu: this.gpu };
+    return this.hand;
   }
 
   private free(slot: number): void {
     this.closeOpenPane(slot);
     this.options.onFreed?.(slot);
     this.select(slot);
-    const gpuUuid = this.uuids[slot]!;
-    this.remembered.keep(gpuUuid, this.chunk!.heardHour[this.local], slot, this.gpu);
+    this.remembered.keep(this.slots.uuidOf(slot), this.hand.chunk.heardHour[this.hand.local], slot, this.gpu);
     this.facts.free(slot, this.gpu.cold, this.gpu.c + METADATA, true);
     this.nvlink.free(slot);
     this.eventTimes.closed(slot);
     this.final.forget(slot);
-    this.slots.delete(gpuUuid);
-    this.uuids[slot] = undefined;
-    this.freeSlots.push(slot);
+    this.slots.free(slot);
   }
 
   /** Makes the GPU at hand one that was never heard: it was silent for longer than anything is remembered. */
   private forget(): void {
     const { hot, h, cold, c } = this.gpu;
     if (hot[h + H.samples] > 0) this.result |= PANE_CLOSED;
-    this.closeOpenPane(this.slot);
-    this.final.forget(this.slot);
-    this.facts.free(this.slot, cold, c + METADATA, false);
-    this.nvlink.free(this.slot);
-    this.chunk!.init(this.local);
+    this.closeOpenPane(this.hand.slot);
+    this.final.forget(this.hand.slot);
+    this.facts.free(this.hand.slot, cold, c + METADATA, false);
+    this.nvlink.free(this.hand.slot);
+    this.hand.chunk.init(this.hand.local);
   }
 
   private useBatch(batch: SampleBatch): void {
@@ -373,16 +339,7 @@ export class WindowStore implements Windows {
   }
 
   private select(slot: number): void {
-    const chunk = this.chunks[slot >>> this.shift];
-    const local = slot & (this.chunkSlots - 1);
-    this.chunk = chunk;
-    this.slot = slot;
-    this.local = local;
-    const { gpu } = this;
-    gpu.hot = chunk.hot;
-    gpu.h = local * chunk.hotWidth;
-    gpu.cold = chunk.cold;
-    gpu.c = local * chunk.coldWidth;
+    this.hand.take(slot, this.chunks[slot >>> this.shift], slot & (this.chunkSlots - 1));
   }
 
   /** The first accepted reading of a sample: closes the open pane if its hour is over, and counts the event time. */
@@ -392,65 +349,13 @@ export class WindowStore implements Windows {
     const hour = Math.floor(this.ms / HOUR_MS);
     if (hour > hot[h + H.openHour]) {
       if (hot[h + H.samples] > 0) this.result |= PANE_CLOSED;
-      this.openHour(hour);
+      this.closing.open(this.hand, hour);
       if (hour > this.hour) this.hour = hour;
-      this.chunk!.heardHour[this.local] = this.hour;
+      this.hand.chunk.heardHour[this.hand.local] = this.hour;
     }
     const first = cold[c + C.firstMs];
-    this.eventTimes.take(this.slot, this.ms, this.gpu, this.chunk!.hotWords);
+    this.eventTimes.take(this.hand.slot, this.ms, this.gpu, this.hand.chunk.hotWords);
     if (cold[c + C.firstMs] < first) recountEarlyXid(this.gpu);
-  }
-
-  /** Closes the open pane of the GPU at hand, if there is one, and opens a later hour. */
-  private openHour(hour: number): void {
-    const { ring } = this.chunk!;
-    const { local, set, gpu, pane, final } = this;
-    const { hot, h, cold, c } = gpu;
-    const before = hot[h + H.openHour];
-    const recorded = final.size > 0 ? final.last(this.slot) : -Infinity;
-    if (hot[h + H.samples] > 0) {
-      this.rememberJudged();
-      openPane(gpu, this.v2, pane);
-      this.options.onPaneClosed?.({
-        slot: this.slot,
-        hourStartMs: before * HOUR_MS,
-        samples: pane[P.samples],
-        aggregates: paneAggregates(set, pane, this.gpu, before * HOUR_MS),
-      });
-      if (!final.has(this.slot, before)) {
-        if (before > recorded - this.hours) ring.write(local, before, pane);
-        cold[c + C.hoursCounted]++;
-      }
-      ring.clear(local, Math.max(before, recorded) + 1, hour);
-    } else if (before > -Infinity) ring.clear(local, Math.max(before, recorded + 1), hour);
-    hot[h + H.openHour] = hour;
-    this.eventTimes.closed(this.slot);
-    clearOpenPane(gpu, this.v2);
-    this.foldClosed(hour);
-  }
-
-  /** What an open hour of the GPU at hand needs of the closed panes before it: aggregates and limits. */
-  private foldClosed(hour: number): void {
-    const { ring, layout } = this.chunk!;
-    const { local, set, hours, final } = this;
-    const { hot, h, cold, c } = this.gpu;
-    // Recorded panes of later hours lie where those of the oldest ones were.
-    const oldest = (final.size > 0 ? Math.max(hour, final.last(this.slot)) : hour) - hours + 1;
-    foldWindow(set, ring, local, oldest, hour, hour, cold, c + CLOSED);
-    if (this.v2) foldDay(ring, local, Math.max(oldest, hour - 23), hour, cold, c + layout.day);
-    computeBaseline(set, cold, c + CLOSED, hot, h);
-  }
-
-  /** Whether readings of the hour were judged is the same for all of them, so it is noted once. */
-  private rememberJudged(): void {
-    const { hot, h, cold, c } = this.gpu;
-    const note = (limit: number, series: number, judged: number): void => {
-      if (hot[h + limit] === hot[h + limit] && cold[c + C.count + series] > 0)
-        cold[c + judged] = cold[c + C.lastMs + series];
-    };
-    note(H.tempLimit, S.gpuTemp, C.tempJudgedMs);
-    note(H.powerLimit, S.powerUsage, C.powerJudgedMs);
-    if (this.v2) note(H.residualLimit, PAIR, C.residualJudgedMs);
   }
 
   /** What a plain row holds beside the usual. */
@@ -459,7 +364,7 @@ export class WindowStore implements Windows {
     this.select(slots[batch.gpuIndex[row]]);
     this.ms = batch.eventTimeMs[row];
     this.result = ACCEPTED;
-    this.refusedMetric = '';
+    this.refusals.begin();
     for (const column of this.plan!.unusual) {
       const value = column.values[row];
       if (value !== value) continue;
@@ -473,9 +378,9 @@ export class WindowStore implements Windows {
 
   private takeNvlink(series: number, value: number): void {
     const { cold, c } = this.gpu;
-    const increment = this.nvlink.take(this.slot, series - S.nvlinkFirst, this.ms, value);
+    const increment = this.nvlink.take(this.hand.slot, series - S.nvlinkFirst, this.ms, value);
     if (this.v2) cold[c + OPEN + O.nvlinkErrors] += increment;
-    if (this.ms > cold[c + C.nvlinkMs] && this.nvlink.counts(this.slot, series - S.nvlinkFirst))
+    if (this.ms > cold[c + C.nvlinkMs] && this.nvlink.counts(this.hand.slot, series - S.nvlinkFirst))
       cold[c + C.nvlinkMs] = this.ms;
   }
 
@@ -486,7 +391,7 @@ export class WindowStore implements Windows {
     const utilLast = lastMsOf(gpu, S.memoryUtil);
     const isNew = !closedHour && takeInput(cold, c, series, ms, value);
     if (hot[h + H.newestMs] === -Infinity)
-      this.chunk!.heardHour[this.local] = Math.max(this.hour, Math.floor(ms / HOUR_MS));
+      this.hand.chunk.heardHour[this.hand.local] = Math.max(this.hour, Math.floor(ms / HOUR_MS));
     if (!isNew) {
       const isReading = series === S.fbUsed && cold[c + C.fbTotalFirstMs] <= ms;
       if (isReading && (closedHour || ms <= utilLast)) this.refuse(series, value, utilLast);
@@ -501,7 +406,12 @@ export class WindowStore implements Windows {
     if (utilLast === ms && !derivedAgain) return;
     if (utilLast > ms) return this.refuse(series, value, utilLast);
     if (util > SERIES[S.memoryUtil].max) {
-      this.reject('range', this.uuids[this.slot]!, 'memory_util', `${used} MiB used of ${cold[c + C.fbTotal]}`);
+      this.reject(
+        'range',
+        this.slots.uuidOf(this.hand.slot),
+        'memory_util',
+        `${used} MiB used of ${cold[c + C.fbTotal]}`,
+      );
       return;
     }
     if (derivedAgain)
@@ -516,22 +426,9 @@ export class WindowStore implements Windows {
     addToLevel(hot, h + H.memoryUtil, util);
   }
 
-  /** A reading that order refuses: counted once a metric and sample. */
   private refuse(series: number, value: number, lastMs: number): void {
-    const { metric, name } = SERIES[series];
-    const reason: ReadingReason = this.ms === lastMs ? 'duplicate' : 'late';
-    if (reason === 'late') (this.late ??= {})[name] = value;
-    const reported = series === S.fbUsed ? 'memory_util' : metric;
-    const key = reason + reported;
-    if (key === this.refusedMetric) return;
-    this.refusedMetric = key;
-    this.reject(reason, this.uuids[this.slot]!, reported, this.why(reason, lastMs));
-  }
-
-  private why(reason: ReadingReason, lastMs: number): string {
-    const time = isoTime(this.ms);
-    if (reason === 'duplicate') return `a second reading at ${time}`;
-    if (lastMs > this.ms) return `${time} is before the last accepted reading at ${isoTime(lastMs)}`;
-    return `${time} is in a closed hour; the newest accepted reading is of ${isoTime(this.newestMs(this.slot))}`;
+    const { ms } = this;
+    const { slot } = this.hand;
+    this.refusals.refuse(this.slots.uuidOf(slot), series, value, ms, lastMs, this.newestMs(slot), this.reject);
   }
 }
