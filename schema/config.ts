@@ -305,7 +305,7 @@ export const ConfigSchema = Type.Object(
     memory: section('Memory', {
       bufferMb: Type.Integer({
         minimum: 16,
-        default: 256,
+        default: 192,
         description:
           'What this process may hold of what it has read and not yet written, its roles and their Kafka clients together (MB); windows, checkpoints being written and the view of the fleet come on top',
       }),
