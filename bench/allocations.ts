@@ -70,9 +70,10 @@ function fold(): number {
   const refuse = (): void => {
     throw new Error('a reading was refused');
   };
+  const runs = new Runs();
   return bytesPerSample((round) => {
     batch.eventTimeMs.fill(START_MS + round * CADENCE_MS);
-    const runs = new Runs(batch);
+    runs.begin(batch);
     for (let from = 0; from < batch.count;) {
       const until = runs.end(from);
       store.acceptRows(batch, from, until, slots, refuse, refuse, results);

@@ -38,6 +38,8 @@ export class ColumnPacker {
   private exports!: Exports;
   /** All of its memory: numbers first, from {@link integersAt} on integers, or the bytes of a column. */
   private numbers!: Float64Array;
+  /** As many of them as the last column had: the columns of a batch have as many. */
+  private first!: Float64Array;
   private bytes!: Buffer;
   private integersAt = 0;
 
@@ -72,7 +74,8 @@ export class ColumnPacker {
     if (count >= this.capacity) this.open(count);
     this.bytes.set(values, this.integersAt);
     this.exports.divide(this.integersAt, count, size, divisor, 0);
-    numbers.set(this.numbers.subarray(0, count));
+    if (this.first.length !== count) this.first = this.numbers.subarray(0, count);
+    numbers.set(this.first);
     return numbers;
   }
 
@@ -89,6 +92,7 @@ export class ColumnPacker {
     const { exports, memory } = instantiate<Exports>(MODULE, this.integersAt + 4 * capacity + SLACK_BYTES);
     this.exports = exports;
     this.numbers = new Float64Array(memory);
+    this.first = this.numbers;
     this.bytes = Buffer.from(memory);
   }
 }

@@ -43,6 +43,8 @@ const MAX_SAMPLES = 1_000_000;
 const DELTA_FIELDS = 5;
 /** UUIDs that are remembered as strings: more than a process has GPUs. */
 const MAX_UUIDS = 2_000_000;
+/** Names of series: of those that there are, and of some of later versions. */
+const MAX_SERIES = 1 << 10;
 /** The same for what samples say besides readings: a fleet has one a host or so. */
 const MAX_METADATA = 1 << 17;
 /** So many of each may be remembered for nothing, and once as many again as there are GPUs. */
@@ -58,6 +60,7 @@ export class SamplesCodec {
   private readonly packing = new Packing();
   private readonly uuids = internedTexts(MAX_UUIDS);
   private readonly uuidBytes = new KnownTexts(MAX_UUIDS, textBytes);
+  private readonly series = internedTexts(MAX_SERIES);
   private readonly metadata = new Interned(MAX_METADATA, (bytes, start) =>
     toMetadata(readMetadata(new AvroReader(bytes, start))),
   );
@@ -82,7 +85,7 @@ export class SamplesCodec {
   decode(message: Buffer): SampleBatch | Promise<SampleBatch> {
     if (!this.codec.isOwn('samples', message)) return this.codec.decode('samples', message).then(fromSamplesRecord);
     const reader = new AvroReader(message, HEADER_BYTES);
-    const record = readRecord(reader, this.uuids, this.metadata);
+    const record = readRecord(reader, this.uuids, this.series, this.metadata);
     if (reader.offset !== message.length)
       throw new DecodeError('malformed', `${message.length} bytes, of which the schema explains ${reader.offset}`);
     return batchOf(record, this.arena);
@@ -142,14 +145,19 @@ interface ReadRecord extends Omit<SamplesRecord, 'metadata'> {
 }
 
 /** The same backwards; byte strings are views of the message. */
-function readRecord(reader: AvroReader, uuids: Interned<string>, metadata: Interned<SampleMetadata>): ReadRecord {
+function readRecord(
+  reader: AvroReader,
+  uuids: Interned<string>,
+  series: Interned<string>,
+  metadata: Interned<SampleMetadata>,
+): ReadRecord {
   const skip = (): void => skipMetadata(reader);
   return {
     count: reader.long(),
     gpus: reader.array(() => reader.text(uuids)),
     gpu_index: reader.view(),
     event_time: reader.view(),
-    columns: reader.array(() => ({ series: reader.text(), values: reader.view(), divisor: reader.long() })),
+    columns: reader.array(() => ({ series: reader.text(series), values: reader.view(), divisor: reader.long() })),
     metadata: reader.array(() => reader.known(metadata, skip)),
     metadata_index: reader.view(),
     origins: reader.array(() => ({ topic: reader.text(), partition: reader.long() })),

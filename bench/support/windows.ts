@@ -19,6 +19,7 @@ export class FleetWindows {
   private round = 0;
   private refused = 0;
   private readonly results = new RowResults();
+  private readonly runs = new Runs();
   private readonly slots = new Int32Array(SAMPLES_PER_BATCH);
 
   /** @param rounds of readings that are kept ready and used in turn */
@@ -71,7 +72,7 @@ export class FleetWindows {
     this.samplesFolded += batch.count;
     for (let gpu = 0; gpu < batch.gpus.length; gpu++) slots[gpu] = store.slotOf(batch.gpus[gpu]);
     const refuse = (): void => void this.refused++;
-    const runs = new Runs(batch);
+    const runs = this.runs.begin(batch);
     for (let from = 0; from < batch.count;) {
       const until = runs.end(from);
       store.acceptRows(batch, from, until, slots, refuse, refuse, this.results);

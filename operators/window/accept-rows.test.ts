@@ -95,7 +95,7 @@ it.each(['v1', 'v2'] as const)('folding rows together is folding them one by one
         const batch = batchOf(samples);
         const slots = Int32Array.from(batch.gpus, (gpu) => together.store.slotOf(gpu));
         const bits: number[] = [];
-        const runs = new Runs(batch);
+        const runs = new Runs().begin(batch);
         for (let from = 0; from < batch.count;) {
           const until = runs.end(from);
           const onLate = (row: number): void => void together.said.push(['late', row, together.store.lateReadings]);

@@ -75,7 +75,8 @@ const foldings = new Map<number, Folding>([
  * Order in which a sample's series are folded. Inputs of memory_util go before used, which is evaluated by them, and
  * memory_util itself before both: where it arrives it is not derived.
  */
-const FIRST = [S.memoryUtil, S.fbTotal, S.fbFree, S.fbReserved, S.fbUsed];
+const FIRST: readonly number[] = [S.memoryUtil, S.fbTotal, S.fbFree, S.fbReserved, S.fbUsed];
+const ORDER = [...FIRST, ...SERIES.map((_, id) => id).filter((id) => !FIRST.includes(id))];
 
 /** A column of a batch that holds anything, with what is to be done with it. */
 export interface PlannedColumn {
@@ -107,8 +108,7 @@ export class BatchPlan {
     set: PaneSet,
   ) {
     if (nothing.length < batch.count) nothing = new Float64Array(2 * batch.count).fill(NaN);
-    for (const id of FIRST) this.add(id, set);
-    for (let id = 0; id < SERIES.length; id++) if (!(FIRST as readonly number[]).includes(id)) this.add(id, set);
+    for (const id of ORDER) this.add(id, set);
   }
 
   /** Column of a series; NaN where there is none. */

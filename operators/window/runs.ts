@@ -1,13 +1,22 @@
 import type { SampleBatch } from '../../schema/batch.js';
 import { MAX_ROWS } from './window.js';
 
-/** Cuts a batch into runs of rows in which no GPU occurs twice, as {@link Windows.acceptRows} wants them. */
+/**
+ * Cuts batches into runs of rows in which no GPU occurs twice, as {@link Windows.acceptRows} wants them. Its memory is
+ * kept from batch to batch: to take it anew costs more than the cutting.
+ */
 export class Runs {
+  private batch!: SampleBatch;
   /** By index into the batch's GPUs: the last row it was seen at in this batch. */
-  private readonly lastRow: Int32Array;
+  private lastRow = new Int32Array(1024);
 
-  constructor(private readonly batch: SampleBatch) {
-    this.lastRow = new Int32Array(batch.gpus.length).fill(-1);
+  /** The next batch; runs are asked for afterwards. */
+  begin(batch: SampleBatch): this {
+    const gpus = batch.gpus.length;
+    if (gpus > this.lastRow.length) this.lastRow = new Int32Array(2 * gpus);
+    this.lastRow.fill(-1, 0, gpus);
+    this.batch = batch;
+    return this;
   }
 
   /** Row after the last of the run that begins at a row; to be called from run to run. */

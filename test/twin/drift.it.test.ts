@@ -95,7 +95,7 @@ class Engine {
     const batch = this.builder.build();
     store.freeSilent();
     const slots = Int32Array.from(batch.gpus, (uuid) => store.slotOf(uuid));
-    const runs = new Runs(batch);
+    const runs = new Runs().begin(batch);
     for (let from = 0; from < batch.count;) {
       const until = runs.end(from);
       store.acceptRows(batch, from, until, slots, this.refuse, () => undefined, this.results);

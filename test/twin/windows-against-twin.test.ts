@@ -105,7 +105,7 @@ describe('windows', () => {
           }
           const batch = builder.build();
           const slots = Int32Array.from(batch.gpus, (uuid) => store.slotOf(uuid));
-          const runs = new Runs(batch);
+          const runs = new Runs().begin(batch);
           for (let from = 0; from < batch.count;) {
             const until = runs.end(from);
             store.acceptRows(

@@ -69,6 +69,7 @@ export class PartitionState {
   private sink: FoldSink | undefined;
   private muted = false;
   private readonly results = new RowResults();
+  private readonly runs = new Runs();
 
   constructor(
     makeWindows: (listeners: Pick<WindowOptions, 'onPaneClosed' | 'onFreed'>) => WindowStore,
@@ -121,7 +122,7 @@ export class PartitionState {
     const onLate = (row: number): void => {
       if (!options.muted) sink.late(windows, batch, row);
     };
-    const runs = new Runs(batch);
+    const runs = this.runs.begin(batch);
     let skipped = 0;
     for (let from = 0; from < batch.count;) {
       const until = runs.end(from);
