@@ -10,7 +10,7 @@ const bytesPerSample = (loop: 'decode' | 'fold'): number =>
 
 /**
  * The regression check of the hot loops: what they allocate for a sample, a count that no other load of the machine
- * moves (docs/benchmarks.md says how stable it was found). The bounds leave a seventh and more above what
+ * moves (docs/benchmarks.md says how stable it was found). The bounds leave a tenth and more above what
  * was ever counted.
  */
 describe('allocations of the hot loops', () => {

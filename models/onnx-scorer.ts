@@ -12,7 +12,7 @@ import { PredictionArrays } from './predictions.js';
 import type { Predictions, Scorer } from './scorer.js';
 import { HORIZON_DAYS } from './survival.js';
 
-/** Rows of one inference. It blocks the event loop for a few ms; the loop turns between two of them. */
+/** Rows of one inference. It blocks the event loop for about a millisecond; the loop turns between two of them. */
 const BATCH_ROWS = 64;
 const HORIZONS = HORIZON_DAYS.length;
 const TYPES = FAILURE_TYPES.length;

@@ -50,7 +50,6 @@ const MAX_CONFIDENCE = 0.95;
 
 /** Profiles by the names that configuration and `--profile` take. */
 export const PROFILES: Readonly<Record<'reference', ValuationProfile>> = { reference: referenceProfile() };
-export type ProfileName = keyof typeof PROFILES;
 
 /**
  * Values the options of one GPU and recommends the one of the greatest value (the first of keep, sell, repurpose,

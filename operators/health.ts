@@ -120,11 +120,6 @@ export class HealthGrader {
     for (const model of [null, ...GPU_MODELS]) this.compiled.set(model, compile(model, options));
   }
 
-  /** Coverage of the last {@link score}. */
-  get lastCoverage(): number {
-    return this.coverage;
-  }
-
   /**
    * The score alone, without making anything: for every due point.
    * @param values feature rows; the row starts at `offset`

@@ -126,7 +126,6 @@ export const TOPICS = {
 export type TopicKey = keyof typeof TOPICS;
 /** The topics that bear the engine's results, one record type each. */
 export const OUTPUT_TOPICS = ['features', 'predictions', 'health', 'decisions', 'alerts', 'panes'] as const;
-export type OutputTopicKey = (typeof OUTPUT_TOPICS)[number];
 
 /** Default number of partitions of the engine's topics. */
 export const DEFAULT_PARTITIONS = 12;

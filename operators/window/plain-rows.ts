@@ -26,20 +26,6 @@ const [GPU_UTIL, SM_CLOCK, PCIE_REPLAY] = [1 << S.gpuUtil, 1 << S.smClock, 1 << 
 const TEMP_AND_POWER = TEMP | POWER;
 const PAIRED = 1 << PAIR;
 
-/** Series folded here: by v1 always, by v2 too. */
-export const PLAIN_V1 = [
-  S.gpuTemp,
-  S.powerUsage,
-  S.memoryUtil,
-  S.smActive,
-  S.smOccupancy,
-  S.memoryTemp,
-  S.throttleReasons,
-  S.eccSbeVol,
-  S.eccDbeVol,
-] as const;
-export const PLAIN_V2 = [S.gpuUtil, S.smClock, S.pcieReplay] as const;
-
 /**
  * Samples about which nothing is special: newer than all that was heard of their GPU, of its open hour, after no gap.
  * All their readings are accepted, and what each usually does is written out in one function: hardly a branch is

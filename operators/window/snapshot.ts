@@ -35,7 +35,7 @@ export type PaneFields = Readonly<Record<string, number | null>>;
 /**
  * Writes the state of windows down and puts it back, bit for bit: what follows is what would have followed. A GPU's
  * state is in two parts, its *record* (everything but closed panes, some 2 KB) and its *ring* of closed panes (some
- * 28 KB), which changes by a pane an hour and can be brought up to date from gpu.panes.
+ * 24 KB), which changes by a pane an hour and can be brought up to date from gpu.panes.
  *
  * What numbers mean only within one process is left out or replaced: slots, numbers of texts. A record is therefore
  * the same bytes wherever the GPU's readings were folded, and is what the digest of the state is made of.

@@ -5,8 +5,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Partitions of every topic of the embedded cluster; it creates topics on first use and takes no other number. */
 export const EMBEDDED_PARTITIONS = 4;
-/** What a partition of the embedded cluster keeps; older messages are gone, read or not. */
-export const EMBEDDED_PARTITION_BYTES = 5 * 1024 * 1024;
 
 /** A topic that nothing is in: by it whoever connects knows what cluster this is. */
 const MARK = 'gpu-actuary.embedded';
