@@ -87,8 +87,9 @@ function bareServer({ metrics, log }: ServerDependencies): FastifyInstance {
   const app = Fastify({
     logger: false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    // What does not fit is refused, neither dropped nor guessed.
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
+    // What does not fit is refused, neither dropped nor guessed. Where numbers are taken strictly, bounds are asked of finite
+    // ones alone, and a text that is beyond all numbers, as 1e999, has become Infinity by then.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', strictNumbers: false } },
     frameworkErrors: (error, request, reply) => {
       answer(error, request, reply, log);
     },
