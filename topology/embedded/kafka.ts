@@ -1,5 +1,6 @@
 import rdkafka, { type LibrdKafkaError, type Metadata, type ProducerGlobalConfig } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
+import { disconnect } from '../kafka/disconnect.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -35,7 +36,7 @@ export async function startEmbeddedKafka(): Promise<EmbeddedKafka> {
   });
   return {
     brokers: metadata.brokers.map(({ host: name, port }) => `${name}:${port}`),
-    stop: () => new Promise((resolve) => host.disconnect(() => resolve())),
+    stop: () => disconnect(host),
   };
 }
 

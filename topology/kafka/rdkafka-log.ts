@@ -7,6 +7,7 @@ import rdkafka, {
 } from 'node-rdkafka';
 import { ActuaryError } from '../../schema/errors.js';
 import { fetchBounds, placeBytes } from './buffers.js';
+import { disconnect } from './disconnect.js';
 import { committedOffsets, WAIT_ERRORS } from './group-offsets.js';
 import {
   BEGINNING,
@@ -248,11 +249,7 @@ export class RdKafkaLog implements LogConsumer {
   async close(): Promise<void> {
     this.closed = true;
     await this.rebalance;
-    if (!this.consumer.isConnected()) return;
-    await Promise.race([
-      new Promise<void>((resolve) => this.consumer.disconnect(() => resolve())),
-      delay(CLOSE_TIMEOUT_MS, undefined, { ref: false }),
-    ]);
+    await Promise.race([disconnect(this.consumer), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
   /** Commits again where a broker that has just come back does not look after the group yet. */
